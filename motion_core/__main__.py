@@ -1,0 +1,7 @@
+"""`python -m motion_core`: the whole method from the command line."""
+
+import sys
+
+from .commands import main
+
+sys.exit(main())

@@ -1,0 +1,67 @@
+"""Attention sites: the temporal self-attentions of a video model, found by structure and named by checkpoint key."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..errors import ModelError, OptionError
+
+SITE_CHOICES = ("deepest", "all")
+
+
+@dataclass(frozen=True)
+class AttentionSite:
+    """One temporal self-attention.
+
+    name: the family's public checkpoint key. channels: C of the tokens that enter to_q, to_k and to_v.
+    frame: the module around it that is called with the frames `(B*N, C, h, w)`, which tells the live grid.
+    level: how many times the model has halved the picture there. own: the part of the name after the block's.
+    """
+
+    name: str
+    to_q: nn.Module
+    to_k: nn.Module
+    to_v: nn.Module
+    channels: int
+    frame: nn.Module | None = None
+    level: int = 0
+    own: str = ""
+
+    @property
+    def block(self) -> str:
+        """The name of the transformer block whose self-attentions share what the official layout shares."""
+        return self.name.removesuffix(f".{self.own}") if self.own else self.name
+
+
+def select_sites(sites: Sequence[AttentionSite], which: str) -> list[AttentionSite]:
+    """`deepest` (the lowest-resolution level), `all`, or a regular expression searched for in the names.
+
+    Raises OptionError when the expression is none, ModelError when nothing matches.
+    """
+    if not sites:
+        raise ModelError("this model has no temporal attention to learn on; load a text-to-video model")
+    if which == "all":
+        return list(sites)
+    if which == "deepest":
+        deepest = max(site.level for site in sites)
+        return [site for site in sites if site.level == deepest]
+    try:
+        pattern = re.compile(which)
+    except re.error as error:
+        raise OptionError(f"sites is {which!r}, which is no regular expression ({error}); use deepest or all") from None
+    chosen = [site for site in sites if pattern.search(site.name)]
+    if not chosen:
+        raise ModelError(
+            f"sites is {which!r}, which matches none of {sites[0].name} ... {sites[-1].name}; use deepest or all"
+        )
+    return chosen
+
+
+def group_by_block(sites: Sequence[AttentionSite]) -> Mapping[str, list[AttentionSite]]:
+    """The sites of each block, in order."""
+    groups: dict[str, list[AttentionSite]] = {}
+    for site in sites:
+        groups.setdefault(site.block, []).append(site)
+    return groups

@@ -1,0 +1,56 @@
+"""The command line: one file a command, each with `add_options(parser)` and `run(args)`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ..errors import MotionError
+from . import convert, generate, inspect, invert, learn, transfer
+
+_COMMANDS = {
+    "learn": (learn, "learn the motion of a clip and save it to a small file"),
+    "generate": (generate, "make a new clip that moves like a learnt motion and looks like a prompt"),
+    "transfer": (transfer, "learn and generate in one"),
+    "invert": (invert, "save the noise that leads to a clip, for generate --inverted"),
+    "inspect": (inspect, "say what a motion file holds"),
+    "convert": (convert, "turn the official motion_embed.pt into a motion file, or back"),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m motion_core",
+        description="One clip in, its motion out; any prompt can then move that way.",
+        epilog="Each command explains itself: python -m motion_core learn --help",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, (module, summary) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=module.EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_options(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 1 with one sentence on stderr, or 130 when interrupted."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is downloaded behind a person's back
+    args = build_parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except MotionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
+    return 0

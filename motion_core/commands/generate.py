@@ -1,0 +1,75 @@
+"""`generate`: a prompt and a motion file to a new clip."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from torch import Tensor
+
+from ..backbones.zeroscope.loading import VideoModel
+from ..embedding import MotionEmbedding
+from ..errors import OptionError
+from ..sampling import AppliedMotion
+from ..transfer import GenerateConfig, generate_clip, invert_clip
+from ..video import write_clip
+from . import options
+from .invert import read_inverted
+from .progress import sampling_bar
+
+EXAMPLE = """example:
+  python -m motion_core generate --motion horse.safetensors --prompt "a zebra runs in the snow" --out zebra.mp4
+
+--motion may be given several times: the motions add up."""
+SUFFIXES = (".mp4", ".webm", ".gif")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--motion", type=Path, action="append", required=True, metavar="FILE", help="motion file from learn"
+    )
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the new clip shows")
+    parser.add_argument("--out", type=Path, required=True, metavar="VIDEO", help="video to write (.mp4, .webm or .gif)")
+    options.add_seed(parser)
+    options.add_applying(parser)
+    options.add_sampling(parser)
+    options.add_size(parser, "the motion's")
+    options.add_reference(parser, required=False)
+    parser.add_argument(
+        "--inverted", type=Path, metavar="FILE", help="inverted noise from invert, instead of --reference"
+    )
+    options.add_model(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    options.check_output(args.out, SUFFIXES)
+    embeddings = [MotionEmbedding.load(path) for path in args.motion]
+    write(args, options.load(args), embeddings)
+
+
+def write(args: argparse.Namespace, model: VideoModel, embeddings: list[MotionEmbedding]) -> None:
+    """Sample behind a progress bar and write the clip."""
+    first = embeddings[0]
+    frames, width, height = options.usual_size(model)
+    config = options.generate_config(args, first.frames, first.origin.width or width, first.origin.height or height)
+    motions = [AppliedMotion(motion, options.apply_config(args, motion)) for motion in embeddings]
+    inverted = find_inverted(args, model, config)
+    with sampling_bar(config.steps, "generating") as progress:
+        clip = generate_clip(model, args.prompt, config, motions, inverted, progress)
+    write_clip(args.out, clip, first.origin.fps or 8.0)
+    print(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
+
+
+def find_inverted(args: argparse.Namespace, model: VideoModel, config: GenerateConfig) -> Tensor | None:
+    """The inverted noise, where the noise method asks for it: from a file, or made of the reference."""
+    if config.noise == "random":
+        return None
+    if args.inverted:
+        return read_inverted(args.inverted, config.steps)
+    if not args.reference:
+        raise OptionError(
+            f"noise is {config.noise!r}, which starts from a clip; give --reference CLIP or --inverted FILE"
+        )
+    clip = options.read_reference(args, args.reference, config.frames, config.width, config.height)
+    with sampling_bar(config.steps, "inverting") as progress:
+        return invert_clip(model, clip, config.steps, progress=progress)

@@ -1,0 +1,69 @@
+"""`invert`: a clip to the noise that leads to it, in a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import FileError, OptionError
+from ..transfer import invert_clip
+from ..writing import replacing
+from . import options
+from .progress import sampling_bar
+
+EXAMPLE = """example:
+  python -m motion_core invert --reference horse.mp4 --out horse_noise.safetensors
+  python -m motion_core generate --motion horse.safetensors --noise blend --inverted horse_noise.safetensors ..."""
+_ENTRY = "inverted_noise"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="file to write (.safetensors)")
+    parser.add_argument(
+        "--steps", type=int, default=25, metavar="N", help="as many as generate will take (default: 25)"
+    )
+    parser.add_argument(
+        "--prompt", default="", metavar="TEXT", help="what the reference shows (default: nothing, as published)"
+    )
+    options.add_reference(parser)
+    options.add_size(parser, "the model's")
+    options.add_model(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    options.check_output(args.out, (".safetensors",))
+    if not 1 <= args.steps <= 999:
+        raise OptionError(f"steps is {args.steps}; choose 1 to 999 (20 to 50 are usual)")
+    model = options.load(args)
+    frames, width, height = options.usual_size(model)
+    clip = options.read_reference(
+        args, args.reference, args.frames or frames, args.width or width, args.height or height
+    )
+    with sampling_bar(args.steps, "inverting") as progress:
+        noise = invert_clip(model, clip, args.steps, args.prompt, progress)
+    about = {_ENTRY: json.dumps({"steps": args.steps, "model": model.name}, sort_keys=True)}
+    with replacing(args.out) as scratch:
+        save_file({"noise": noise.cpu().contiguous()}, scratch, about)
+    print(f"wrote {args.out}")
+
+
+def read_inverted(path: Path, steps: int) -> Tensor:
+    """Noise (1, C, N, h, w) for a sampling of that many steps. Raises FileError, OptionError."""
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get(_ENTRY, "null"))
+            noise = file.get_tensor("noise") if about else None
+    except (SafetensorError, OSError, ValueError) as reason:
+        raise FileError(f"{path} can't be read ({reason}); make it with: python -m motion_core invert") from reason
+    if noise is None or noise.ndim != 5 or not noise.isfinite().all():
+        raise FileError(f"{path} holds no inverted noise; make it with: python -m motion_core invert")
+    if about.get("steps") != steps:
+        raise OptionError(
+            f"{path.name} was inverted in {about.get('steps')} steps and sampling takes {steps}; use the same"
+        )
+    return noise

@@ -1,0 +1,46 @@
+"""`learn`: a clip to a motion file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..backbones.zeroscope.loading import VideoModel
+from ..embedding import MotionEmbedding
+from ..learning import LearnConfig
+from ..transfer import learn_motion
+from . import options
+from .progress import learning_bar
+
+EXAMPLE = """example:
+  python -m motion_core learn --reference horse.mp4 --prompt "a horse runs in a field" --out horse.safetensors
+
+The prompt describes the looks of the reference, so that they need not be learnt with the motion."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the reference shows")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="motion file to write (.safetensors)")
+    options.add_seed(parser)
+    options.add_reference(parser)
+    options.add_size(parser, "the model's")
+    options.add_learning(parser)
+    options.add_model(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    options.check_output(args.out, (".safetensors",))
+    config = options.learn_config(args, args.seed)
+    embedding = learn(args, options.load(args), config, args.prompt)
+    embedding.save(args.out)
+    print(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB, {embedding.frames} frames)")
+
+
+def learn(args: argparse.Namespace, model: VideoModel, config: LearnConfig, prompt: str) -> MotionEmbedding:
+    """Read the reference as the options say and learn its motion behind a progress bar."""
+    frames, width, height = options.usual_size(model)
+    size = (args.frames or frames, args.width or width, args.height or height)
+    clip = options.read_reference(args, args.reference, *size)
+    mask = options.read_reference(args, args.mask, *size) if args.mask else None
+    with learning_bar(config.steps) as callback:
+        return learn_motion(model, clip, prompt, config, callback, mask).embedding

@@ -1,0 +1,176 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..backbones.zeroscope.loading import VideoModel, load_model
+from ..debias import DEBIAS_MODES
+from ..embedding import MotionEmbedding
+from ..errors import FileError, VideoError
+from ..learning import LearnConfig
+from ..noise import NOISE_METHODS
+from ..presets import PRESETS
+from ..sampling import BRANCHES, ApplyConfig
+from ..starter.folder import find_starter
+from ..transfer import GenerateConfig
+from ..video import Clip, ClipOptions, read_clip
+
+_USUAL_FRAMES = 24
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="diffusers folder of the ZeroScope family (default: the starter model)",
+    )
+    group.add_argument("--device", choices=("cpu", "cuda"), help="where to compute (default: the GPU if there is one)")
+
+
+def load(args: argparse.Namespace) -> VideoModel:
+    return load_model(args.model or find_starter(), args.device)
+
+
+def add_reference(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    group = parser.add_argument_group("reference clip")
+    group.add_argument(
+        "--reference",
+        type=Path,
+        metavar="CLIP",
+        required=required,
+        help="video file (mp4, webm, mov, mkv, gif) or folder of frames",
+    )
+    group.add_argument("--start", type=int, default=0, metavar="N", help="first frame to take (default: 0)")
+    group.add_argument("--every", type=int, default=1, metavar="N", help="take each Nth frame (default: 1)")
+    group.add_argument(
+        "--fit", choices=("crop", "pad"), default="crop", help="how the picture is brought to the size (default: crop)"
+    )
+    group.add_argument("--reversed", action="store_true", help="learn the motion backwards")
+
+
+def add_size(parser: argparse.ArgumentParser, whence: str) -> None:
+    group = parser.add_argument_group("size")
+    group.add_argument("--frames", type=int, metavar="N", help=f"number of frames (default: {whence})")
+    group.add_argument("--width", type=int, metavar="W", help=f"pixels, a multiple of 8 (default: {whence})")
+    group.add_argument("--height", type=int, metavar="H", help=f"pixels, a multiple of 8 (default: {whence})")
+
+
+def read_reference(args: argparse.Namespace, path: Path, frames: int, width: int, height: int) -> Clip:
+    options = ClipOptions(frames, args.start, args.every, width, height, args.fit, args.reversed)
+    return read_clip(path, options)
+
+
+def usual_size(model: VideoModel) -> tuple[int, int, int]:
+    """(frames, width, height) that the model was made for."""
+    size = model.denoiser.module.config.sample_size  # type: ignore[union-attr]
+    h, w = (size, size) if isinstance(size, int) else size
+    return model.frames or _USUAL_FRAMES, w * model.factor, h * model.factor
+
+
+def add_learning(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("learning", "what is not given comes from the preset")
+    group.add_argument(
+        "--preset", choices=tuple(PRESETS), default="official", help="named settings (default: official)"
+    )
+    group.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
+    group.add_argument("--learning-rate", type=float, metavar="X")
+    group.add_argument(
+        "--objective", metavar="NAME",
+        help="noise_mse, appearance_debiased, frame_residual_cosine, frame_residual_l2, or a sum: noise_mse+0.5*appearance_debiased",
+    )  # fmt: skip
+    group.add_argument(
+        "--sites",
+        metavar="WHICH",
+        help="deepest (simple, local motion), all (wide, complex motion), or a regular expression",
+    )
+    group.add_argument("--layout", metavar="NAME", help="official (exports to motion_embed.pt) or paper")
+    group.add_argument("--memory", metavar="MODE", help="fast, balanced or low: less memory, more time")
+    group.add_argument("--mask", type=Path, metavar="CLIP", help="clip that is white where the motion to learn is")
+
+
+def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
+    return LearnConfig.of(
+        args.preset,
+        steps=args.steps,
+        learning_rate=args.learning_rate,
+        objective=args.objective,
+        sites=args.sites,
+        layout=args.layout,
+        memory=args.memory,
+        seed=seed,
+    )
+
+
+def add_applying(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "applying", "what is not given comes from the preset that the motion was learnt with"
+    )
+    group.add_argument("--strength-qk", type=float, metavar="X", help="1 is as learnt, 0 is off")
+    group.add_argument("--strength-v", type=float, metavar="X", help="1 is as learnt, 0 keeps the camera's motion only")
+    group.add_argument("--debias", choices=DEBIAS_MODES, help="how the reference's looks are taken out")
+    group.add_argument(
+        "--branches", choices=BRANCHES, help="both (the paper) or conditional (guidance amplifies the motion)"
+    )
+
+
+def apply_config(args: argparse.Namespace, embedding: MotionEmbedding) -> ApplyConfig:
+    suggested: dict[str, Any] = dict(embedding.origin.recipe.get("apply", {}))
+    for name in ("strength_qk", "strength_v", "debias", "branches"):
+        given = getattr(args, name)
+        if given is not None:
+            suggested[name] = given
+    known = {name: value for name, value in suggested.items() if name in ApplyConfig.__dataclass_fields__}
+    return ApplyConfig(**known)
+
+
+def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps") -> None:
+    group = parser.add_argument_group("sampling")
+    group.add_argument(
+        "--noise", choices=NOISE_METHODS, default="random", help="what sampling starts from (default: random)"
+    )
+    group.add_argument(
+        "--beta", type=float, default=0.5, metavar="X", help="share of inverted noise in a blend (default: 0.5)"
+    )
+    group.add_argument("--factor", type=int, default=4, metavar="N", help="of low_frequency_replace (default: 4)")
+    group.add_argument(
+        steps, dest="sampling_steps", type=int, default=25, metavar="N", help="sampling steps (default: 25)"
+    )
+    group.add_argument(
+        "--guidance", type=float, default=7.5, metavar="X", help="classifier-free guidance (default: 7.5)"
+    )
+    group.add_argument("--negative", default="", metavar="TEXT", help="what the clip should not look like")
+
+
+def generate_config(args: argparse.Namespace, frames: int, width: int, height: int) -> GenerateConfig:
+    return GenerateConfig(
+        frames=args.frames or frames,
+        width=args.width or width,
+        height=args.height or height,
+        steps=args.sampling_steps,
+        guidance=args.guidance,
+        negative=args.negative,
+        noise=args.noise,
+        beta=args.beta,
+        factor=args.factor,
+        seed=args.seed,
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="the same seed gives the same result (default: 0)"
+    )
+
+
+def check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse at once what could not be written after minutes of work."""
+    kind = FileError if ".safetensors" in suffixes else VideoError
+    if path.suffix.lower() not in suffixes:
+        raise kind(f"{path.name} has the ending {path.suffix!r}; use {' or '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise kind(f"the folder {path.parent} is not there; make it or choose another")

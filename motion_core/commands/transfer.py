@@ -1,0 +1,40 @@
+"""`transfer`: learn and generate in one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from . import generate, options
+from .learn import learn
+
+EXAMPLE = """example:
+  python -m motion_core transfer --reference horse.mp4 --reference-prompt "a horse runs in a field" \\
+      --prompt "a zebra runs in the snow" --out zebra.mp4"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reference-prompt", required=True, metavar="TEXT", help="what the reference shows")
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the new clip shows")
+    parser.add_argument("--out", type=Path, required=True, metavar="VIDEO", help="video to write (.mp4, .webm or .gif)")
+    parser.add_argument("--save-motion", type=Path, metavar="FILE", help="also keep the motion (.safetensors)")
+    options.add_seed(parser)
+    options.add_reference(parser)
+    options.add_size(parser, "the model's")
+    options.add_learning(parser)
+    options.add_applying(parser)
+    options.add_sampling(parser, steps="--sampling-steps")
+    options.add_model(parser)
+    parser.set_defaults(inverted=None)
+
+
+def run(args: argparse.Namespace) -> None:
+    options.check_output(args.out, generate.SUFFIXES)
+    if args.save_motion:
+        options.check_output(args.save_motion, (".safetensors",))
+    config = options.learn_config(args, args.seed)
+    model = options.load(args)
+    embedding = learn(args, model, config, args.reference_prompt)
+    if args.save_motion:
+        embedding.save(args.save_motion)
+    generate.write(args, model, [embedding])

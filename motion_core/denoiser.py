@@ -1,0 +1,18 @@
+"""What the core asks of a model: its noise prediction, nothing else. A host gives its own."""
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from .schedule import NoiseSchedule
+
+
+class Denoiser(Protocol):
+    """A video diffusion model. module: where its attention sites are; schedule: what it was trained on."""
+
+    module: nn.Module
+    schedule: NoiseSchedule
+
+    def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """The noise in z. z: (B, C, N, h, w); t: (B,) timesteps; text: (B, L, D) features; result like z."""
+        ...

@@ -1,0 +1,25 @@
+"""The one family of errors. Each message is a sentence that says what, which value, and what to do."""
+
+
+class MotionError(Exception):
+    """Something a person can put right; its text is meant for them."""
+
+
+class OptionError(MotionError, ValueError):
+    """An option is out of range or of the wrong kind."""
+
+
+class VideoError(MotionError):
+    """A reference clip can't be read or a result can't be written."""
+
+
+class FileError(MotionError):
+    """A motion embedding file is damaged, of another kind, or can't be written."""
+
+
+class ModelError(MotionError):
+    """A model is incomplete, of another architecture, or does not fit the motion embedding."""
+
+
+class MemoryShortage(MotionError):
+    """The work did not fit into memory; the text names the setting that lowers the need."""

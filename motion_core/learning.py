@@ -1,0 +1,221 @@
+"""Learns a motion embedding from the latents of one clip, on a model that stays as it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .backbones import AttentionSite, family_of, find_layers, find_sites, select_sites
+from .checkpointing import MEMORY_MODES, checkpointed, choose_layers
+from .denoiser import Denoiser
+from .embedding import LAYOUTS, Grid, MotionEmbedding
+from .errors import MemoryShortage, MotionError, OptionError
+from .freezing import frozen
+from .injection import inject
+from .objectives import evaluate_objective, parse_objective
+from .presets import PRESETS, find_preset
+from .timesteps import TimestepSampler, Uniform
+
+Callback = Callable[[int, float], bool | None]
+"""Called after each step with its number (from 1) and loss; True ends learning and keeps what was learnt."""
+
+
+@dataclass(frozen=True)
+class LearnConfig:
+    """How to learn. steps: optimiser steps; objective: a sum of objectives; sites: `deepest`, `all` or a pattern;
+    layout: `official` or `paper`; memory: `fast`, `balanced` or `low`; timesteps: which noise levels are visited
+    (None: all alike). Raises OptionError.
+    """
+
+    steps: int = 400
+    learning_rate: float = 2e-2
+    objective: str = "noise_mse"
+    sites: str = "deepest"
+    layout: str = "official"
+    memory: str = "balanced"
+    seed: int = 0
+    timesteps: TimestepSampler | None = None
+    preset: str = "custom"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 100_000:
+            raise OptionError(f"steps is {self.steps}; choose 1 to 100000 (400 is usual)")
+        if not (math.isfinite(self.learning_rate) and 0 < self.learning_rate <= 10):
+            raise OptionError(f"learning_rate is {self.learning_rate}; choose above 0 and up to 10 (0.02 is usual)")
+        if self.layout not in LAYOUTS:
+            raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
+        if self.memory not in MEMORY_MODES:
+            raise OptionError(f"memory is {self.memory!r}; use one of {', '.join(MEMORY_MODES)}")
+        if not 0 <= self.seed < 2**63:
+            raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
+        parse_objective(self.objective)
+
+    @classmethod
+    def of(cls, preset: str, **changes: Any) -> LearnConfig:
+        """A preset with what is given (and not None) put in its place."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return cls(**{**find_preset(preset).learn, "preset": preset, **given})
+
+    def recipe(self) -> dict[str, Any]:
+        """What the file says of how it was learnt."""
+        numbers = asdict(replace(self, timesteps=None))
+        numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
+        del numbers["seed"]
+        suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
+        optimiser = "AdamW, betas 0.9 and 0.999, eps 1e-8, weight decay 1e-2"
+        return {"method": "motion inversion", "optimiser": optimiser, "apply": suggested, **numbers}
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The embedding, on the CPU in float32, and the loss of each step."""
+
+    embedding: MotionEmbedding
+    losses: list[float]
+
+
+def fit(
+    denoiser: Denoiser,
+    latents: Tensor,
+    text: Tensor,
+    config: LearnConfig = LearnConfig(),
+    callback: Callback | None = None,
+    mask: Tensor | None = None,
+) -> Learnt:
+    """Learn the motion of `latents` (1, C, N, h, w) under `text` (1, L, D).
+
+    mask: (N, h, w) weights of the loss in 0..1, so that one subject's motion is learnt out of several.
+    The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
+    the same embedding. Raises OptionError, ModelError, MemoryShortage.
+    """
+    _check_latents(latents, mask)
+    sites = select_sites(find_sites(denoiser.module), config.sites)
+    layers = choose_layers(find_layers(denoiser.module), config.memory)
+    with frozen(denoiser.module), _explained(config.memory, latents):
+        grids = measure_grids(denoiser, sites, latents, text)
+        embedding = MotionEmbedding.zeros(
+            family_of(denoiser.module), sites, grids, latents.shape[2], config.layout, latents.device
+        )
+        with checkpointed(layers), torch.enable_grad():
+            losses = _descend(denoiser, embedding, latents, text, config, callback, _loss_weight(mask, latents))
+    return Learnt(embedding.detached().moved("cpu"), losses)
+
+
+def _descend(
+    denoiser: Denoiser,
+    embedding: MotionEmbedding,
+    latents: Tensor,
+    text: Tensor,
+    config: LearnConfig,
+    callback: Callback | None,
+    weight: Tensor | None,
+) -> list[float]:
+    parameters = [p.requires_grad_() for p in embedding.parameters]
+    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
+    half = any(p.dtype == torch.float16 for p in denoiser.module.parameters())
+    scaler = torch.amp.GradScaler(latents.device.type, enabled=half)  # fp16 gradients vanish unscaled
+    draw = _Draws(denoiser, latents, config)
+    losses: list[float] = []
+    with inject(denoiser.module, embedding):  # until backward is done: checkpointing computes the forward again
+        for step in range(1, config.steps + 1):
+            optimiser.zero_grad(set_to_none=True)
+            loss = draw.loss(text, weight)
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise MotionError(f"the loss at step {step} is {losses[-1]}; choose a lower learning_rate")
+            scaler.scale(loss).backward()
+            scaler.step(optimiser)
+            scaler.update()
+            if callback is not None and callback(step, losses[-1]):
+                break
+    return losses
+
+
+class _Draws:
+    """The random part of a step, from the config's seed alone."""
+
+    def __init__(self, denoiser: Denoiser, latents: Tensor, config: LearnConfig):
+        self.denoiser, self.latents = denoiser, latents
+        self.terms = parse_objective(config.objective)
+        self.timesteps = config.timesteps or Uniform(0, denoiser.schedule.steps)
+        self.generator = torch.Generator().manual_seed(config.seed)
+
+    def loss(self, text: Tensor, weight: Tensor | None) -> Tensor:
+        x0 = self.latents
+        t = self.timesteps.sample(1, self.generator)
+        anchor = int(torch.randint(x0.shape[2], (1,), generator=self.generator))
+        eps = torch.randn(x0.shape, generator=self.generator).to(x0)
+        schedule = self.denoiser.schedule
+        predicted = self.denoiser.predict(schedule.add_noise(x0, eps, t), t.to(x0.device), text)
+        if weight is not None:
+            predicted = eps + weight * (predicted - eps)  # an error outside the mask is none, in every objective
+        return evaluate_objective(self.terms, predicted, eps, anchor, schedule.alpha_bars[t])
+
+
+def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: Tensor, text: Tensor) -> dict[str, Grid]:
+    """Run the model once and note the (h, w) on which each block's attention works. latents: (1, C, N, h, w)."""
+    grids: dict[str, Grid] = {}
+    handles = []
+
+    def note(block: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+            hidden = args[0] if args else kwargs["hidden_states"]
+            grids[block] = (hidden.shape[-2], hidden.shape[-1])
+
+        return hook
+
+    try:
+        for site in sites:
+            if site.frame is not None:
+                handles.append(site.frame.register_forward_pre_hook(note(site.block), with_kwargs=True))
+        with torch.no_grad():
+            denoiser.predict(latents, torch.zeros(1, dtype=torch.long, device=latents.device), text)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return grids
+
+
+def _check_latents(latents: Tensor, mask: Tensor | None) -> None:
+    if latents.ndim != 5 or latents.shape[0] != 1:
+        raise OptionError(f"latents have shape {tuple(latents.shape)}; give one clip as (1, C, N, h, w)")
+    if latents.shape[2] < 2:
+        raise OptionError("the reference has 1 frame; a motion needs at least 2")
+    if not latents.isfinite().all():
+        raise OptionError("the reference's latents are not finite; check the autoencoder that encoded them")
+    if mask is None:
+        return
+    if tuple(mask.shape) != (latents.shape[2], *latents.shape[3:]):
+        raise OptionError(f"mask has shape {tuple(mask.shape)}; give (N, h, w) = {tuple(latents.shape[2:])}")
+    if not mask.isfinite().all() or mask.min() < 0 or mask.max() <= 0:
+        raise OptionError("the mask is empty or not within 0..1; mark the subject with 1 and the rest with 0")
+
+
+def _loss_weight(mask: Tensor | None, latents: Tensor) -> Tensor | None:
+    """(1, 1, N, h, w): the root of the mask, scaled so that the mean of its square is 1."""
+    if mask is None:
+        return None
+    weights = mask.to(latents)[None, None]
+    return (weights / weights.mean()).sqrt()
+
+
+@contextmanager
+def _explained(memory: str, latents: Tensor):
+    """Turn out-of-memory errors, of a GPU or of this machine, into a sentence."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        said = str(error).splitlines()[0] if str(error) else "out of memory"
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in said:
+            raise
+        n, h, w = latents.shape[2:]
+        lower = "fewer frames or a smaller size" if memory == "low" else "memory 'low', fewer frames or a smaller size"
+        raise MemoryShortage(
+            f"learning on {n} frames of {h}x{w} latents ran out of memory ({said}); use {lower}"
+        ) from error

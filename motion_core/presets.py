@@ -1,0 +1,43 @@
+"""Named ways to learn, each with its source, and how what they learn is meant to be applied."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import OptionError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """learn: fields of `LearnConfig`. apply: fields of `ApplyConfig`. source: where the numbers come from."""
+
+    source: str
+    learn: dict[str, Any]
+    apply: dict[str, Any] = field(default_factory=dict)
+
+
+PRESETS: dict[str, Preset] = {
+    "official": Preset(
+        "Motion Inversion's published code, configs/config.yaml",
+        {"steps": 400, "learning_rate": 2e-2, "objective": "noise_mse"},
+    ),
+    "paper": Preset(
+        "Motion Inversion (Wang et al. 2024), implementation details",
+        {"steps": 800, "learning_rate": 5e-2, "objective": "noise_mse"},
+    ),
+    "camera": Preset(
+        "Motion Inversion's published code: the debiased loss for camera motion, applied without the value embedding",
+        {"steps": 200, "learning_rate": 2e-2, "objective": "noise_mse+appearance_debiased"},
+        {"strength_v": 0.0},
+    ),
+    "fast": Preset(
+        "ours: half of the official steps at the paper's rate",
+        {"steps": 200, "learning_rate": 5e-2, "objective": "noise_mse"},
+    ),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name. Raises OptionError."""
+    if name not in PRESETS:
+        raise OptionError(f"preset is {name!r}; use one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,223 @@
+"""Measures the starter model: does a motion that was learnt from a clip move other looks, and do looks leak in?
+
+`python -m motion_core.starter.benchmark` learns eight reference clips whose paths were not in training and prints
+one table: motion fidelity (mean cosine of the subject's frame-to-frame steps with the reference's) and appearance
+(share of frames in which colour, shape and ground are recognised by rule), mean and spread over clips and seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..backbones.zeroscope.loading import VideoModel, load_model
+from ..embedding import MotionEmbedding
+from ..learning import LearnConfig
+from ..metrics import motion_fidelity
+from ..noise import mix
+from ..sampling import AppliedMotion, ApplyConfig, invert, sample
+from ..transfer import learn_motion
+from ..video import Clip
+from .folder import find_starter
+from .looks import Ground, Subject, describe, draw_ground, draw_subject
+from .paths import HELD_OUT, Motion
+from .recognition import measure_agreement, recognise
+from .scene import FRAMES, Actor, render
+
+FPS = 8.0
+STEPS = 20
+GUIDANCE = 7.5
+DEFAULTS = LearnConfig.of("fast", sites="all", memory="fast")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A clip to learn from, with what is known about it because it was rendered."""
+
+    name: str
+    clip: Clip
+    subject: Subject
+    ground: Ground
+    motion: Motion
+
+    @property
+    def prompt(self) -> str:
+        return describe(self.subject, self.ground)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: how the motion is felt (None: not at all) and what sampling starts from."""
+
+    name: str
+    apply: ApplyConfig | None
+    noise: str = "random"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One generated clip: motion fidelity, and the shares of frames with colour, shape and ground right."""
+
+    fidelity: float
+    colour: float
+    shape: float
+    ground: float
+
+    @property
+    def appearance(self) -> float:
+        return (self.colour + self.shape + self.ground) / 3
+
+
+_RAW = ApplyConfig(debias="none")
+_DEBIASED = ApplyConfig(debias="difference")
+_GUIDED = replace(_RAW, branches="conditional")
+ROWS = (
+    Row("base model, random noise", None),
+    Row("base model, inverted noise blended (beta 0.5)", None, "blend"),
+    Row("base model, inverted noise", None, "inversion"),
+    Row("embedding as learnt, both branches (the paper)", _RAW),
+    Row("embedding as learnt, conditional branch", _GUIDED),
+    Row("embedding debiased, both branches", _DEBIASED),
+    Row("embedding debiased, conditional branch", replace(_DEBIASED, branches="conditional")),
+    Row("embedding debiased, both branches, blended noise", _DEBIASED, "blend"),
+    Row("embedding debiased, conditional branch, blended noise", replace(_DEBIASED, branches="conditional"), "blend"),
+    Row("qk alone, conditional branch", replace(_GUIDED, strength_v=0.0)),
+    Row("v alone, conditional branch", replace(_GUIDED, strength_qk=0.0)),
+    Row("mean debias, conditional branch", replace(_GUIDED, debias="mean")),
+    Row("strength_v 0.5, conditional branch", replace(_GUIDED, strength_v=0.5)),
+    Row("strength_v 1.5, conditional branch", replace(_GUIDED, strength_v=1.5)),
+)
+
+
+def render_reference(name: str) -> Reference:
+    """The held-out path of that name under looks drawn from it."""
+    rng = random.Random(name)
+    subject, ground = draw_subject(rng), draw_ground(rng)
+    motion = Motion.of(HELD_OUT[name](FRAMES))
+    return Reference(name, Clip(render(ground, [Actor(subject, motion)]), FPS), subject, ground, motion)
+
+
+def draw_looks(reference: Reference, seed: int) -> tuple[Subject, Ground]:
+    """Looks for a seed, none of them the reference's."""
+    rng = random.Random(f"{reference.name} {seed}")
+    while True:
+        subject, ground = draw_subject(rng), draw_ground(rng)
+        same = (subject.colour == reference.subject.colour, subject.shape == reference.subject.shape)
+        if not any(same) and ground != reference.ground:
+            return subject, ground
+
+
+def score_clip(frames: Tensor, reference: Reference, subject: Subject, ground: Ground) -> Score:
+    """Judge a generated clip (N, H, W, 3) against the reference's path and the prompt's looks."""
+    looks = recognise(frames)
+    fidelity = motion_fidelity(reference.motion.on_screen()[None], looks.found.track[None].to(torch.float32))
+    agreement = measure_agreement(looks, subject, ground)
+    return Score(float(fidelity), agreement["colour"], agreement["shape"], agreement["ground"])
+
+
+def generate_row(
+    model: VideoModel, row: Row, reference: Reference, motion: MotionEmbedding, inverted: Tensor, seeds: Sequence[int]
+) -> list[Score]:
+    """All seeds of one row on one reference, sampled as one batch."""
+    looks = [draw_looks(reference, seed) for seed in seeds]
+    noises = [_draw_noise(reference, seed, inverted) for seed in seeds]
+    noise = torch.cat([mix(row.noise, inverted, random_noise) for random_noise in noises])
+    text = model.encode_text([describe(*look) for look in looks])
+    negative = model.encode_text([""]).expand(len(seeds), -1, -1)
+    motions = [AppliedMotion(motion, row.apply)] if row.apply else []
+    latents = sample(model.denoiser, noise, text, negative, motions, STEPS, GUIDANCE)
+    return [score_clip(model.decode(z[None]), reference, *look) for z, look in zip(latents, looks, strict=True)]
+
+
+def _draw_noise(reference: Reference, seed: int, like: Tensor) -> Tensor:
+    number = random.Random(f"noise {reference.name} {seed}").getrandbits(48)
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(number)).to(like)
+
+
+def measure_ceiling(model: VideoModel, reference: Reference, seeds: Sequence[int]) -> list[Score]:
+    """The same path under new looks through the autoencoder alone: as good as can be seen."""
+    scores = []
+    for seed in seeds:
+        subject, ground = draw_looks(reference, seed)
+        drawn = render(ground, [Actor(subject, reference.motion)])
+        scores.append(score_clip(model.decode(model.encode(drawn)), reference, subject, ground))
+    return scores
+
+
+def summarise(name: str, scores: Sequence[Score]) -> str:
+    """One line of the table: mean and, in brackets, the standard deviation over clips."""
+
+    def spread(values: list[float]) -> str:
+        return f"{mean(values):.2f} ({stdev(values) if len(values) > 1 else 0.0:.2f})"
+
+    parts = " / ".join(f"{mean([getattr(s, part) for s in scores]):.2f}" for part in ("colour", "shape", "ground"))
+    return f"| {name} | {spread([s.fidelity for s in scores])} | {spread([s.appearance for s in scores])} | {parts} |"
+
+
+def learn_reference(model: VideoModel, reference: Reference, config: LearnConfig, folder: Path) -> MotionEmbedding:
+    """Learn a reference, or take what an earlier run with the same settings learnt."""
+    path = folder / f"{reference.name}.safetensors"
+    if path.exists():
+        kept = MotionEmbedding.load(path)
+        if dict(kept.origin.recipe) == {**config.recipe(), "model": model.name}:
+            return kept
+    embedding = learn_motion(model, reference.clip, reference.prompt, config).embedding
+    embedding.save(path)
+    return embedding
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m motion_core.starter.benchmark", description=__doc__)
+    parser.add_argument("--model", type=Path, default=None, help="diffusers folder (default: the starter model)")
+    parser.add_argument("--work", type=Path, default=Path("benchmark"), help="folder for learnt motions and scores")
+    parser.add_argument("--clips", nargs="*", choices=tuple(HELD_OUT), default=tuple(HELD_OUT), help="which references")
+    parser.add_argument("--seeds", type=int, default=8, help="seeds for each reference and row")
+    parser.add_argument("--rows", default="", help="only rows whose name contains this")
+    parser.add_argument("--steps", type=int, help="steps of learning")
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--sites")
+    args = parser.parse_args()
+    given = {"steps": args.steps, "learning_rate": args.learning_rate, "sites": args.sites}
+    config = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
+    args.work.mkdir(parents=True, exist_ok=True)
+    model = load_model(args.model or find_starter())
+    references = [render_reference(name) for name in args.clips]
+    seeds = range(args.seeds)
+    rows = [row for row in ROWS if args.rows in row.name]
+    results: dict[str, list[Score]] = {row.name: [] for row in rows}
+    ceiling: list[Score] = []
+    started = time.monotonic()
+    with tqdm(total=len(references) * (len(rows) + 1), desc="measuring", unit="row") as bar:
+        for reference in references:
+            motion = learn_reference(model, reference, config, args.work)
+            inverted = invert(model.denoiser, model.encode(reference.clip.frames), model.encode_text([""]), STEPS)
+            bar.update()
+            ceiling += measure_ceiling(model, reference, seeds)
+            for row in rows:
+                results[row.name] += generate_row(model, row, reference, motion, inverted, seeds)
+                bar.update()
+    print(
+        f"{len(references)} clips x {args.seeds} seeds, {config.steps} steps at {config.learning_rate:g} on {config.sites}"
+    )
+    print(f"{STEPS} sampling steps, guidance {GUIDANCE}; {time.monotonic() - started:.0f} s on {_machine()}\n")
+    print("| sampled with | motion fidelity | appearance | colour / shape / ground |\n| --- | --- | --- | --- |")
+    for name, scores in {"reference's path, new looks, autoencoder alone": ceiling, **results}.items():
+        print(summarise(name, scores))
+
+
+def _machine() -> str:
+    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Trains the starter model from nothing: `python -m motion_core.starter.train --work DIR`.
+
+Three stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once),
+and the text encoder with the video model. `--export DIR` then writes the diffusers folder.
+"""
+
+import argparse
+import platform
+import random
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..schedule import NoiseSchedule
+from . import build
+from .export import export
+from .growth import grow, start_certain
+from .looks import Ground, Subject, draw_caption, draw_ground
+from .scene import FRAMES, cover, draw_actor, draw_clip, render
+from .trainer import Draw, Settings, Trainer
+from .whitening import whiten
+
+SMALL_AUTOENCODER = Settings(steps=4200, learning_rate=3e-3, average=0.99)
+AUTOENCODER = Settings(steps=900, learning_rate=1.5e-3, average=0.99)
+MODEL = Settings(steps=2000, learning_rate=1.2e-3, average=0.999)
+KL_WEIGHT = 5e-7
+TWO_ACTORS = 0.2
+"""Share of the autoencoder's frames with two subjects, so that it can encode clips with several."""
+SUBJECT_WEIGHT = 3.0
+"""How much more an error on a subject weighs: it is small, and its colour would be learnt last."""
+FRAMES_PER_STEP = 16
+CLIPS_PER_STEP = 8
+NO_CAPTION = 0.1
+"""Share of clips trained without a caption, for classifier-free guidance."""
+CLIPS = 3000
+HALF_CLIPS = range(400, 1300)
+"""Steps on windows of half a clip: they cost half, and looks are learnt from the number of clips, not of frames."""
+
+
+def draw_frames(draw: Draw, count: int) -> tuple[Tensor, Tensor]:
+    """Single frames of random clips: (count, 3, H, W) in -1..1, and what an error weighs, (count, 1, H, W)."""
+    frames, covers = [], []
+    for _ in range(count // 4):
+        actors = [draw_actor(draw.rng, 4) for _ in range(2 if draw.rng.random() < TWO_ACTORS else 1)]
+        frames.append(render(draw_ground(draw.rng), actors))
+        covers.append(torch.stack([cover(actor) for actor in actors]).amax(0))
+    return torch.cat(frames).permute(0, 3, 1, 2) * 2 - 1, 1 + SUBJECT_WEIGHT * torch.cat(covers)[:, None]
+
+
+def train_autoencoder(work: Path) -> Trainer:
+    """First at half the size, where a step costs a quarter; then grown by a level and trained on."""
+    small = build.build_autoencoder((16, 32, 64))
+    start_certain(small)
+    _fit_autoencoder(small, SMALL_AUTOENCODER, work / "small_autoencoder", shrink=2)
+    full = build.build_autoencoder((16, 16, 32, 64))
+    grow(small, full)
+    return _fit_autoencoder(full, AUTOENCODER, work / "autoencoder", shrink=1)
+
+
+def _fit_autoencoder(vae: nn.Module, settings: Settings, folder: Path, shrink: int) -> Trainer:
+    trainer = Trainer(vae, settings, folder)
+
+    def loss_at(draw: Draw, step: int) -> Tensor:
+        pixels, weight = (functional.avg_pool2d(x, shrink) for x in draw_frames(draw, FRAMES_PER_STEP))
+        posterior = vae.encode(pixels).latent_dist
+        error = vae.decode(posterior.sample(draw.generator)).sample - pixels
+        return (weight * (error.abs() + 2 * error.square())).mean() + KL_WEIGHT * posterior.kl().mean()
+
+    trainer.run(loss_at)
+    trainer.load_average()
+    return trainer
+
+
+@torch.no_grad()
+def encode_clips(vae: nn.Module, work: Path, seed: int = 1) -> Tensor:
+    """The training set, encoded once: latents (K, N, 4, 8, 8), whitened together with the autoencoder."""
+    path = work / "latents.safetensors"
+    if not path.exists():
+        latents = []
+        for number in range(CLIPS):
+            clip, _, _ = draw_clip(random.Random(f"{seed} {number}"))
+            latents.append(vae.encode(clip.permute(0, 3, 1, 2) * 2 - 1).latent_dist.mode().half())
+            if number % 500 == 0:
+                print(f"encoded {number} of {CLIPS} clips", flush=True)
+        save_file({"latents": torch.stack(latents).contiguous()}, path)
+    return whiten(vae, load_file(path)["latents"].float())
+
+
+def looks_of(number: int, seed: int = 1) -> tuple[Subject, Ground]:
+    """The looks of clip `number` of the training set (drawing is cheap; the pixels are thrown away)."""
+    _, subject, ground = draw_clip(random.Random(f"{seed} {number}"), size=1)
+    return subject, ground
+
+
+def train_model(latents: Tensor, work: Path) -> tuple[Trainer, nn.Module, nn.Module]:
+    torch.manual_seed(MODEL.seed)
+    tokenizer = build.build_tokenizer()
+    parts = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(len(tokenizer))}).eval()
+    trainer = Trainer(parts, MODEL, work / "model")
+    schedule = NoiseSchedule.scaled_linear()
+
+    def loss_at(draw: Draw, step: int) -> Tensor:
+        picks = [draw.rng.randrange(len(latents)) for _ in range(CLIPS_PER_STEP)]
+        captions = ["" if draw.rng.random() < NO_CAPTION else draw_caption(*looks_of(n), draw.rng) for n in picks]
+        tokens = tokenizer(
+            captions, padding="max_length", truncation=True, max_length=build.TEXT_LENGTH, return_tensors="pt"
+        )
+        x0 = latents[picks].transpose(1, 2)
+        if step in HALF_CLIPS:
+            first = draw.rng.randrange(FRAMES // 2 + 1)
+            x0 = x0[:, :, first : first + FRAMES // 2]
+        eps = torch.randn(x0.shape, generator=draw.generator)
+        t = torch.randint(0, schedule.steps, (len(picks),), generator=draw.generator)
+        text = parts["text_encoder"](tokens.input_ids)[0]
+        predicted = parts["unet"](schedule.add_noise(x0, eps, t), t, text).sample
+        return (predicted - eps).square().mean()
+
+    trainer.run(loss_at)
+    trainer.load_average()
+    return trainer, parts["unet"], parts["text_encoder"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m motion_core.starter.train", description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints; resumed if it has some")
+    parser.add_argument("--export", type=Path, help="write the finished diffusers folder here")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    coder = train_autoencoder(args.work)
+    latents = encode_clips(coder.module.eval(), args.work)
+    trainer, unet, text_encoder = train_model(latents, args.work)
+    if args.export:
+        record = {
+            "autoencoder": coder.record(),
+            "model": trainer.record(),
+            "clips": CLIPS,
+            "frames": FRAMES,
+            "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
+            "torch": torch.__version__,
+        }
+        export(args.export, coder.module, unet, text_encoder, record)
+
+
+if __name__ == "__main__":
+    main()

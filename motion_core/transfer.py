@@ -1,0 +1,125 @@
+"""The whole way on a loaded model: a clip to its motion, a prompt and motions to a new clip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .backbones.zeroscope.loading import VideoModel
+from .embedding import Origin
+from .errors import OptionError
+from .learning import Callback, LearnConfig, Learnt, fit
+from .noise import NOISE_METHODS, mix
+from .sampling import AppliedMotion, Progress, invert, sample
+from .video import Clip
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """What to make. frames; width, height in pixels; steps: sampling steps; guidance: classifier-free scale;
+    noise: where sampling starts, see `motion_core.noise`; beta, factor: of the noise methods. Raises OptionError.
+    """
+
+    frames: int = 16
+    width: int = 64
+    height: int = 64
+    steps: int = 25
+    guidance: float = 7.5
+    negative: str = ""
+    noise: str = "random"
+    beta: float = 0.5
+    factor: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frames <= 1024:
+            raise OptionError(f"frames is {self.frames}; choose 1 to 1024")
+        for side in ("width", "height"):
+            if not 8 <= getattr(self, side) <= 4096:
+                raise OptionError(f"{side} is {getattr(self, side)}; choose 8 to 4096 pixels")
+        if not 1 <= self.steps <= 999:
+            raise OptionError(f"steps is {self.steps}; choose 1 to 999 (20 to 50 are usual)")
+        if not (math.isfinite(self.guidance) and 0 <= self.guidance <= 100):
+            raise OptionError(f"guidance is {self.guidance}; choose 0 to 100 (7 to 12 are usual, 1 is none)")
+        if self.noise not in NOISE_METHODS:
+            raise OptionError(f"noise is {self.noise!r}; use one of {', '.join(NOISE_METHODS)}")
+        if not 0 <= self.beta <= 1:
+            raise OptionError(f"beta is {self.beta}; choose 0 (random) to 1 (inverted)")
+        if not 0 <= self.seed < 2**63:
+            raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
+
+
+def learn_motion(
+    model: VideoModel,
+    clip: Clip,
+    prompt: str,
+    config: LearnConfig,
+    callback: Callback | None = None,
+    mask: Clip | None = None,
+) -> Learnt:
+    """Learn the motion of a clip whose looks `prompt` describes. mask: a clip that is white where the loss counts.
+
+    Raises MotionError.
+    """
+    latents = model.encode(clip.frames)
+    weights = None if mask is None else shrink_mask(mask.frames, latents)
+    learnt = fit(model.denoiser, latents, model.encode_text([prompt]), config, callback, weights)
+    height, width = clip.frames.shape[1:3]
+    origin = Origin(width, height, clip.fps, prompt, config.seed, {**config.recipe(), "model": model.name})
+    return replace(learnt, embedding=replace(learnt.embedding, origin=origin))
+
+
+def shrink_mask(frames: Tensor, latents: Tensor) -> Tensor:
+    """Pixels (N, H, W, 3) in 0..1 to loss weights (N, h, w) on the grid of latents (1, C, N, h, w)."""
+    if len(frames) != latents.shape[2]:
+        raise OptionError(f"the mask has {len(frames)} frames and the reference {latents.shape[2]}; give it as many")
+    grey = frames.mean(-1)[:, None]
+    return functional.interpolate(grey, size=tuple(latents.shape[3:]), mode="area")[:, 0]
+
+
+def invert_clip(
+    model: VideoModel, clip: Clip, steps: int, prompt: str = "", progress: Progress | None = None
+) -> Tensor:
+    """The noise that leads to a clip, (1, C, N, h, w), for a sampling of `steps` steps."""
+    return invert(model.denoiser, model.encode(clip.frames), model.encode_text([prompt]), steps, progress)
+
+
+def generate_clip(
+    model: VideoModel,
+    prompt: str,
+    config: GenerateConfig,
+    motions: Sequence[AppliedMotion] = (),
+    inverted: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """A new clip, (N, H, W, 3) in 0..1. inverted: from `invert_clip`, for the noise methods that need it.
+
+    Raises MotionError.
+    """
+    factor = model.factor
+    if config.width % factor or config.height % factor:
+        raise OptionError(f"the size is {config.width}x{config.height}; use multiples of {factor}")
+    noise = start_noise(model, config, inverted)
+    negative, text = model.encode_text([config.negative, prompt]).split(1)
+    latents = sample(model.denoiser, noise, text, negative, motions, config.steps, config.guidance, progress)
+    return model.decode(latents)
+
+
+def start_noise(model: VideoModel, config: GenerateConfig, inverted: Tensor | None = None) -> Tensor:
+    """(1, C, N, h, w): drawn on the CPU from the seed alone, then mixed with the inverted noise as configured."""
+    channels = model.denoiser.module.config.in_channels  # type: ignore[union-attr]
+    shape = (1, channels, config.frames, config.height // model.factor, config.width // model.factor)
+    random = torch.randn(shape, generator=torch.Generator().manual_seed(config.seed)).to(model.device)
+    if inverted is not None:
+        if tuple(inverted.shape) != shape:
+            raise OptionError(
+                f"the inverted noise has shape {tuple(inverted.shape)} and the new clip {shape}; "
+                "invert the reference at the frames and size of the new clip"
+            )
+        inverted = inverted.to(random)
+    return mix(config.noise, inverted, random, config.beta, config.factor)

@@ -1,0 +1,234 @@
+"""Writing clips and contact sheets: the whole file or none, and the same bytes for the same frames."""
+
+import io
+import math
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import av
+import torch
+from av.codec.codec import UnknownCodecError
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .errors import OptionError, VideoError
+from .video_reading import EXACT_COLOURS
+
+FPS_RANGE = (0.01, 240.0)
+# suffix -> encoders, best first, with their settings for a quality at which the eye sees no loss
+ENCODERS: dict[str, dict[str, dict[str, str]]] = {
+    ".mp4": {"libx264": {"crf": "17"}, "mpeg4": {"qmin": "2", "qmax": "4", "b": "20M"}},
+    ".webm": {"libvpx-vp9": {"crf": "20", "cpu-used": "3"}, "libvpx": {"crf": "6", "b": "8M"}},
+    ".gif": {"gif": {}},
+}
+GIF_FPS = 50.0  # players slow anything faster down to a crawl
+PALETTE_SAMPLES = 2**20  # pixels looked at to choose a gif's colours
+
+GAP = 4
+TEXT_SIZE = 16
+BACKGROUND = (24, 24, 24)
+TEXT_COLOUR = (230, 230, 230)
+
+
+def write_clip(path: str | os.PathLike[str], frames: Tensor, fps: float) -> None:
+    """Write frames, (N, H, W, 3) floats of 0..1, as .mp4, .webm or a looping .gif; fps: frames a second.
+
+    Odd sides of mp4 and webm gain a repeated row or column; a gif plays at 50 frames a second at most.
+    Raises VideoError (unknown suffix, or the file can't be written; an older file of that name is then untouched)
+    or OptionError (frames or fps of the wrong kind).
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ENCODERS:
+        raise VideoError(f"{path} has an unknown suffix; end its name in one of {', '.join(ENCODERS)}")
+    check_frames(frames)
+    low, high = FPS_RANGE
+    if not low <= fps <= high:
+        raise OptionError(f"fps={fps} must be from {low} to {high}")
+    with reporting_failure(path):
+        if suffix == ".gif":
+            pictures, fps = draw_palette_frames(frames), min(fps, GIF_FPS)
+        else:
+            pictures = draw_colour_frames(frames)
+        replace_file(path, encode(pictures, Fraction(fps).limit_denominator(1001), suffix))
+
+
+def write_sheet(
+    path: str | os.PathLike[str],
+    rows: Sequence[Tensor],
+    labels: Sequence[str] | None = None,
+    scale: int = 1,
+    columns: int = 8,
+) -> None:
+    """Write a PNG contact sheet: for each clip, (N, H, W, 3) floats of 0..1, a row of evenly spaced frames.
+
+    labels: a text at the left of each row; scale: whole-number enlargement; columns: frames a row (fewer if the clip
+    is shorter). Raises VideoError or OptionError as write_clip does.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise VideoError(f"{path} has an unknown suffix; a contact sheet's name ends in .png")
+    if not rows or scale < 1 or columns < 1:
+        raise OptionError(f"rows={len(rows)}, scale={scale} and columns={columns} must each be 1 or more")
+    labels = [""] * len(rows) if labels is None else labels
+    if len(labels) != len(rows):
+        raise OptionError(f"labels={len(labels)} and rows={len(rows)} must be as many; give one label a row")
+    for clip in rows:
+        check_frames(clip)
+    strips = [draw_strip(clip, scale, columns) for clip in rows]
+    buffer = io.BytesIO()
+    with reporting_failure(path):
+        stack_strips(strips, labels).save(buffer, "PNG")
+        replace_file(path, buffer.getvalue())
+
+
+def check_frames(frames: Tensor) -> None:
+    if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape or not frames.is_floating_point():
+        raise OptionError(f"frames of shape {tuple(frames.shape)}, {frames.dtype}, must be (N, H, W, 3) floats of 0..1")
+
+
+# ---- whole or not at all
+
+
+@contextmanager
+def reporting_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, av.FFmpegError, UnknownCodecError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise VideoError(
+            f"{path} can't be written ({reason}); check that its folder exists, may be written to and has room"
+        ) from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write beside `path`, then move into its place, so that a failure leaves the older file as it was."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+# ---- video files
+
+
+def encode(pictures: Iterator[av.VideoFrame], fps: Fraction, suffix: str) -> bytes:
+    """One thread and no dates, so that the same pictures always give the same bytes."""
+    buffer = io.BytesIO()
+    name = choose_encoder(suffix)
+    first = next(pictures)
+    with av.open(buffer, "w", format=suffix[1:], options={"fflags": "+bitexact"}) as container:
+        settings = {"flags": "+bitexact", "threads": "1", **ENCODERS[suffix][name]}
+        stream = cast(VideoStream, container.add_stream(name, rate=fps, options=settings))
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, first.format.name
+        stream.codec_context.colorspace, stream.codec_context.color_range = first.colorspace, first.color_range
+        for number, picture in enumerate(chain([first], pictures)):
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def choose_encoder(suffix: str) -> str:
+    """The best encoder that this build of the codecs has."""
+    *others, last = ENCODERS[suffix]
+    for name in others:
+        try:
+            av.Codec(name, "w")
+        except UnknownCodecError:
+            continue
+        return name
+    return last
+
+
+def draw_colour_frames(frames: Tensor) -> Iterator[av.VideoFrame]:
+    """yuv420p pictures, whose sides must be even."""
+    scaler = VideoReformatter()
+    for frame in frames:
+        pixels = to_bytes(frame)
+        for axis in (0, 1):
+            if pixels.shape[axis] % 2:
+                pixels = torch.cat([pixels, pixels.narrow(axis, -1, 1)], axis)
+        picture = av.VideoFrame.from_ndarray(pixels.numpy(), format="rgb24")
+        picture = scaler.reformat(
+            picture,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=EXACT_COLOURS,
+        )
+        picture.colorspace, picture.color_range = Colorspace.ITU709, ColorRange.MPEG
+        yield picture
+
+
+def draw_palette_frames(frames: Tensor) -> Iterator[av.VideoFrame]:
+    """pal8 pictures: one palette for the whole clip and no dithering, so that still places stay still."""
+    step = math.ceil(math.sqrt(frames[..., 0].numel() / PALETTE_SAMPLES))
+    samples = to_image(frames[:, ::step, ::step].flatten(0, 1))
+    palette = samples.quantize(255)  # the encoder needs the last colour for transparency
+    colours = torch.zeros(256, 4, dtype=torch.uint8)  # alpha, red, green, blue
+    colours[:, 0] = 255
+    rgb = torch.tensor(palette.getpalette(), dtype=torch.uint8).view(-1, 3)
+    colours[: len(rgb), 1:] = rgb
+    for pixels in frames:
+        indices = to_image(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
+        data = torch.frombuffer(bytearray(indices.tobytes()), dtype=torch.uint8).view(pixels.shape[:2])
+        yield av.VideoFrame.from_ndarray((data.numpy(), colours.numpy()), format="pal8")  # type: ignore[arg-type]
+
+
+# ---- contact sheets
+
+
+def draw_strip(clip: Tensor, scale: int, columns: int) -> Image.Image:
+    """Evenly spaced frames of a clip, the first and the last among them, side by side."""
+    count, height, width = clip.shape[:3]
+    picks = torch.linspace(0, count - 1, min(columns, count)).round().long().tolist()
+    strip = Image.new("RGB", (len(picks) * (width * scale + GAP) - GAP, height * scale), BACKGROUND)
+    for column, pick in enumerate(picks):
+        image = to_image(clip[pick]).resize((width * scale, height * scale), Image.Resampling.NEAREST)
+        strip.paste(image, (column * (width * scale + GAP), 0))
+    return strip
+
+
+def stack_strips(strips: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
+    """The strips below each other, each with its label to the left."""
+    font = ImageFont.load_default(size=TEXT_SIZE)
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    boxes = [ruler.multiline_textbbox((0, 0), label, font=font) for label in labels]
+    margin = max(math.ceil(box[2]) for box in boxes)
+    left = GAP + (margin + GAP if margin else 0)
+    heights = [max(strip.height, math.ceil(box[3])) for strip, box in zip(strips, boxes, strict=True)]
+    width = left + max(strip.width for strip in strips) + GAP
+    sheet = Image.new("RGB", (width, GAP + sum(height + GAP for height in heights)), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    top = GAP
+    for strip, label, height in zip(strips, labels, heights, strict=True):
+        draw.multiline_text((GAP, top), label, fill=TEXT_COLOUR, font=font)
+        sheet.paste(strip, (left, top))
+        top += height + GAP
+    return sheet
+
+
+# ---- pixels
+
+
+def to_bytes(pixels: Tensor) -> Tensor:
+    """(..., 3) floats of 0..1 -> contiguous uint8 on the CPU."""
+    pixels = pixels.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
+    return (pixels * 255).round().to(torch.uint8).contiguous()
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """(H, W, 3) floats of 0..1 -> an RGB image."""
+    return Image.fromarray(to_bytes(pixels).numpy())

@@ -1,0 +1,41 @@
+"""Files are written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import FileError, MotionError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], error: type[MotionError] = FileError) -> Iterator[Path]:
+    """Gives a scratch path beside `path`, and puts it in its place when the block ends well.
+
+    Otherwise the scratch file goes and what stood at `path` stays. Raises `error` when the disk refuses.
+    """
+    target = Path(path)
+    scratch: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        scratch = Path(name)
+        yield scratch
+        _settle(scratch)
+        os.replace(scratch, target)
+    except OSError as reason:
+        said = reason.strerror or reason
+        raise error(f"{target} could not be written ({said}); choose a folder that exists and has room") from reason
+    finally:
+        if scratch is not None:
+            scratch.unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    """Hand the bytes to the disk and give the file the rights a new file gets (a scratch file has its owner's only)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,73 @@
+"""What the tests share: a tiny model of ZeroScope's exact shape with random weights, built without a download."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
+from motion_core.schedule import NoiseSchedule
+
+TINY = {
+    "sample_size": 8,
+    "block_out_channels": (8, 16, 16, 16),
+    "norm_num_groups": 4,
+    "attention_head_dim": 4,
+    "cross_attention_dim": 16,
+}
+"""ZeroScope's four levels and two layers a block, at reduced width."""
+
+
+def build_unet(**changes):
+    from diffusers import UNet3DConditionModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return UNet3DConditionModel(**{**TINY, **changes}).eval()
+
+
+@pytest.fixture(scope="session")
+def unet():
+    return build_unet()
+
+
+@pytest.fixture(scope="session")
+def denoiser(unet):
+    return UNetDenoiser(unet, NoiseSchedule.scaled_linear())
+
+
+def seeded(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="session")
+def latents():
+    return seeded(1, 4, 4, 8, 12)
+
+
+@pytest.fixture(scope="session")
+def text():
+    return seeded(1, 5, 16, seed=1)
+
+
+@pytest.fixture(scope="session")
+def learnt(denoiser, latents, text):
+    """A motion that is not zero anywhere, learnt in three steps on every site."""
+    from motion_core.learning import LearnConfig, fit
+
+    return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """A complete diffusers folder of ZeroScope's exact shape at reduced width, with random weights."""
+    from motion_core.starter import build
+    from motion_core.starter.export import export
+
+    folder = tmp_path_factory.mktemp("models") / "tiny_zeroscope"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        unet = build_unet(cross_attention_dim=96)
+        text_encoder = build.build_text_encoder(len(build.build_tokenizer()))
+        export(folder, build.build_autoencoder(), unet, text_encoder, {"frames": 6})
+    return folder

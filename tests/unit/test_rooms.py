@@ -1,0 +1,63 @@
+"""The arrows between the rooms: nodes -> motion_core -> torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = sorted((ROOT / "motion_core").rglob("*.py"))
+ALLOWED = {
+    "torch",
+    "av",
+    "PIL",
+    "numpy",
+    "safetensors",
+    "einops",
+    "kornia",
+    "diffusers",
+    "transformers",
+    "tokenizers",
+    "tqdm",
+}
+HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
+
+
+def imports(path: Path):
+    """(module, level, at the top of the file) of each import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, 0, node in tree.body
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", node.level, node in tree.body
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_the_core_knows_torch_and_no_host(path):
+    for module, level, at_top in imports(path):
+        name = module.split(".")[0]
+        assert level or name not in HOST, f"{path} imports the host's {module}"
+        assert level or name in ALLOWED | set(sys.stdlib_module_names), f"{path} imports {module}"
+        assert level or not at_top or name not in {"diffusers", "transformers", "tokenizers"}, (
+            f"{path}: import {module} late"
+        )
+
+
+def test_learning_never_imports_metrics():
+    for name in ("learning", "injection", "embedding", "objectives", "transfer"):
+        assert not any("metrics" in module for module, _, _ in imports(ROOT / "motion_core" / f"{name}.py"))
+
+
+def test_the_core_is_imported_without_diffusers():
+    code = "import sys; sys.modules['diffusers'] = None; import motion_core.commands, motion_core.metrics"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_pack_is_quiet_without_a_host():
+    code = "import importlib.util as u; s = u.spec_from_file_location('pack', '__init__.py', submodule_search_locations=['.']); m = u.module_from_spec(s); s.loader.exec_module(m)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not done.stdout and not done.stderr

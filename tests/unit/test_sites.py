@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from motion_core.backbones import family_of, find_layers, find_sites, select_sites
+from motion_core.errors import ModelError, OptionError
+
+
+def test_zeroscope_shape_has_fifteen_blocks_of_two(unet):
+    sites = find_sites(unet)
+    assert len(sites) == 30 and len({site.block for site in sites}) == 15
+    assert len({site.block for site in select_sites(sites, "deepest")}) == 5
+    assert select_sites(sites, "all") == sites
+    assert family_of(unet) == "zeroscope"
+
+
+def test_sites_bear_checkpoint_keys_and_channels(unet):
+    keys = set(unet.state_dict())
+    for site in find_sites(unet):
+        for part in ("to_q", "to_k", "to_v"):
+            assert f"{site.name}.{part}.weight" in keys
+        assert site.channels == site.to_v.weight.shape[1]
+
+
+def test_deepest_is_the_lowest_resolution_level_without_the_mid_block(unet):
+    names = {site.block for site in select_sites(find_sites(unet), "deepest")}
+    assert {name.split(".temp")[0] for name in names} == {"down_blocks.2", "up_blocks.1"}
+
+
+def test_a_pattern_selects(unet):
+    chosen = select_sites(find_sites(unet), r"up_blocks\.3.*attn1$")
+    assert [site.name.split(".temp")[0] for site in chosen] == ["up_blocks.3"] * 3
+
+
+def test_what_matches_nothing_is_an_error(unet):
+    with pytest.raises(ModelError, match="matches none of"):
+        select_sites(find_sites(unet), "middle")
+    with pytest.raises(OptionError, match="no regular expression"):
+        select_sites(find_sites(unet), "(")
+    with pytest.raises(ModelError, match="no temporal attention"):
+        find_sites(torch.nn.Linear(2, 2))
+
+
+def test_every_level_has_layers_to_checkpoint(unet):
+    assert sorted(find_layers(unet)) == [0, 1, 2, 3]
