@@ -159,7 +159,7 @@ class MotionEmbedding:
         return undo_difference(v) if self.debiased_by == "difference" else v
 
     def debiased(self, mode: str = "difference") -> MotionEmbedding:
-        """v without the reference's looks: `difference` (eq. 5), `mean`, or `none`. Again in the same mode: no change."""
+        """v without the reference's looks: `difference` (eq. 5), `mean`, or `none`; twice the same is once."""
         if mode not in DEBIAS_MODES:
             raise OptionError(f"debias is {mode!r}; use one of {', '.join(DEBIAS_MODES)}")
         if mode in ("none", self.debiased_by):

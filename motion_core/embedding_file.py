@@ -132,7 +132,8 @@ def _assemble(path: Path, about: dict[str, Any], tensors: dict[str, Tensor]) -> 
         raise FileError(f"{path.name} describes itself incompletely ({reason!r}); save it again") from reason
     if layout not in LAYOUTS or debiased_by not in DEBIAS_MODES or not 1 <= frames <= _MOST_FRAMES:
         raise FileError(
-            f"{path.name} says layout {layout!r}, debiased_by {debiased_by!r}, {frames} frames, which can't be; save it again"
+            f"{path.name} says layout {layout!r}, debiased_by {debiased_by!r}, {frames} frames, which can't be; "
+            "save it again"
         )
     _check_keys(path, tensors, grids, layout)
     for key, tensor in tensors.items():

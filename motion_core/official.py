@@ -51,7 +51,7 @@ def write_official(embedding: MotionEmbedding, path: str | os.PathLike[str]) -> 
     if embedding.layout != "official" or embedding.family != "zeroscope" or embedding.debiased_by != "none":
         raise FileError(
             f"the official file holds undebiased motion of the zeroscope family in the official layout, this one is "
-            f"{embedding.family}, {embedding.layout}, debiased by {embedding.debiased_by}; learn it that way to export it"
+            f"{embedding.family}, {embedding.layout}, debiased by {embedding.debiased_by}; learn it that way"
         )
     if embedding.frames > _ROWS:
         raise FileError(

@@ -33,6 +33,11 @@ PRESETS: dict[str, Preset] = {
         "ours: half of the official steps at the paper's rate",
         {"steps": 200, "learning_rate": 5e-2, "objective": "noise_mse"},
     ),
+    "starter": Preset(
+        "ours, for the starter model, by the table in the README",
+        {"steps": 400, "learning_rate": 3e-2, "objective": "noise_mse", "sites": "all", "memory": "fast"},
+        {"debias": "none", "branches": "conditional"},
+    ),
 }
 
 

@@ -19,7 +19,7 @@ class NoiseSchedule:
         """Betas whose square roots are evenly spaced (Stable Diffusion, ZeroScope, ModelScope, AnimateDiff)."""
         if not 0 < start < end < 1 or steps < 2:
             raise OptionError(
-                f"a schedule from {start} to {end} in {steps} steps is none; use 0 < start < end < 1 and 2 or more steps"
+                f"a schedule from {start} to {end} in {steps} steps is none; use 0 < start < end < 1 and at least 2"
             )
         betas = torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64) ** 2
         return cls(torch.cumprod(1 - betas, 0))

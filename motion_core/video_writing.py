@@ -25,7 +25,8 @@ from .video_reading import EXACT_COLOURS
 FPS_RANGE = (0.01, 240.0)
 # suffix -> encoders, best first, with their settings for a quality at which the eye sees no loss
 ENCODERS: dict[str, dict[str, dict[str, str]]] = {
-    ".mp4": {"libx264": {"crf": "17"}, "mpeg4": {"qmin": "2", "qmax": "4", "b": "20M"}},
+    # x264's macroblock tree differs from run to run on small frames, even on one thread
+    ".mp4": {"libx264": {"crf": "17", "mbtree": "0"}, "mpeg4": {"qmin": "2", "qmax": "4", "b": "20M"}},
     ".webm": {"libvpx-vp9": {"crf": "20", "cpu-used": "3"}, "libvpx": {"crf": "6", "b": "8M"}},
     ".gif": {"gif": {}},
 }

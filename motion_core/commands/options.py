@@ -12,6 +12,7 @@ from ..embedding import MotionEmbedding
 from ..errors import FileError, VideoError
 from ..learning import LearnConfig
 from ..noise import NOISE_METHODS
+from ..objectives import OBJECTIVES
 from ..presets import PRESETS
 from ..sampling import BRANCHES, ApplyConfig
 from ..starter.folder import find_starter
@@ -80,9 +81,10 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
     group.add_argument("--learning-rate", type=float, metavar="X")
     group.add_argument(
-        "--objective", metavar="NAME",
-        help="noise_mse, appearance_debiased, frame_residual_cosine, frame_residual_l2, or a sum: noise_mse+0.5*appearance_debiased",
-    )  # fmt: skip
+        "--objective",
+        metavar="NAME",
+        help=f"{', '.join(OBJECTIVES)}, or a sum: noise_mse+0.5*appearance_debiased",
+    )
     group.add_argument(
         "--sites",
         metavar="WHICH",

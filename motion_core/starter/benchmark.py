@@ -25,6 +25,7 @@ from ..embedding import MotionEmbedding
 from ..learning import LearnConfig
 from ..metrics import motion_fidelity
 from ..noise import mix
+from ..presets import find_preset
 from ..sampling import AppliedMotion, ApplyConfig, invert, sample
 from ..transfer import learn_motion
 from ..video import Clip
@@ -37,7 +38,10 @@ from .scene import FRAMES, Actor, render
 FPS = 8.0
 STEPS = 20
 GUIDANCE = 7.5
-DEFAULTS = LearnConfig.of("fast", sites="all", memory="fast")
+DEFAULTS = LearnConfig.of("starter")
+"""How the starter model learns where nothing else is said."""
+APPLY = ApplyConfig(**find_preset("starter").apply)
+"""How it applies what it learnt."""
 
 
 @dataclass(frozen=True)
@@ -206,9 +210,8 @@ def main() -> None:
             for row in rows:
                 results[row.name] += generate_row(model, row, reference, motion, inverted, seeds)
                 bar.update()
-    print(
-        f"{len(references)} clips x {args.seeds} seeds, {config.steps} steps at {config.learning_rate:g} on {config.sites}"
-    )
+    learnt = f"{config.steps} steps at {config.learning_rate:g} on {config.sites} sites"
+    print(f"{len(references)} clips x {args.seeds} seeds, {learnt}")
     print(f"{STEPS} sampling steps, guidance {GUIDANCE}; {time.monotonic() - started:.0f} s on {_machine()}\n")
     print("| sampled with | motion fidelity | appearance | colour / shape / ground |\n| --- | --- | --- | --- |")
     for name, scores in {"reference's path, new looks, autoencoder alone": ceiling, **results}.items():

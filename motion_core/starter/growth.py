@@ -1,18 +1,19 @@
 """Starting points that make a small autoencoder quick to train on a CPU."""
 
+from typing import Any
+
 import torch
-from torch import nn
 
 
 @torch.no_grad()
-def start_certain(vae: nn.Module) -> None:
+def start_certain(vae: Any) -> None:
     """Start with a narrow posterior: at its usual width the first latents drown in their own noise."""
     channels = vae.quant_conv.out_channels // 2
     vae.quant_conv.bias[channels:].fill_(-6.0)
 
 
 @torch.no_grad()
-def grow(small: nn.Module, full: nn.Module) -> None:
+def grow(small: Any, full: Any) -> None:
     """Give `full`, which has one finer level, the weights of `small`, so that it does at once what `small` did.
 
     The new level starts as a plain halving on the way in and a plain doubling on the way out.
@@ -35,13 +36,13 @@ def _grown_name(name: str) -> str:
     return ".".join(parts)
 
 
-def _pass_through(resnets: nn.ModuleList) -> None:
+def _pass_through(resnets: Any) -> None:
     for resnet in resnets:
         resnet.conv2.weight.zero_()
         resnet.conv2.bias.zero_()
 
 
-def _keep_channels(conv: nn.Conv2d, taps: slice, weight: float) -> None:
+def _keep_channels(conv: Any, taps: slice, weight: float) -> None:
     conv.weight.zero_()
     conv.bias.zero_()
     for channel in range(conv.out_channels):

@@ -8,6 +8,7 @@ import argparse
 import platform
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -60,7 +61,7 @@ def train_autoencoder(work: Path) -> Trainer:
     return _fit_autoencoder(full, AUTOENCODER, work / "autoencoder", shrink=1)
 
 
-def _fit_autoencoder(vae: nn.Module, settings: Settings, folder: Path, shrink: int) -> Trainer:
+def _fit_autoencoder(vae: Any, settings: Settings, folder: Path, shrink: int) -> Trainer:
     trainer = Trainer(vae, settings, folder)
 
     def loss_at(draw: Draw, step: int) -> Tensor:
@@ -75,7 +76,7 @@ def _fit_autoencoder(vae: nn.Module, settings: Settings, folder: Path, shrink: i
 
 
 @torch.no_grad()
-def encode_clips(vae: nn.Module, work: Path, seed: int = 1) -> Tensor:
+def encode_clips(vae: Any, work: Path, seed: int = 1) -> Tensor:
     """The training set, encoded once: latents (K, N, 4, 8, 8), whitened together with the autoencoder."""
     path = work / "latents.safetensors"
     if not path.exists():

@@ -58,6 +58,6 @@ def test_the_core_is_imported_without_diffusers():
 
 
 def test_the_pack_is_quiet_without_a_host():
-    code = "import importlib.util as u; s = u.spec_from_file_location('pack', '__init__.py', submodule_search_locations=['.']); m = u.module_from_spec(s); s.loader.exec_module(m)"
+    code = "import runpy; runpy.run_path('__init__.py', run_name='pack')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not done.stdout and not done.stderr

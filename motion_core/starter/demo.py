@@ -1,0 +1,115 @@
+"""`make demo`: learns the motion of an example clip on the starter model and moves two other things that way.
+
+Writes a looping GIF, an MP4 and a contact sheet, and says how well the motion and the looks were met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..backbones.zeroscope.loading import VideoModel, load_model
+from ..commands.progress import learning_bar, sampling_bar
+from ..embedding import MotionEmbedding
+from ..errors import MotionError, OptionError
+from ..metrics import motion_fidelity
+from ..sampling import AppliedMotion
+from ..transfer import GenerateConfig, generate_clip, learn_motion
+from ..video import read_clip, write_clip, write_sheet
+from .benchmark import APPLY, DEFAULTS
+from .examples import EXAMPLES, find_example
+from .folder import find_starter
+from .looks import Ground, Subject, describe
+from .recognition import measure_agreement, recognise
+
+SCALE = 3
+WANTED = (
+    (Subject("blue", "square"), Ground("black", "checkered")),
+    (Subject("yellow", "triangle"), Ground("teal", "plain")),
+)
+"""What the two new clips show."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m motion_core.starter.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for what is made (default: demo)")
+    parser.add_argument("--example", choices=tuple(EXAMPLES), default="figure_eight", help="which example clip")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    try:
+        run(args.out, args.example, args.seed)
+    except MotionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(out: Path, example: str, seed: int) -> None:
+    """Learn, generate with and without the motion, write and measure. Raises MotionError."""
+    started = time.monotonic()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise OptionError(f"{out} can't be a folder ({reason.strerror}); choose another with --out") from reason
+    clip = read_clip(find_example(example))
+    model = load_model(find_starter())
+    _, subject, ground = EXAMPLES[example]
+    with learning_bar(DEFAULTS.steps, f"learning {example}") as callback:
+        motion = learn_motion(model, clip, describe(subject, ground), DEFAULTS, callback).embedding
+    motion.save(out / f"{example}.safetensors")
+    pairs = [(generate(model, *looks, seed, None), generate(model, *looks, seed, motion)) for looks in WANTED]
+    rows = {f"reference: {describe(subject, ground)}": clip.frames}
+    for looks, (without, moved) in zip(WANTED, pairs, strict=True):
+        rows[f"without: {describe(*looks)}"] = without
+        rows[f"with its motion: {describe(*looks)}"] = moved
+    write(out, rows, clip.fps)
+    print(f"\nmade in {time.monotonic() - started:.0f} s; look at:")
+    for path in sorted(out.iterdir()):
+        print(f"  {path}")
+    report(clip.frames, pairs)
+
+
+def generate(model: VideoModel, subject: Subject, ground: Ground, seed: int, motion: MotionEmbedding | None) -> Tensor:
+    """A clip (N, H, W, 3) of these looks, with the motion or with none."""
+    config = GenerateConfig(seed=seed)
+    motions = [AppliedMotion(motion, APPLY)] if motion else []
+    label = f"{'with' if motion else 'without'}: {describe(subject, ground)}"
+    with sampling_bar(config.steps, label) as progress:
+        return generate_clip(model, describe(subject, ground), config, motions, progress=progress)
+
+
+def write(out: Path, rows: dict[str, Tensor], fps: float) -> None:
+    """The clips side by side as `transfer.gif` and `transfer.mp4`, and frame by frame as `sheet.png`."""
+    beside = torch.cat([_enlarge(clip) for clip in rows.values()], dim=2)
+    write_clip(out / "transfer.gif", beside, fps)
+    write_clip(out / "transfer.mp4", beside, fps)
+    write_sheet(out / "sheet.png", list(rows.values()), list(rows), scale=2)
+
+
+def _enlarge(clip: Tensor) -> Tensor:
+    """Each pixel several times, and a dark gap to the right."""
+    large = clip.repeat_interleave(SCALE, 1).repeat_interleave(SCALE, 2)
+    gap = torch.full((*large.shape[:2], 4, 3), 0.1)
+    return torch.cat([large, gap], dim=2)
+
+
+def report(reference: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> None:
+    """Print motion fidelity (1: the same path) and appearance agreement (1: all looks as asked)."""
+    track = recognise(reference).found.track
+    print("\n                      motion fidelity   appearance agreement")
+    for column, name in enumerate(("without the motion", "with the motion")):
+        fidelity, agreement = [], []
+        for looks, pair in zip(WANTED, pairs, strict=True):
+            seen = recognise(pair[column])
+            fidelity.append(float(motion_fidelity(track[None], seen.found.track[None])))
+            agreement.append(measure_agreement(seen, *looks)["mean"])
+        print(f"{name:20}  {sum(fidelity) / len(fidelity):15.2f}   {sum(agreement) / len(agreement):20.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from motion_core.backbones.zeroscope.loading import load_model
+from motion_core.errors import ModelError
+
+
+@pytest.fixture
+def folder(model_folder, tmp_path):
+    return shutil.copytree(model_folder, tmp_path / "model")
+
+
+def test_a_folder_is_loaded_whole(model_folder):
+    model = load_model(model_folder, "cpu")
+    assert model.factor == 8 and model.frames == 6 and model.family == "zeroscope"
+    assert {p.dtype for p in model.denoiser.module.parameters()} == {torch.float32}
+    text = model.encode_text(["a red circle", ""])
+    assert text.shape == (2, 24, 96) and text.dtype == torch.float32
+    frames = torch.rand(3, 64, 96, 3, generator=torch.Generator().manual_seed(0))
+    latents = model.encode(frames)
+    assert latents.shape == (1, 4, 3, 8, 12)
+    decoded = model.decode(latents)
+    assert decoded.shape == (3, 64, 96, 3) and decoded.min() >= 0 and decoded.max() <= 1
+    with pytest.raises(ModelError, match="multiples of 8"):
+        model.encode(frames[:, :60])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_of_each_precision_are_read(folder, dtype):
+    for path in folder.glob("*/*.safetensors"):
+        save_file({key: t.to(dtype) for key, t in load_file(path).items()}, path, {"format": "pt"})
+    model = load_model(folder, "cpu", dtype)
+    assert {p.dtype for p in model.denoiser.module.parameters()} == {dtype}
+    plain = load_model(folder, "cpu")
+    assert {p.dtype for p in plain.denoiser.module.parameters()} == {torch.float32}
+
+
+def test_a_variant_is_found(folder):
+    for path in folder.glob("*/*.safetensors"):
+        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    assert load_model(folder, "cpu").factor == 8
+
+
+def test_the_schedule_is_the_models(folder):
+    path = folder / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text())
+    model = load_model(folder, "cpu")
+    betas = torch.linspace(config["beta_start"] ** 0.5, config["beta_end"] ** 0.5, 1000, dtype=torch.float64) ** 2
+    torch.testing.assert_close(model.denoiser.schedule.alpha_bars, (1 - betas).cumprod(0), rtol=1e-4, atol=1e-6)
+    path.write_text(json.dumps({**config, "prediction_type": "sample"}))
+    with pytest.raises(ModelError, match="predicts 'sample'"):
+        load_model(folder, "cpu")
+
+
+def test_velocity_becomes_noise(folder):
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "prediction_type": "v_prediction"}))
+    denoiser = load_model(folder, "cpu").denoiser
+    schedule, x0, eps = denoiser.schedule, torch.randn(1, 4, 2, 8, 8), torch.randn(1, 4, 2, 8, 8)
+    abar = schedule.alpha_bar(600, x0)
+
+    class Perfect(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, z, t, encoder_hidden_states):
+            from types import SimpleNamespace
+
+            return SimpleNamespace(sample=abar.sqrt() * eps - (1 - abar).sqrt() * x0)
+
+    from dataclasses import replace
+
+    perfect = replace(denoiser, module=Perfect())
+    z = schedule.add_noise(x0, eps, 600)
+    torch.testing.assert_close(perfect.predict(z, torch.tensor([600]), torch.zeros(1, 1, 1)), eps, atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_missing_is_named(folder, tmp_path):
+    with pytest.raises(ModelError, match="is not there"):
+        load_model(tmp_path / "none")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="single file; the diffusers layout is read"):
+        load_model(tmp_path / "model.safetensors")
+    shutil.rmtree(folder / "scheduler")
+    shutil.rmtree(folder / "tokenizer")
+    with pytest.raises(ModelError, match="lacks tokenizer, scheduler"):
+        load_model(folder)
+
+
+def test_other_models_and_pickles_are_refused(folder):
+    config = folder / "unet" / "config.json"
+    kept = config.read_text()
+    config.write_text(json.dumps({"_class_name": "UNet2DConditionModel"}))
+    with pytest.raises(ModelError, match="holds a UNet2DConditionModel"):
+        load_model(folder)
+    config.write_text("{")
+    with pytest.raises(ModelError, match="can't be read"):
+        load_model(folder)
+    config.write_text(kept)
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ModelError, match="only pickled .bin"):
+        load_model(folder)
+    weights.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="can't be loaded"):
+        load_model(folder)
