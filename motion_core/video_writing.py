@@ -3,9 +3,7 @@
 import io
 import math
 import os
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -21,6 +19,7 @@ from torch import Tensor
 
 from .errors import OptionError, VideoError
 from .video_reading import EXACT_COLOURS
+from .writing import replacing
 
 FPS_RANGE = (0.01, 240.0)
 # suffix -> encoders, best first, with their settings for a quality at which the eye sees no loss
@@ -30,6 +29,7 @@ ENCODERS: dict[str, dict[str, dict[str, str]]] = {
     ".webm": {"libvpx-vp9": {"crf": "20", "cpu-used": "3"}, "libvpx": {"crf": "6", "b": "8M"}},
     ".gif": {"gif": {}},
 }
+FAILURES = (OSError, av.FFmpegError, UnknownCodecError)
 GIF_FPS = 50.0  # players slow anything faster down to a crawl
 PALETTE_SAMPLES = 2**20  # pixels looked at to choose a gif's colours
 
@@ -54,12 +54,12 @@ def write_clip(path: str | os.PathLike[str], frames: Tensor, fps: float) -> None
     low, high = FPS_RANGE
     if not low <= fps <= high:
         raise OptionError(f"fps={fps} must be from {low} to {high}")
-    with reporting_failure(path):
+    with replacing(path, VideoError, FAILURES) as scratch:
         if suffix == ".gif":
             pictures, fps = draw_palette_frames(frames), min(fps, GIF_FPS)
         else:
             pictures = draw_colour_frames(frames)
-        replace_file(path, encode(pictures, Fraction(fps).limit_denominator(1001), suffix))
+        scratch.write_bytes(encode(pictures, Fraction(fps).limit_denominator(1001), suffix))
 
 
 def write_sheet(
@@ -86,39 +86,14 @@ def write_sheet(
         check_frames(clip)
     strips = [draw_strip(clip, scale, columns) for clip in rows]
     buffer = io.BytesIO()
-    with reporting_failure(path):
-        stack_strips(strips, labels).save(buffer, "PNG")
-        replace_file(path, buffer.getvalue())
+    stack_strips(strips, labels).save(buffer, "PNG")
+    with replacing(path, VideoError, FAILURES) as scratch:
+        scratch.write_bytes(buffer.getvalue())
 
 
 def check_frames(frames: Tensor) -> None:
     if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape or not frames.is_floating_point():
         raise OptionError(f"frames of shape {tuple(frames.shape)}, {frames.dtype}, must be (N, H, W, 3) floats of 0..1")
-
-
-# ---- whole or not at all
-
-
-@contextmanager
-def reporting_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, av.FFmpegError, UnknownCodecError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise VideoError(
-            f"{path} can't be written ({reason}); check that its folder exists, may be written to and has room"
-        ) from error
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write beside `path`, then move into its place, so that a failure leaves the older file as it was."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 # ---- video files

@@ -10,10 +10,14 @@ from .errors import FileError, MotionError
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], error: type[MotionError] = FileError) -> Iterator[Path]:
+def replacing(
+    path: str | os.PathLike[str],
+    error: type[MotionError] = FileError,
+    failures: tuple[type[Exception], ...] = (OSError,),
+) -> Iterator[Path]:
     """Gives a scratch path beside `path`, and puts it in its place when the block ends well.
 
-    Otherwise the scratch file goes and what stood at `path` stays. Raises `error` when the disk refuses.
+    Otherwise the scratch file goes and what stood at `path` stays. Raises `error` in place of `failures`.
     """
     target = Path(path)
     scratch: Path | None = None
@@ -24,9 +28,9 @@ def replacing(path: str | os.PathLike[str], error: type[MotionError] = FileError
         yield scratch
         _settle(scratch)
         os.replace(scratch, target)
-    except OSError as reason:
-        said = reason.strerror or reason
-        raise error(f"{target} could not be written ({said}); choose a folder that exists and has room") from reason
+    except failures as reason:
+        said = getattr(reason, "strerror", None) or reason
+        raise error(f"{target} can't be written ({said}); choose a folder that exists and has room") from reason
     finally:
         if scratch is not None:
             scratch.unlink(missing_ok=True)
