@@ -112,7 +112,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model_folder, clip, motion
     (tmp_path / "text.mp4").write_text("hello")
     (tmp_path / "folder").mkdir()
     expected = {
-        "is not there": ["--reference", tmp_path / "none.mp4", *out],
+        "does not exist": ["--reference", tmp_path / "none.mp4", *out],
         "text.mp4": ["--reference", tmp_path / "text.mp4", *out],
         "folder": ["--reference", tmp_path / "folder", *out],
         "frames": ["--reference", clip, *out, "--frames", "9"],
