@@ -47,8 +47,7 @@ def inject(
     with ExitStack() as hooks:
         for site in sites:
             if strength_v and site.frame is not None:
-                note = _note_grid(site.block, injection)
-                hooks.callback(site.frame.register_forward_pre_hook(note, with_kwargs=True).remove)
+                hooks.callback(note_grid(site.frame, site.block, injection.grids).remove)
             qk = _Addition(embedding, site, "qk", strength_qk, injection)
             v = _Addition(embedding, site, "v", strength_v, injection)
             for layer, addition in ((site.to_q, qk), (site.to_k, qk), (site.to_v, v)):
@@ -87,14 +86,14 @@ def match_sites(module: nn.Module, embedding: MotionEmbedding) -> list[Attention
     return sites
 
 
-def _note_grid(block: str, injection: Injection):
-    """A pre-hook of the module that is called with (B*N, C, h, w)."""
+def note_grid(frame: nn.Module, block: str, grids: dict[str, Grid]) -> Any:
+    """Let a module that is called with (B*N, C, h, w) note its (h, w) under `block`; gives the hook's handle."""
 
     def note(_module: nn.Module, args: tuple, kwargs: dict) -> None:
         hidden = args[0] if args else kwargs["hidden_states"]
-        injection.grids[block] = (hidden.shape[-2], hidden.shape[-1])
+        grids[block] = (hidden.shape[-2], hidden.shape[-1])
 
-    return note
+    return frame.register_forward_pre_hook(note, with_kwargs=True)
 
 
 class _Addition:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .backbones import AttentionSite, family_of, find_layers, find_sites, select_sites
 from .checkpointing import MEMORY_MODES, checkpointed, choose_layers
@@ -17,7 +17,7 @@ from .denoiser import Denoiser
 from .embedding import LAYOUTS, Grid, MotionEmbedding
 from .errors import MemoryShortage, MotionError, OptionError
 from .freezing import frozen
-from .injection import inject
+from .injection import inject, note_grid
 from .objectives import evaluate_objective, parse_objective
 from .presets import PRESETS, find_preset
 from .timesteps import TimestepSampler, Uniform
@@ -161,24 +161,11 @@ class _Draws:
 def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: Tensor, text: Tensor) -> dict[str, Grid]:
     """Run the model once and note the (h, w) on which each block's attention works. latents: (1, C, N, h, w)."""
     grids: dict[str, Grid] = {}
-    handles = []
-
-    def note(block: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-            hidden = args[0] if args else kwargs["hidden_states"]
-            grids[block] = (hidden.shape[-2], hidden.shape[-1])
-
-        return hook
-
-    try:
+    with ExitStack() as hooks, torch.no_grad():
         for site in sites:
             if site.frame is not None:
-                handles.append(site.frame.register_forward_pre_hook(note(site.block), with_kwargs=True))
-        with torch.no_grad():
-            denoiser.predict(latents, torch.zeros(1, dtype=torch.long, device=latents.device), text)
-    finally:
-        for handle in handles:
-            handle.remove()
+                hooks.callback(note_grid(site.frame, site.block, grids).remove)
+        denoiser.predict(latents, torch.zeros(1, dtype=torch.long, device=latents.device), text)
     return grids
 
 

@@ -30,7 +30,9 @@ def replacing(
         os.replace(scratch, target)
     except failures as reason:
         said = getattr(reason, "strerror", None) or reason
-        raise error(f"{target} can't be written ({said}); check that its folder exists, may be written to and has room") from reason
+        raise error(
+            f"{target} can't be written ({said}); check that its folder exists, may be written to and has room"
+        ) from reason
     finally:
         if scratch is not None:
             scratch.unlink(missing_ok=True)

@@ -38,7 +38,8 @@ class AttentionSite:
 def select_sites(sites: Sequence[AttentionSite], which: str) -> list[AttentionSite]:
     """`deepest` (the lowest-resolution level), `all`, or a regular expression searched for in the names.
 
-    Raises OptionError when the expression is none, ModelError when nothing matches.
+    Whole blocks are selected, since the self-attentions of a block share an embedding. Raises OptionError when the
+    expression is none, ModelError when nothing matches.
     """
     if not sites:
         raise ModelError("this model has no temporal attention to learn on; load a text-to-video model")
@@ -51,12 +52,12 @@ def select_sites(sites: Sequence[AttentionSite], which: str) -> list[AttentionSi
         pattern = re.compile(which)
     except re.error as error:
         raise OptionError(f"sites is {which!r}, which is no regular expression ({error}); use deepest or all") from None
-    chosen = [site for site in sites if pattern.search(site.name)]
-    if not chosen:
+    blocks = {site.block for site in sites if pattern.search(site.name)}
+    if not blocks:
         raise ModelError(
             f"sites is {which!r}, which matches none of {sites[0].name} ... {sites[-1].name}; use deepest or all"
         )
-    return chosen
+    return [site for site in sites if site.block in blocks]
 
 
 def group_by_block(sites: Sequence[AttentionSite]) -> Mapping[str, list[AttentionSite]]:

@@ -26,9 +26,10 @@ def test_deepest_is_the_lowest_resolution_level_without_the_mid_block(unet):
     assert {name.split(".temp")[0] for name in names} == {"down_blocks.2", "up_blocks.1"}
 
 
-def test_a_pattern_selects(unet):
+def test_a_pattern_selects_whole_blocks(unet):
     chosen = select_sites(find_sites(unet), r"up_blocks\.3.*attn1$")
-    assert [site.name.split(".temp")[0] for site in chosen] == ["up_blocks.3"] * 3
+    assert [site.name.split(".temp")[0] for site in chosen] == ["up_blocks.3"] * 6
+    assert len({site.block for site in chosen}) == 3
 
 
 def test_what_matches_nothing_is_an_error(unet):
