@@ -26,7 +26,7 @@ from .whitening import whiten
 
 SMALL_AUTOENCODER = Settings(steps=4200, learning_rate=3e-3, average=0.99)
 AUTOENCODER = Settings(steps=900, learning_rate=1.5e-3, average=0.99)
-MODEL = Settings(steps=2000, learning_rate=1.2e-3, average=0.999)
+MODEL = Settings(steps=2600, learning_rate=1.2e-3, average=0.999)
 KL_WEIGHT = 5e-7
 TWO_ACTORS = 0.2
 """Share of the autoencoder's frames with two subjects, so that it can encode clips with several."""
@@ -37,7 +37,7 @@ CLIPS_PER_STEP = 8
 NO_CAPTION = 0.1
 """Share of clips trained without a caption, for classifier-free guidance."""
 CLIPS = 3000
-HALF_CLIPS = range(400, 1300)
+HALF_CLIPS = range(400, 1700)
 """Steps on windows of half a clip: they cost half, and looks are learnt from the number of clips, not of frames."""
 
 
