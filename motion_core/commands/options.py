@@ -76,7 +76,9 @@ def usual_size(model: VideoModel) -> tuple[int, int, int]:
 def add_learning(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("learning", "what is not given comes from the preset")
     group.add_argument(
-        "--preset", choices=tuple(PRESETS), default="official", help="named settings (default: official)"
+        "--preset",
+        choices=tuple(PRESETS),
+        help="named settings (default: official; starter for the starter model)",
     )
     group.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
     group.add_argument("--learning-rate", type=float, metavar="X")
@@ -97,7 +99,7 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
 
 def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
     return LearnConfig.of(
-        args.preset,
+        args.preset or ("official" if args.model else "starter"),
         steps=args.steps,
         learning_rate=args.learning_rate,
         objective=args.objective,
