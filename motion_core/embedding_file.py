@@ -1,7 +1,7 @@
 """The `.safetensors` file of a motion embedding: written whole, read with every check.
 
-Tensors: `{name}.qk` (1, N, C) and `{name}.v` (h*w, N, C). One metadata entry, `motion_embedding`, holds JSON
-(one entry, because safetensors keeps no order among several and the same embedding shall give the same bytes).
+Tensors: `{name}.qk` (1, N, C) and `{name}.v` (h*w, N, C). Metadata: see `_describe`; strings, as the format wants
+them, with JSON for `grids` and `recipe`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .debias import DEBIAS_MODES
@@ -25,7 +24,7 @@ from .writing import replacing
 
 FORMAT = "motion-embedding"
 VERSION = 1
-_ENTRY = "motion_embedding"
+_WORDS = ("family", "layout", "debiased_by")
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 _MOST_BYTES = 8 * 2**30
 _MOST_TENSORS, _MOST_FRAMES, _MOST_CHANNELS, _MOST_PLACES = 4096, 1024, 16384, 2**18
@@ -45,20 +44,38 @@ def write_embedding(embedding: MotionEmbedding, path: str | os.PathLike[str], dt
     if lost:
         raise FileError(f"{lost[0]} holds numbers that are not finite in {dtype}; learn again at a lower learning rate")
     with replacing(target) as scratch:
-        save_file(stored, scratch, {_ENTRY: json.dumps(_describe(embedding), sort_keys=True)})
+        scratch.write_bytes(_order_header(save(stored, _describe(embedding))))
 
 
-def _describe(embedding: MotionEmbedding) -> dict[str, Any]:
+def _describe(embedding: MotionEmbedding) -> dict[str, str]:
+    origin = embedding.origin
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": str(VERSION),
         "family": embedding.family,
         "layout": embedding.layout,
-        "frames": embedding.frames,
-        "grids": {block: list(grid) for block, grid in embedding.grids.items()},
+        "frames": str(embedding.frames),
+        "grids": json.dumps(embedding.grids, sort_keys=True),
         "debiased_by": embedding.debiased_by,
-        **asdict(embedding.origin),
+        "width": str(origin.width),
+        "height": str(origin.height),
+        "fps": repr(origin.fps),
+        "prompt": origin.prompt,
+        "seed": str(origin.seed),
+        "recipe": json.dumps(dict(origin.recipe), sort_keys=True),
     }
+
+
+def _order_header(file: bytes) -> bytes:
+    """The same file with its metadata in order: safetensors shuffles it, and the same embedding shall give the same
+    bytes. A file is the header's length in 8 bytes, the header in JSON padded to 8, and the tensors.
+    """
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % 8)
+    return len(ordered).to_bytes(8, "little") + ordered + file[end:]
 
 
 def read_embedding(path: str | os.PathLike[str]) -> MotionEmbedding:
@@ -93,40 +110,39 @@ def _check_file(path: Path) -> None:
         raise FileError(f"{path.name} is larger than 8 GiB, so it is no motion embedding; check the file")
 
 
-def _read_description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    if _ENTRY not in metadata:
+def _read_description(path: Path, about: Mapping[str, str]) -> dict[str, str]:
+    if about.get("format") != FORMAT:
         raise FileError(
             f"{path.name} is no motion embedding (a LoRA or a model, perhaps); choose a file that was learnt here"
         )
-    about = json.loads(metadata[_ENTRY])
-    if not isinstance(about, dict) or about.get("format") != FORMAT or not isinstance(about.get("version"), int):
-        raise FileError(f"{path.name} does not describe itself as a {FORMAT}; save it again")
-    if about["version"] > VERSION:
+    version = about.get("version", "")
+    if not version.isdecimal():
+        raise FileError(f"{path.name} names no format version ({version!r}); save or download it again")
+    if int(version) > VERSION:
         raise FileError(
-            f"{path.name} has format version {about['version']} and this pack reads up to {VERSION}; update the pack"
+            f"{path.name} has format version {version} and this pack reads up to {VERSION}; update the pack"
         )
-    return _upgrade(about)
+    return _upgrade(dict(about))
 
 
-def _upgrade(about: dict[str, Any]) -> dict[str, Any]:
+def _upgrade(about: dict[str, str]) -> dict[str, str]:
     """Bring an older description up to today's. Version 0 (before release) had no layout and was never debiased."""
-    if about["version"] < 1:
-        about = {"debiased_by": "none", "layout": "official", **about, "version": 1}
+    if about["version"] == "0":
+        about = {"debiased_by": "none", "layout": "official", **about, "version": "1"}
     return about
 
 
-def _assemble(path: Path, about: dict[str, Any], tensors: dict[str, Tensor]) -> MotionEmbedding:
+def _assemble(path: Path, about: dict[str, str], tensors: dict[str, Tensor]) -> MotionEmbedding:
     try:
-        grids = {str(block): _grid(pair) for block, pair in about["grids"].items()}
-        frames, family, layout = int(about["frames"]), str(about["family"]), str(about["layout"])
-        debiased_by = str(about["debiased_by"])
+        grids = {str(block): _grid(pair) for block, pair in json.loads(about["grids"]).items()}
+        frames, family, layout, debiased_by = int(about["frames"]), *(about[k] for k in _WORDS)
         origin = Origin(
             width=int(about.get("width", 0)),
             height=int(about.get("height", 0)),
             fps=float(about.get("fps", 0.0)),
-            prompt=str(about.get("prompt", "")),
+            prompt=about.get("prompt", ""),
             seed=int(about.get("seed", 0)),
-            recipe=dict(about.get("recipe", {})),
+            recipe=dict(json.loads(about.get("recipe", "{}"))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as reason:
         raise FileError(f"{path.name} describes itself incompletely ({reason!r}); save it again") from reason

@@ -82,24 +82,20 @@ class Score:
         return (self.colour + self.shape + self.ground) / 3
 
 
-_RAW = ApplyConfig(debias="none")
-_DEBIASED = ApplyConfig(debias="difference")
-_GUIDED = replace(_RAW, branches="conditional")
 ROWS = (
     Row("base model, random noise", None),
     Row("base model, inverted noise blended (beta 0.5)", None, "blend"),
-    Row("base model, inverted noise", None, "inversion"),
-    Row("embedding as learnt, both branches (the paper)", _RAW),
-    Row("embedding as learnt, conditional branch", _GUIDED),
-    Row("embedding debiased, both branches", _DEBIASED),
-    Row("embedding debiased, conditional branch", replace(_DEBIASED, branches="conditional")),
-    Row("embedding debiased, both branches, blended noise", _DEBIASED, "blend"),
-    Row("embedding debiased, conditional branch, blended noise", replace(_DEBIASED, branches="conditional"), "blend"),
-    Row("qk alone, conditional branch", replace(_GUIDED, strength_v=0.0)),
-    Row("v alone, conditional branch", replace(_GUIDED, strength_qk=0.0)),
-    Row("mean debias, conditional branch", replace(_GUIDED, debias="mean")),
-    Row("strength_v 0.5, conditional branch", replace(_GUIDED, strength_v=0.5)),
-    Row("strength_v 1.5, conditional branch", replace(_GUIDED, strength_v=1.5)),
+    Row("embedding, random noise (the starter's defaults)", APPLY),
+    Row("embedding, debiased, random noise", replace(APPLY, debias="difference")),
+    Row("embedding, debiased, blended noise", replace(APPLY, debias="difference"), "blend"),
+    Row("`qk` alone", replace(APPLY, strength_v=0.0)),
+    Row("`v` alone", replace(APPLY, strength_qk=0.0)),
+    Row("`mean` debias", replace(APPLY, debias="mean")),
+    Row("strength_v 0.5", replace(APPLY, strength_v=0.5)),
+    Row("strength_v 1", replace(APPLY, strength_v=1.0)),
+    Row("strength_v 1.5", replace(APPLY, strength_v=1.5)),
+    Row("the paper's branches (both), strength_v 1", replace(APPLY, branches="both", strength_v=1.0)),
+    Row("the paper's branches (both), strength_v 1, debiased", ApplyConfig()),
 )
 
 

@@ -92,12 +92,13 @@ def test_a_debiased_motion_says_so_in_its_file(tmp_path):
     assert MotionEmbedding.load(path).debiased_by == "difference"
 
 
-def rewrite(path, tensors=None, about=None, entry="motion_embedding"):
+def rewrite(path, tensors=None, about=None):
     """Save the file again with something changed."""
     with safe_open(path, "pt") as file:
-        description = json.loads(file.metadata()["motion_embedding"])
+        description = file.metadata()
         held = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    save_file({**held, **(tensors or {})}, path, {entry: json.dumps({**description, **(about or {})})})
+    changed = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (about or {}).items()}
+    save_file({**held, **(tensors or {})}, path, {**description, **changed})
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ QK = "down_blocks.2.temp_attentions.0.transformer_blocks.0.qk"
     ("change", "sentence"),
     [
         ({"about": {"version": 2}}, "update the pack"),
-        ({"about": {"version": "1"}}, "does not describe itself"),
+        ({"about": {"version": "one"}}, "names no format version"),
         ({"about": {"grids": {}}}, "unknown tensor"),
         ({"about": {"grids": {"x": [2, 2]}}}, "lacks tensor x.attn1.v"),
         ({"about": {"grids": {QK[:-3]: [4, 5]}}}, "has shape"),
@@ -122,13 +123,14 @@ QK = "down_blocks.2.temp_attentions.0.transformer_blocks.0.qk"
         ({"about": {"frames": 7}}, "has shape"),
         ({"about": {"layout": "round"}}, "layout 'round'"),
         ({"about": {"layout": "paper"}}, "tensor"),
-        ({"about": {"family": None, "frames": None}}, "incompletely"),
+        ({"about": {"frames": "many"}}, "incompletely"),
+        ({"about": {"recipe": "{"}}, "incompletely"),
         ({"tensors": {QK: torch.full((1, 6, 8), torch.nan)}}, "not finite"),
         ({"tensors": {QK: torch.zeros(1, 6, 9)}}, "differ in channels"),
         ({"tensors": {QK: torch.zeros(6, 8)}}, "has shape"),
         ({"tensors": {QK: torch.zeros(1, 6, 8, dtype=torch.int32)}}, "dtype"),
         ({"tensors": {"more.qk": torch.zeros(1, 6, 8)}}, "unknown tensor more.qk"),
-        ({"entry": "lora"}, "no motion embedding"),
+        ({"about": {"format": "pt"}}, "no motion embedding"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_sentence(saved, change, sentence):
@@ -162,10 +164,10 @@ def test_a_truncated_a_missing_and_a_pickled_file(saved, tmp_path):
 
 def test_a_file_from_before_the_first_version_is_read(saved):
     with safe_open(saved, "pt") as file:
-        about = json.loads(file.metadata()["motion_embedding"])
+        about = file.metadata()
     for name in ("layout", "debiased_by"):
         del about[name]
-    save_file(load_file(saved), saved, {"motion_embedding": json.dumps({**about, "version": 0})})
+    save_file(load_file(saved), saved, {**about, "version": "0"})
     assert MotionEmbedding.load(saved).layout == "official"
 
 
@@ -175,7 +177,7 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    for place in ("motion_core.embedding_file.save_file", "os.replace", "tempfile.mkstemp"):
+    for place in ("pathlib.Path.write_bytes", "os.replace", "tempfile.mkstemp"):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
             with pytest.raises(FileError, match="No space left"):

@@ -62,20 +62,27 @@ class VideoModel:
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        """Pixels (N, H, W, 3) in 0..1 to latents (1, C, N, h, w), float32: the mode, one frame at a time."""
+        """Pixels (N, H, W, 3) in 0..1 to latents (1, C, N, h, w), float32: the mode, few frames at a time."""
         if frames.shape[1] % self.factor or frames.shape[2] % self.factor:
             h, w = frames.shape[1:3]
             raise ModelError(f"frames are {w}x{h}; this model takes sides that are multiples of {self.factor}")
         pixels = (frames.permute(0, 3, 1, 2) * 2 - 1).to(self.device, self.vae.dtype)
-        latents = [self.vae.encode(frame[None]).latent_dist.mode() for frame in pixels]
+        few = _frames_at_once(*pixels.shape[2:])
+        latents = [self.vae.encode(part).latent_dist.mode() for part in pixels.split(few)]
         return (torch.cat(latents).float() * self.vae.config.scaling_factor).transpose(0, 1)[None]
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (1, C, N, h, w) to pixels (N, H, W, 3) in 0..1 on the CPU, one frame at a time."""
+        """Latents (1, C, N, h, w) to pixels (N, H, W, 3) in 0..1 on the CPU, few frames at a time."""
         frames = (latents[0].transpose(0, 1) / self.vae.config.scaling_factor).to(self.vae.dtype)
-        pixels = torch.cat([self.vae.decode(frame[None]).sample.float().cpu() for frame in frames])
+        few = _frames_at_once(*(self.factor * side for side in frames.shape[2:]))
+        pixels = torch.cat([self.vae.decode(part).sample.float().cpu() for part in frames.split(few)])
         return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+
+
+def _frames_at_once(height: int, width: int) -> int:
+    """As many frames as 512x512 pixels hold, so that an autoencoder's memory does not grow with the clip."""
+    return max(1, 2**18 // (height * width))
 
 
 def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> VideoModel:
