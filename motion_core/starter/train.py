@@ -1,7 +1,7 @@
 """Trains the starter model from nothing: `python -m motion_core.starter.train --work DIR`.
 
-Three stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once),
-and the text encoder with the video model. `--export DIR` then writes the diffusers folder.
+Four stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once), the
+text encoder with the video model, and the decoder once more. `--export DIR` then writes the diffusers folder.
 """
 
 import argparse
@@ -26,7 +26,10 @@ from .whitening import whiten
 
 SMALL_AUTOENCODER = Settings(steps=4200, learning_rate=3e-3, average=0.99)
 AUTOENCODER = Settings(steps=900, learning_rate=1.5e-3, average=0.99)
-MODEL = Settings(steps=2600, learning_rate=1.2e-3, average=0.999)
+MODEL = Settings(steps=2400, learning_rate=1.2e-3, average=0.999)
+DECODER = Settings(steps=800, learning_rate=1.5e-3, average=0.99)
+LATENT_NOISE = 0.1
+"""Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
 TWO_ACTORS = 0.2
 """Share of the autoencoder's frames with two subjects, so that it can encode clips with several."""
@@ -59,6 +62,24 @@ def train_autoencoder(work: Path) -> Trainer:
     full = build.build_autoencoder((16, 16, 32, 64))
     grow(small, full)
     return _fit_autoencoder(full, AUTOENCODER, work / "autoencoder", shrink=1)
+
+
+def polish_decoder(vae: Any, work: Path) -> Trainer:
+    """Train the decoder on, on slightly noisy latents; the encoder, and with it every latent, stays as it is."""
+    decoder = nn.ModuleDict({"post_quant_conv": vae.post_quant_conv, "decoder": vae.decoder})
+    trainer = Trainer(decoder, DECODER, work / "decoder")
+
+    def loss_at(draw: Draw, step: int) -> Tensor:
+        pixels, weight = draw_frames(draw, FRAMES_PER_STEP)
+        with torch.no_grad():
+            latents = vae.encode(pixels).latent_dist.mode()
+        noise = LATENT_NOISE * torch.randn(latents.shape, generator=draw.generator)
+        error = vae.decode(latents + noise).sample - pixels
+        return (weight * (error.abs() + 2 * error.square())).mean()
+
+    trainer.run(loss_at)
+    trainer.load_average()
+    return trainer
 
 
 def _fit_autoencoder(vae: Any, settings: Settings, folder: Path, shrink: int) -> Trainer:
@@ -133,9 +154,11 @@ def main() -> None:
     coder = train_autoencoder(args.work)
     latents = encode_clips(coder.module.eval(), args.work)
     trainer, unet, text_encoder = train_model(latents, args.work)
+    decoder = polish_decoder(coder.module, args.work)
     if args.export:
         record = {
             "autoencoder": coder.record(),
+            "decoder": decoder.record(),
             "model": trainer.record(),
             "clips": CLIPS,
             "frames": FRAMES,
