@@ -10,8 +10,11 @@ from .schedule import NoiseSchedule
 class Denoiser(Protocol):
     """A video diffusion model. module: where its attention sites are; schedule: what it was trained on."""
 
-    module: nn.Module
-    schedule: NoiseSchedule
+    @property
+    def module(self) -> nn.Module: ...
+
+    @property
+    def schedule(self) -> NoiseSchedule: ...
 
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The noise in z. z: (B, C, N, h, w); t: (B,) timesteps; text: (B, L, D) features; result like z."""

@@ -112,7 +112,7 @@ def generate_clip(
 
 def start_noise(model: VideoModel, config: GenerateConfig, inverted: Tensor | None = None) -> Tensor:
     """(1, C, N, h, w): drawn on the CPU from the seed alone, then mixed with the inverted noise as configured."""
-    channels = model.denoiser.module.config.in_channels  # type: ignore[union-attr]
+    channels = model.denoiser.module.config.in_channels
     shape = (1, channels, config.frames, config.height // model.factor, config.width // model.factor)
     random = torch.randn(shape, generator=torch.Generator().manual_seed(config.seed)).to(model.device)
     if inverted is not None:

@@ -68,7 +68,7 @@ def read_reference(args: argparse.Namespace, path: Path, frames: int, width: int
 
 def usual_size(model: VideoModel) -> tuple[int, int, int]:
     """(frames, width, height) that the model was made for."""
-    size = model.denoiser.module.config.sample_size  # type: ignore[union-attr]
+    size = model.denoiser.module.config.sample_size
     h, w = (size, size) if isinstance(size, int) else size
     return model.frames or _USUAL_FRAMES, w * model.factor, h * model.factor
 

@@ -86,7 +86,7 @@ def build_tokenizer():
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     trainer = trainers.BpeTrainer(vocab_size=4096, min_frequency=1, end_of_word_suffix="</w>", show_progress=False)
     bpe.train_from_iterator(re.findall(r"[a-z]+|,", " ".join(every_caption())), trainer)
-    merges = [tuple(merge) for merge in json.loads(bpe.to_str())["model"]["merges"]]
+    merges: list[Any] = [tuple(merge) for merge in json.loads(bpe.to_str())["model"]["merges"]]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = letters + [letter + "</w>" for letter in letters] + ["".join(merge) for merge in merges]
     words = [*dict.fromkeys(words), "<|startoftext|>", "<|endoftext|>"]

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from . import build
 
 
-def export(folder: Path, vae: Any, unet: nn.Module, text_encoder: nn.Module, record: dict) -> None:
+def export(folder: Path, vae: Any, unet: Any, text_encoder: Any, record: dict) -> None:
     """Write `unet/ vae/ text_encoder/ tokenizer/ scheduler/`, `model_index.json` and `training.json`."""
     vae.register_to_config(scaling_factor=1.0)
     for name, part in (("vae", vae), ("unet", unet), ("text_encoder", text_encoder)):

@@ -1,8 +1,9 @@
 """How a `UNet3DConditionModel` predicts noise."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...schedule import NoiseSchedule
 
@@ -11,7 +12,7 @@ from ...schedule import NoiseSchedule
 class UNetDenoiser:
     """A `Denoiser` over a UNet that predicts noise, or velocity when `velocity` is set (Salimans and Ho 2022)."""
 
-    module: nn.Module
+    module: Any
     schedule: NoiseSchedule
     velocity: bool = False
 
