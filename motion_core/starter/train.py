@@ -1,12 +1,13 @@
 """Trains the starter model from nothing: `python -m motion_core.starter.train --work DIR`.
 
-Four stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once), the
-text encoder with the video model, and the decoder once more. `--export DIR` then writes the diffusers folder.
+Stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once), the text
+encoder with the video model in three goes, and the decoder once more. `--export DIR` then writes the diffusers folder.
 """
 
 import argparse
 import platform
 import random
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..schedule import NoiseSchedule
 from . import build
 from .export import export
 from .growth import grow, start_certain
-from .looks import Ground, Subject, draw_caption, draw_ground
-from .scene import FRAMES, cover, draw_actor, draw_clip, render
+from .looks import Ground, draw_caption, draw_ground
+from .scene import FRAMES, Actor, cover, draw_actor, draw_clip, render
 from .trainer import Draw, Settings, Trainer
 from .whitening import whiten
 
 SMALL_AUTOENCODER = Settings(steps=4200, learning_rate=3e-3, average=0.99)
 AUTOENCODER = Settings(steps=900, learning_rate=1.5e-3, average=0.99)
-MODEL = Settings(steps=2400, learning_rate=1.2e-3, average=0.999)
-DECODER = Settings(steps=800, learning_rate=1.5e-3, average=0.99)
+DECODER = Settings(steps=2000, learning_rate=1.5e-3, average=0.99)
 LATENT_NOISE = 0.1
 """Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
@@ -36,12 +37,33 @@ TWO_ACTORS = 0.2
 SUBJECT_WEIGHT = 3.0
 """How much more an error on a subject weighs: it is small, and its colour would be learnt last."""
 FRAMES_PER_STEP = 16
-CLIPS_PER_STEP = 8
 NO_CAPTION = 0.1
 """Share of clips trained without a caption, for classifier-free guidance."""
 CLIPS = 3000
-HALF_CLIPS = range(400, 1700)
-"""Steps on windows of half a clip: they cost half, and looks are learnt from the number of clips, not of frames."""
+PLACED = 500
+"""Timestep below which a noisy clip still shows where its subject is, so that an error on it may weigh more."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One go at the video model. clips, frames: what a step sees; half_clips: steps that see half of that length.
+
+    Looks are learnt from the number of clips and motion from their length, and a step costs clips * frames.
+    """
+
+    name: str
+    settings: Settings
+    clips: int
+    frames: int = FRAMES
+    half_clips: range = range(0)
+    subject_weight: float = 0.0
+
+
+STAGES = (
+    Stage("model", Settings(2400, 1.2e-3), clips=8, half_clips=range(400, 1700)),
+    Stage("looks", Settings(2500, 1.2e-3, seed=1), clips=24, frames=4, subject_weight=SUBJECT_WEIGHT),
+    Stage("motion", Settings(1200, 6e-4, seed=2), clips=8, subject_weight=SUBJECT_WEIGHT),
+)
 
 
 def draw_frames(draw: Draw, count: int) -> tuple[Tensor, Tensor]:
@@ -54,14 +76,17 @@ def draw_frames(draw: Draw, count: int) -> tuple[Tensor, Tensor]:
     return torch.cat(frames).permute(0, 3, 1, 2) * 2 - 1, 1 + SUBJECT_WEIGHT * torch.cat(covers)[:, None]
 
 
-def train_autoencoder(work: Path) -> Trainer:
+def train_autoencoder(work: Path) -> dict[str, Trainer]:
     """First at half the size, where a step costs a quarter; then grown by a level and trained on."""
     small = build.build_autoencoder((16, 32, 64))
     start_certain(small)
-    _fit_autoencoder(small, SMALL_AUTOENCODER, work / "small_autoencoder", shrink=2)
+    first = _fit_autoencoder(small, SMALL_AUTOENCODER, work / "small_autoencoder", shrink=2)
     full = build.build_autoencoder((16, 16, 32, 64))
     grow(small, full)
-    return _fit_autoencoder(full, AUTOENCODER, work / "autoencoder", shrink=1)
+    return {
+        "small_autoencoder": first,
+        "autoencoder": _fit_autoencoder(full, AUTOENCODER, work / "autoencoder", shrink=1),
+    }
 
 
 def polish_decoder(vae: Any, work: Path) -> Trainer:
@@ -111,38 +136,54 @@ def encode_clips(vae: Any, work: Path, seed: int = 1) -> Tensor:
     return whiten(vae, load_file(path)["latents"].float())
 
 
-def looks_of(number: int, seed: int = 1) -> tuple[Subject, Ground]:
-    """The looks of clip `number` of the training set (drawing is cheap; the pixels are thrown away)."""
-    _, subject, ground = draw_clip(random.Random(f"{seed} {number}"), size=1)
-    return subject, ground
+def draw_scene(number: int, seed: int = 1) -> tuple[Actor, Ground]:
+    """Who acts before what in clip `number` of the training set."""
+    rng = random.Random(f"{seed} {number}")
+    return draw_actor(rng), draw_ground(rng)
 
 
-def train_model(latents: Tensor, work: Path) -> tuple[Trainer, nn.Module, nn.Module]:
-    torch.manual_seed(MODEL.seed)
-    tokenizer = build.build_tokenizer()
-    parts = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(len(tokenizer))}).eval()
-    trainer = Trainer(parts, MODEL, work / "model")
+def draw_batch(latents: Tensor, stage: Stage, draw: Draw, frames: int) -> tuple[Tensor, Tensor, list[str]]:
+    """Windows of random clips: latents (B, 4, N, 8, 8), the subject's cover (B, 1, N, 8, 8), captions."""
+    x0, covers, captions = [], [], []
+    for _ in range(stage.clips):
+        number = draw.rng.randrange(len(latents))
+        first = draw.rng.randrange(FRAMES - frames + 1)
+        actor, ground = draw_scene(number)
+        x0.append(latents[number, first : first + frames])
+        covers.append(cover(actor, latents.shape[-1])[first : first + frames])
+        captions.append("" if draw.rng.random() < NO_CAPTION else draw_caption(actor.subject, ground, draw.rng))
+    return torch.stack(x0).transpose(1, 2), torch.stack(covers)[:, None], captions
+
+
+def train_stage(parts: nn.ModuleDict, tokenizer: Any, latents: Tensor, stage: Stage, work: Path) -> Trainer:
+    """Train on from the weights that `parts` has; it ends with their average over the stage's last steps."""
+    trainer = Trainer(parts, stage.settings, work / stage.name)
     schedule = NoiseSchedule.scaled_linear()
 
     def loss_at(draw: Draw, step: int) -> Tensor:
-        picks = [draw.rng.randrange(len(latents)) for _ in range(CLIPS_PER_STEP)]
-        captions = ["" if draw.rng.random() < NO_CAPTION else draw_caption(*looks_of(n), draw.rng) for n in picks]
+        frames = stage.frames // 2 if step in stage.half_clips else stage.frames
+        x0, subject, captions = draw_batch(latents, stage, draw, frames)
         tokens = tokenizer(
             captions, padding="max_length", truncation=True, max_length=build.TEXT_LENGTH, return_tensors="pt"
         )
-        x0 = latents[picks].transpose(1, 2)
-        if step in HALF_CLIPS:
-            first = draw.rng.randrange(FRAMES // 2 + 1)
-            x0 = x0[:, :, first : first + FRAMES // 2]
         eps = torch.randn(x0.shape, generator=draw.generator)
-        t = torch.randint(0, schedule.steps, (len(picks),), generator=draw.generator)
+        t = torch.randint(0, schedule.steps, (len(x0),), generator=draw.generator)
+        weight = 1 + stage.subject_weight * subject * (t < PLACED)[:, None, None, None, None]
         text = parts["text_encoder"](tokens.input_ids)[0]
         predicted = parts["unet"](schedule.add_noise(x0, eps, t), t, text).sample
-        return (predicted - eps).square().mean()
+        return (weight * (predicted - eps).square()).mean()
 
-    trainer.run(loss_at)
+    with sdpa_kernel(SDPBackend.MATH):  # the fastest on a CPU for sequences as short as these
+        trainer.run(loss_at)
     trainer.load_average()
-    return trainer, parts["unet"], parts["text_encoder"]
+    return trainer
+
+
+def train_model(latents: Tensor, work: Path) -> tuple[dict[str, Trainer], nn.ModuleDict]:
+    torch.manual_seed(STAGES[0].settings.seed)
+    tokenizer = build.build_tokenizer()
+    parts = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(len(tokenizer))}).eval()
+    return {stage.name: train_stage(parts, tokenizer, latents, stage, work) for stage in STAGES}, parts
 
 
 def main() -> None:
@@ -151,21 +192,20 @@ def main() -> None:
     parser.add_argument("--export", type=Path, help="write the finished diffusers folder here")
     args = parser.parse_args()
     torch.manual_seed(0)
-    coder = train_autoencoder(args.work)
-    latents = encode_clips(coder.module.eval(), args.work)
-    trainer, unet, text_encoder = train_model(latents, args.work)
-    decoder = polish_decoder(coder.module, args.work)
+    coders = train_autoencoder(args.work)
+    vae = coders["autoencoder"].module.eval()
+    latents = encode_clips(vae, args.work)
+    goes, parts = train_model(latents, args.work)
+    trainers = coders | goes | {"decoder": polish_decoder(vae, args.work)}
     if args.export:
-        record = {
-            "autoencoder": coder.record(),
-            "decoder": decoder.record(),
-            "model": trainer.record(),
+        record = {name: trainer.record() for name, trainer in trainers.items()} | {
+            "stages": [asdict(stage) | {"half_clips": [stage.half_clips.start, stage.half_clips.stop]} for stage in STAGES],
             "clips": CLIPS,
             "frames": FRAMES,
             "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
             "torch": torch.__version__,
         }
-        export(args.export, coder.module, unet, text_encoder, record)
+        export(args.export, vae, parts["unet"], parts["text_encoder"], record)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,75 @@
+"""Clips and video files to read and write in tests."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from motion_core.errors import VideoError
+from motion_core.video import Clip, ClipOptions, read_clip
+
+CODING_LOSS = 3.5  # grey levels of 255
+
+
+def count_up(frames: int = 12, height: int = 48, width: int = 64, step: int = 20) -> Tensor:
+    """(N, H, W, 3): frame number n is evenly grey, of level n * step."""
+    return (torch.arange(frames) * step / 255).view(-1, 1, 1, 1).expand(-1, height, width, 3).contiguous()
+
+
+def draw_noise(frames: int = 12, height: int = 48, width: int = 64) -> Tensor:
+    """Frames that take many bytes, so that cutting the file off loses some of them."""
+    return torch.rand(frames, height, width, 3, generator=torch.Generator().manual_seed(0))
+
+
+def read_numbers(clip: Clip, step: int = 20) -> list[int]:
+    """The numbers of the frames of count_up, seen in the middle of each."""
+    levels = clip.frames[:, clip.frames.shape[1] // 2, clip.frames.shape[2] // 2].mean(-1) * 255
+    numbers = (levels / step).round()
+    assert (levels - numbers * step).abs().max() <= CODING_LOSS
+    return numbers.int().tolist()
+
+
+def write_images(folder: Path, frames: Tensor, suffix: str = ".png") -> Path:
+    folder.mkdir()
+    for number, frame in enumerate(frames):
+        Image.fromarray((frame * 255).round().byte().numpy()).save(folder / f"frame{number}{suffix}")
+    return folder
+
+
+def encode_video(path: Path, frames: Tensor, codec: str = "libx264", times: list[int] | None = None, **kind) -> Path:
+    """Written without the code under test. times: in 1/24 s; kind: title, sound (s), options for the file."""
+    sound, title = kind.pop("sound", 0), kind.pop("title", "")
+    with av.open(str(path), "w", **kind) as container:
+        container.metadata["title"] = title
+        stream = container.add_stream(codec, rate=24, options={"bf": "0"})  # B-frames blur the times
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 24)
+        if sound:
+            add_sound(container, sound)
+        for number, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray((frame * 255).round().byte().numpy())
+            picture.pts = times[number] if times else number * 3
+            picture.time_base = Fraction(1, 24)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def add_sound(container: av.container.OutputContainer, seconds: int) -> None:
+    stream = container.add_stream("aac", rate=16000)
+    silence = av.AudioFrame.from_ndarray(torch.zeros(1, 16000 * seconds).numpy(), format="fltp", layout="mono")
+    silence.sample_rate = 16000
+    container.mux([*stream.encode(silence), *stream.encode(None)])
+
+
+def refusal(path: Path, **options) -> str:
+    """The one sentence with which the file is refused."""
+    with pytest.raises(VideoError) as caught:
+        read_clip(path, ClipOptions(**options))
+    sentence = str(caught.value)
+    assert str(path) in sentence and "\n" not in sentence
+    return sentence

@@ -1,0 +1,227 @@
+"""What is not read, and the one sentence that says why."""
+
+import random
+import struct
+import wave
+import zlib
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from clip_files import add_sound, count_up, draw_noise, encode_video, read_numbers, refusal, write_images
+from PIL import Image
+
+from motion_core import video_reading
+from motion_core.errors import MotionError, OptionError
+from motion_core.video import ClipOptions, read_clip, write_clip
+
+# ---- refusals: options
+
+
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        ({"frames": 1}, "frames=1"),
+        ({"frames": 1025}, "from 2 to 1024"),
+        ({"frames": 16.0}, "whole"),
+        ({"frames": True}, "frames=True"),
+        ({"start": -1}, "start=-1"),
+        ({"every": 0}, "every=0"),
+        ({"width": 64}, "both"),
+        ({"height": 64}, "both"),
+        ({"width": 60, "height": 64}, "multiple of 8"),
+        ({"width": 64, "height": 0}, "height=0"),
+        ({"width": 4104, "height": 64}, "from 8 to 4096"),
+        ({"fit": "stretch"}, "crop, pad"),
+        ({"reversed": 1}, "reversed=1"),
+    ],
+)
+def test_options_out_of_range(options, word):
+    with pytest.raises(OptionError, match=word):
+        ClipOptions(**options)
+
+
+# ---- refusals: files
+
+
+def test_missing_path(tmp_path):
+    assert "does not exist" in refusal(tmp_path / "nothing.mp4")
+
+
+def test_folder_without_images(tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "._1.png").write_bytes(b"the file system's own")
+    assert "no images" in refusal(tmp_path)
+
+
+def test_empty_file(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    assert "is empty" in refusal(tmp_path / "empty.mp4")
+
+
+def test_single_image(tmp_path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
+    assert "single image" in refusal(tmp_path / "one.png")
+
+
+PLAYLISTS = ["#EXTM3U\n#EXTINF:1,\nreal.mp4\n", "ffconcat version 1.0\nfile real.mp4\n"]
+
+
+@pytest.mark.parametrize("text", ["hello\n" * 100, *PLAYLISTS])
+def test_text_renamed_to_video(tmp_path, text):
+    write_clip(tmp_path / "real.mp4", count_up(), 8)  # a playlist must not lead to it
+    (tmp_path / "text.mp4").write_text(text)
+    assert "no video" in refusal(tmp_path / "text.mp4")
+
+
+def test_sound_alone(tmp_path):
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        add_sound(container, 1)
+    assert "no video track" in refusal(tmp_path / "sound.mp4")
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(8000))
+    assert "no video" in refusal(tmp_path / "sound.wav")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ""])
+def test_only_one_frame(tmp_path, suffix):
+    path = tmp_path / f"one{suffix}"
+    if suffix:
+        write_clip(path, count_up(1), 8)
+    else:
+        write_images(path, count_up(1))
+    assert "only one frame" in refusal(path) and "at least 2" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", ["video", "folder"])
+def test_fewer_frames_than_asked(tmp_path, kind):
+    path = tmp_path / "clip.mp4"
+    if kind == "folder":
+        path = write_images(tmp_path / "images", count_up())
+    else:
+        write_clip(path, count_up(), 8)
+    assert "has 12 frames, 4 of them with start=4 and every=2" in refusal(path, frames=5, start=4, every=2)
+    assert "at most 4 frames" in refusal(path, frames=5, start=4, every=2)
+    assert "12 frames, 0 of them" in refusal(path, start=12)
+    assert "at least 2" in refusal(path, start=11)
+
+
+def test_frames_below_eight_pixels(tmp_path):
+    folder = write_images(tmp_path / "images", torch.ones(2, 6, 64, 3))
+    assert "64x6" in refusal(folder)
+    assert read_clip(folder, ClipOptions(width=16, height=16)).frames.shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "front.mp4", "cut.webm", "cut.mkv", "cut.gif"])
+@pytest.mark.parametrize("share", [0.004, 0.5])
+def test_cut_off_file(tmp_path, name, share):
+    frames = draw_noise(12)
+    if name == "front.mp4":  # its table of contents is in front, so half of it can be played
+        encode_video(tmp_path / name, frames, options={"movflags": "faststart"})
+    elif name == "cut.mkv":
+        encode_video(tmp_path / name, frames, sound=1)
+    else:
+        write_clip(tmp_path / name, frames, 8)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: int(len(data) * share)])
+    refusal(tmp_path / name)
+    refusal(tmp_path / name, frames=12)
+    if share == 0.5 and name != "cut.mp4":
+        half = read_clip(tmp_path / name, ClipOptions(frames=3)).frames
+        assert (half - frames[:3]).abs().mean() < 0.2
+
+
+@pytest.mark.parametrize("part, word", [(0.0, "damaged"), (0.3, "damaged at frame 6")])
+def test_damage_in_the_middle(tmp_path, part, word):
+    """A spoilt packet header makes the decoder raise; a spoilt picture makes it paint over the place."""
+    path = encode_video(tmp_path / "clip.mp4", draw_noise())
+    with av.open(str(path)) as container:
+        packet = list(container.demux(video=0))[6]
+        place = packet.pos + int(packet.size * part)
+    data = bytearray(path.read_bytes())
+    data[place : place + 100] = bytes(100)
+    path.write_bytes(data)
+    assert word in refusal(path)
+    assert len(read_clip(path, ClipOptions(frames=3)).frames) == 3
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "empty"])
+def test_damaged_image(tmp_path, damage):
+    folder = write_images(tmp_path / "images", draw_noise(4))
+    image = folder / "frame2.png"
+    image.write_bytes({"text": b"hello", "cut": image.read_bytes()[:3000], "empty": b""}[damage])
+    assert "frame2.png can't be read" in refusal(folder)
+    assert len(read_clip(folder, ClipOptions(frames=2)).frames) == 2
+
+
+def write_png_header(path: Path, width: int, height: int) -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = b"IDAT" + zlib.compress(bytes(1000))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with path.open("ab") as file:
+        for chunk in (header, rows):
+            file.write(struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("size", [(60000, 60000), (8200, 8), (8192, 8200), (11000, 9000)])
+def test_absurd_size_of_an_image(tmp_path, size):
+    folder = write_images(tmp_path / "images", count_up(2))
+    write_png_header(folder / "frame2.png", *size)
+    assert "at most 8192x8192" in refusal(folder)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [8200, 20000, 60000])
+def test_absurd_size_of_a_gif(tmp_path, side):
+    write_clip(tmp_path / "huge.gif", count_up(3), 8)
+    data = bytearray((tmp_path / "huge.gif").read_bytes())
+    data[6:10] = struct.pack("<HH", side, side)
+    (tmp_path / "huge.gif").write_bytes(data)
+    assert "at most 8192x8192" in refusal(tmp_path / "huge.gif")
+
+
+def test_absurd_size_of_a_video(tmp_path, monkeypatch):
+    encode_video(tmp_path / "wide.mkv", torch.zeros(2, 16, 8200, 3), codec="ffv1")
+    monkeypatch.setattr(video_reading, "read_pixels", lambda *frame: pytest.fail("was converted"))
+    monkeypatch.setattr(video_reading, "decode_frames", lambda *source: pytest.fail("was decoded"))
+    assert "8200x16" in refusal(tmp_path / "wide.mkv")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
+def test_any_damage_is_reported_or_harmless(tmp_path, suffix):
+    path = tmp_path / f"clip{suffix}"
+    write_clip(path, draw_noise(4, 16, 16), 8)
+    whole = path.read_bytes()
+    for seed in range(40):
+        chance = random.Random(seed)
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 20)):
+            data[chance.randrange(len(data) if seed % 2 else min(600, len(data)))] = chance.randrange(256)
+        path.write_bytes(data[: chance.randrange(len(data))] if seed % 3 == 0 else data)
+        try:
+            clip = read_clip(path)
+        except MotionError as error:
+            assert str(path) in str(error)
+        else:
+            assert len(clip.frames) >= 2 and clip.frames.isfinite().all() and 0 < clip.fps <= 240
+
+
+def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
+    def interrupt(*frame):
+        raise KeyboardInterrupt
+
+    write_clip(tmp_path / "clip.mp4", count_up(), 8)
+    monkeypatch.setattr(video_reading, "read_pixels", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        read_clip(tmp_path / "clip.mp4")
+
+
+def test_old_titles_are_no_damage(tmp_path):
+    path = encode_video(tmp_path / "clip.mkv", count_up(), title="Zurich")
+    data = path.read_bytes()
+    assert b"Zurich" in data
+    path.write_bytes(data.replace(b"Zurich", b"Z\xfcrich"))  # not UTF-8
+    assert read_numbers(read_clip(path)) == list(range(12))
