@@ -1,7 +1,8 @@
 """Trains the starter model from nothing: `python -m motion_core.starter.train --work DIR`.
 
 Stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once), the text
-encoder with the video model in three goes, and the decoder once more. `--export DIR` then writes the diffusers folder.
+encoder with the video model in several goes, and the decoder once more. `--export DIR` then writes the diffusers
+folder.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from .whitening import whiten
 
 SMALL_AUTOENCODER = Settings(steps=4200, learning_rate=3e-3, average=0.99)
 AUTOENCODER = Settings(steps=900, learning_rate=1.5e-3, average=0.99)
-DECODER = Settings(steps=2000, learning_rate=1.5e-3, average=0.99)
+DECODER = Settings(steps=1600, learning_rate=1.5e-3, average=0.99)
 LATENT_NOISE = 0.1
 """Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
@@ -40,8 +41,6 @@ FRAMES_PER_STEP = 16
 NO_CAPTION = 0.1
 """Share of clips trained without a caption, for classifier-free guidance."""
 CLIPS = 3000
-PLACED = 500
-"""Timestep below which a noisy clip still shows where its subject is, so that an error on it may weigh more."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,9 @@ class Stage:
     """One go at the video model. clips, frames: what a step sees; half_clips: steps that see half of that length.
 
     Looks are learnt from the number of clips and motion from their length, and a step costs clips * frames.
+    balance: the error at a noise level weighs 1 / SNR, at most this and at least its inverse. Left alone (1), errors at
+    little noise drown the others, and what the words ask for is decided at much noise (Hang et al. 2023, min-SNR).
+    subject_weight: how much more an error on the subject weighs where it shows through, at timesteps below `placed`.
     """
 
     name: str
@@ -56,13 +58,20 @@ class Stage:
     clips: int
     frames: int = FRAMES
     half_clips: range = range(0)
+    balance: float = 1.0
     subject_weight: float = 0.0
+    placed: int = 500
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self) | {"half_clips": [self.half_clips.start, self.half_clips.stop]}
 
 
 STAGES = (
     Stage("model", Settings(2400, 1.2e-3), clips=8, half_clips=range(400, 1700)),
-    Stage("looks", Settings(2500, 1.2e-3, seed=1), clips=24, frames=4, subject_weight=SUBJECT_WEIGHT),
-    Stage("motion", Settings(1200, 6e-4, seed=2), clips=8, subject_weight=SUBJECT_WEIGHT),
+    Stage("looks", Settings(2000, 1.2e-3, seed=1), clips=24, frames=4, subject_weight=SUBJECT_WEIGHT),
+    Stage(
+        "words", Settings(1000, 1e-3, seed=2), clips=24, frames=4, balance=5, subject_weight=SUBJECT_WEIGHT, placed=700
+    ),
 )
 
 
@@ -155,6 +164,13 @@ def draw_batch(latents: Tensor, stage: Stage, draw: Draw, frames: int) -> tuple[
     return torch.stack(x0).transpose(1, 2), torch.stack(covers)[:, None], captions
 
 
+def weigh(stage: Stage, schedule: NoiseSchedule, t: Tensor, subject: Tensor) -> Tensor:
+    """What an error weighs, (B, 1, N, h, w). t: (B,); subject: how much of each latent pixel the subject covers."""
+    abar = schedule.alpha_bars[t].float().view(-1, 1, 1, 1, 1)
+    level = ((1 - abar) / abar).clamp(1 / stage.balance, stage.balance)
+    return level * (1 + stage.subject_weight * subject * (t < stage.placed).view(-1, 1, 1, 1, 1))
+
+
 def train_stage(parts: nn.ModuleDict, tokenizer: Any, latents: Tensor, stage: Stage, work: Path) -> Trainer:
     """Train on from the weights that `parts` has; it ends with their average over the stage's last steps."""
     trainer = Trainer(parts, stage.settings, work / stage.name)
@@ -168,7 +184,7 @@ def train_stage(parts: nn.ModuleDict, tokenizer: Any, latents: Tensor, stage: St
         )
         eps = torch.randn(x0.shape, generator=draw.generator)
         t = torch.randint(0, schedule.steps, (len(x0),), generator=draw.generator)
-        weight = 1 + stage.subject_weight * subject * (t < PLACED)[:, None, None, None, None]
+        weight = weigh(stage, schedule, t, subject)
         text = parts["text_encoder"](tokens.input_ids)[0]
         predicted = parts["unet"](schedule.add_noise(x0, eps, t), t, text).sample
         return (weight * (predicted - eps).square()).mean()
@@ -199,7 +215,7 @@ def main() -> None:
     trainers = coders | goes | {"decoder": polish_decoder(vae, args.work)}
     if args.export:
         record = {name: trainer.record() for name, trainer in trainers.items()} | {
-            "stages": [asdict(stage) | {"half_clips": [stage.half_clips.start, stage.half_clips.stop]} for stage in STAGES],
+            "stages": [stage.record() for stage in STAGES],
             "clips": CLIPS,
             "frames": FRAMES,
             "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
