@@ -20,6 +20,7 @@ from .freezing import frozen
 from .injection import inject, note_grid
 from .objectives import evaluate_objective, parse_objective
 from .presets import PRESETS, find_preset
+from .recolouring import COLOURINGS
 from .timesteps import TimestepSampler, Uniform
 
 Callback = Callable[[int, float], bool | None]
@@ -30,7 +31,8 @@ Callback = Callable[[int, float], bool | None]
 class LearnConfig:
     """How to learn. steps: optimiser steps; objective: a sum of objectives; sites: `deepest`, `all` or a pattern;
     layout: `official` or `paper`; memory: `fast`, `balanced` or `low`; timesteps: which noise levels are visited
-    (None: all alike). Raises OptionError.
+    (None: all alike); colourings: in how many colourings `learn_motion` shows the clip (1: only as it is), see
+    `motion_core.recolouring`. Raises OptionError.
     """
 
     steps: int = 400
@@ -41,6 +43,7 @@ class LearnConfig:
     memory: str = "balanced"
     seed: int = 0
     timesteps: TimestepSampler | None = None
+    colourings: int = 1
     preset: str = "custom"
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class LearnConfig:
             raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
         if self.memory not in MEMORY_MODES:
             raise OptionError(f"memory is {self.memory!r}; use one of {', '.join(MEMORY_MODES)}")
+        if not 1 <= self.colourings <= COLOURINGS:
+            raise OptionError(f"colourings is {self.colourings}; choose 1 (the clip as it is) to {COLOURINGS}")
         if not 0 <= self.seed < 2**63:
             raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
         parse_objective(self.objective)
@@ -88,17 +93,22 @@ def fit(
     callback: Callback | None = None,
     mask: Tensor | None = None,
 ) -> Learnt:
-    """Learn the motion of `latents` (1, C, N, h, w) under `text` (1, L, D).
+    """Learn the motion of `latents` (K, C, N, h, w) under `text` (K, L, D), or (1, L, D) for all.
 
+    K: versions of one clip that move alike and look different; usually one. A step sees one of them, so that what
+    they do not share is not learnt (ours).
     mask: (N, h, w) weights of the loss in 0..1, so that one subject's motion is learnt out of several.
     The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
     the same embedding. Raises OptionError, ModelError, MemoryShortage.
     """
     _check_latents(latents, mask)
+    if len(text) not in (1, len(latents)):
+        raise OptionError(f"there are {len(text)} prompts for {len(latents)} versions of the clip; give 1, or 1 each")
+    text = text.expand(len(latents), -1, -1)
     sites = select_sites(find_sites(denoiser.module), config.sites)
     layers = choose_layers(find_layers(denoiser.module), config.memory)
     with frozen(denoiser.module), _explained(config.memory, latents):
-        grids = measure_grids(denoiser, sites, latents, text)
+        grids = measure_grids(denoiser, sites, latents[:1], text[:1])
         embedding = MotionEmbedding.zeros(
             family_of(denoiser.module), sites, grids, latents.shape[2], config.layout, latents.device
         )
@@ -144,10 +154,15 @@ class _Draws:
         self.denoiser, self.latents = denoiser, latents
         self.terms = parse_objective(config.objective)
         self.timesteps = config.timesteps or Uniform(0, denoiser.schedule.steps)
+        if self.timesteps.quantile(1.0) > denoiser.schedule.steps:
+            raise OptionError(
+                f"timesteps are {self.timesteps} and the model has {denoiser.schedule.steps}; go no higher"
+            )
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def loss(self, text: Tensor, weight: Tensor | None) -> Tensor:
-        x0 = self.latents
+        version = int(torch.randint(len(self.latents), (1,), generator=self.generator)) if len(self.latents) > 1 else 0
+        x0, text = self.latents[version : version + 1], text[version : version + 1]
         t = self.timesteps.sample(1, self.generator)
         anchor = int(torch.randint(x0.shape[2], (1,), generator=self.generator))
         eps = torch.randn(x0.shape, generator=self.generator).to(x0)
@@ -170,7 +185,7 @@ def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: T
 
 
 def _check_latents(latents: Tensor, mask: Tensor | None) -> None:
-    if latents.ndim != 5 or latents.shape[0] != 1:
+    if latents.ndim != 5 or not len(latents):
         raise OptionError(f"latents have shape {tuple(latents.shape)}; give one clip as (1, C, N, h, w)")
     if latents.shape[2] < 2:
         raise OptionError("the reference has 1 frame; a motion needs at least 2")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import OptionError
+from .timesteps import Uniform
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,16 @@ PRESETS: dict[str, Preset] = {
     ),
     "starter": Preset(
         "ours, for the starter model, by the table in the README",
-        {"steps": 400, "learning_rate": 3e-2, "objective": "noise_mse", "sites": "all", "memory": "fast"},
-        {"debias": "none", "branches": "conditional"},
+        {
+            "steps": 500,
+            "learning_rate": 5e-2,
+            "objective": "noise_mse",
+            "sites": "all",
+            "memory": "fast",
+            "timesteps": Uniform(500, 1000),
+            "colourings": 12,
+        },
+        {"debias": "mean", "branches": "conditional", "strength_v": 1.5, "end": 0.35},
     ),
 }
 

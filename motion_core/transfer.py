@@ -15,6 +15,7 @@ from .embedding import Origin
 from .errors import OptionError
 from .learning import Callback, LearnConfig, Learnt, fit
 from .noise import NOISE_METHODS, mix
+from .recolouring import recolour
 from .sampling import AppliedMotion, Progress, invert, sample
 from .video import Clip
 
@@ -29,7 +30,7 @@ class GenerateConfig:
     width: int = 64
     height: int = 64
     steps: int = 25
-    guidance: float = 7.5
+    guidance: float = 6.0
     negative: str = ""
     noise: str = "random"
     beta: float = 0.5
@@ -45,7 +46,7 @@ class GenerateConfig:
         if not 1 <= self.steps <= 999:
             raise OptionError(f"steps is {self.steps}; choose 1 to 999 (20 to 50 are usual)")
         if not (math.isfinite(self.guidance) and 0 <= self.guidance <= 100):
-            raise OptionError(f"guidance is {self.guidance}; choose 0 to 100 (7 to 12 are usual, 1 is none)")
+            raise OptionError(f"guidance is {self.guidance}; choose 0 to 100 (6 to 12 are usual, 1 is none)")
         if self.noise not in NOISE_METHODS:
             raise OptionError(f"noise is {self.noise!r}; use one of {', '.join(NOISE_METHODS)}")
         if not 0 <= self.beta <= 1:
@@ -66,9 +67,11 @@ def learn_motion(
 
     Raises MotionError.
     """
-    latents = model.encode(clip.frames)
+    versions = recolour(clip.frames, config.colourings)
+    latents = torch.cat([model.encode(version) for version in versions])
+    text = model.encode_text([prompt] + [""] * (len(versions) - 1))  # the words name the colours of the first alone
     weights = None if mask is None else shrink_mask(mask.frames, latents)
-    learnt = fit(model.denoiser, latents, model.encode_text([prompt]), config, callback, weights)
+    learnt = fit(model.denoiser, latents, text, config, callback, weights)
     height, width = clip.frames.shape[1:3]
     origin = Origin(width, height, clip.fps, prompt, config.seed, {**config.recipe(), "model": model.name})
     return replace(learnt, embedding=replace(learnt.embedding, origin=origin))

@@ -93,6 +93,12 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         help="deepest (simple, local motion), all (wide, complex motion), or a regular expression",
     )
     group.add_argument("--layout", metavar="NAME", help="official (exports to motion_embed.pt) or paper")
+    group.add_argument(
+        "--colourings",
+        type=int,
+        metavar="N",
+        help="show the clip in up to 12 colourings, so that its colours are not learnt (1: only as it is)",
+    )
     group.add_argument("--memory", metavar="MODE", help="fast, balanced or low: less memory, more time")
     group.add_argument("--mask", type=Path, metavar="CLIP", help="clip that is white where the motion to learn is")
 
@@ -105,6 +111,7 @@ def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
         objective=args.objective,
         sites=args.sites,
         layout=args.layout,
+        colourings=args.colourings,
         memory=args.memory,
         seed=seed,
     )
@@ -120,14 +127,19 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--branches", choices=BRANCHES, help="both (the paper) or conditional (guidance amplifies the motion)"
     )
+    group.add_argument(
+        "--motion-start", dest="start_at", type=float, metavar="X", help="felt from this part of sampling (0..1)"
+    )
+    group.add_argument(
+        "--motion-end", dest="end_at", type=float, metavar="X", help="felt up to this part of sampling (0..1)"
+    )
 
 
 def apply_config(args: argparse.Namespace, embedding: MotionEmbedding) -> ApplyConfig:
     suggested: dict[str, Any] = dict(embedding.origin.recipe.get("apply", {}))
-    for name in ("strength_qk", "strength_v", "debias", "branches"):
-        given = getattr(args, name)
-        if given is not None:
-            suggested[name] = given
+    given = {name: getattr(args, name) for name in ("strength_qk", "strength_v", "debias", "branches")}
+    given |= {"start": args.start_at, "end": args.end_at}
+    suggested |= {name: value for name, value in given.items() if value is not None}
     known = {name: value for name, value in suggested.items() if name in ApplyConfig.__dataclass_fields__}
     return ApplyConfig(**known)
 
@@ -144,9 +156,7 @@ def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps") -> Non
     group.add_argument(
         steps, dest="sampling_steps", type=int, default=25, metavar="N", help="sampling steps (default: 25)"
     )
-    group.add_argument(
-        "--guidance", type=float, default=7.5, metavar="X", help="classifier-free guidance (default: 7.5)"
-    )
+    group.add_argument("--guidance", type=float, default=6.0, metavar="X", help="classifier-free guidance (default: 6)")
     group.add_argument("--negative", default="", metavar="TEXT", help="what the clip should not look like")
 
 

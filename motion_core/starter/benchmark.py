@@ -27,7 +27,7 @@ from ..metrics import motion_fidelity
 from ..noise import mix
 from ..presets import find_preset
 from ..sampling import AppliedMotion, ApplyConfig, invert, sample
-from ..transfer import learn_motion
+from ..transfer import GenerateConfig, learn_motion
 from ..video import Clip
 from .folder import find_starter
 from .looks import Ground, Subject, describe, draw_ground, draw_subject
@@ -36,8 +36,8 @@ from .recognition import measure_agreement, recognise
 from .scene import FRAMES, Actor, render
 
 FPS = 8.0
-STEPS = 20
-GUIDANCE = 7.5
+STEPS = 16
+GUIDANCE = GenerateConfig().guidance
 DEFAULTS = LearnConfig.of("starter")
 """How the starter model learns where nothing else is said."""
 APPLY = ApplyConfig(**find_preset("starter").apply)
@@ -85,15 +85,16 @@ class Score:
 ROWS = (
     Row("base model, random noise", None),
     Row("base model, inverted noise blended (beta 0.5)", None, "blend"),
-    Row("embedding, random noise (the starter's defaults)", APPLY),
-    Row("embedding, debiased, random noise", replace(APPLY, debias="difference")),
-    Row("embedding, debiased, blended noise", replace(APPLY, debias="difference"), "blend"),
+    Row("embedding, random noise (the starter's defaults: `mean` debias, strength_v 1.5)", APPLY),
+    Row("embedding, debiased (`difference`), random noise", replace(APPLY, debias="difference")),
+    Row("embedding, debiased (`difference`), blended noise", replace(APPLY, debias="difference"), "blend"),
     Row("`qk` alone", replace(APPLY, strength_v=0.0)),
     Row("`v` alone", replace(APPLY, strength_qk=0.0)),
-    Row("`mean` debias", replace(APPLY, debias="mean")),
+    Row("not debiased", replace(APPLY, debias="none")),
     Row("strength_v 0.5", replace(APPLY, strength_v=0.5)),
     Row("strength_v 1", replace(APPLY, strength_v=1.0)),
-    Row("strength_v 1.5", replace(APPLY, strength_v=1.5)),
+    Row("strength_v 2", replace(APPLY, strength_v=2.0)),
+    Row("felt to the end", replace(APPLY, end=1.0)),
     Row("the paper's branches (both), strength_v 1", replace(APPLY, branches="both", strength_v=1.0)),
     Row("the paper's branches (both), strength_v 1, debiased", ApplyConfig()),
 )

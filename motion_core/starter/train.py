@@ -72,6 +72,7 @@ STAGES = (
     Stage(
         "words", Settings(1000, 1e-3, seed=2), clips=24, frames=4, balance=5, subject_weight=SUBJECT_WEIGHT, placed=700
     ),
+    Stage("motion", Settings(450, 6e-4, seed=3), clips=8, balance=5, subject_weight=SUBJECT_WEIGHT, placed=700),
 )
 
 

@@ -43,11 +43,9 @@ def scores(model, reference, tmp_path_factory):
 
 def test_the_motion_comes_from_the_clip(scores):
     (plain, looks), (moved, _) = scores
-    assert moved > plain + 0.4 and moved > 0.6
-    assert looks > 0.5
+    assert abs(plain) < 0.4 and moved >= 0.9
 
 
-@pytest.mark.xfail(strict=True, reason="this starter model is trained too briefly: what it learns carries looks")
 def test_the_looks_stay_the_prompts(scores):
     (_, looks), (_, kept) = scores
     assert looks >= 0.95 and kept >= 0.95 * looks

@@ -5,7 +5,7 @@ import torch
 
 from motion_core.errors import MemoryShortage, ModelError, MotionError, OptionError
 from motion_core.learning import LearnConfig, fit
-from motion_core.timesteps import CoarseNoise
+from motion_core.timesteps import CoarseNoise, Uniform
 from tests.conftest import seeded
 
 CONFIG = LearnConfig(steps=3, sites="all", memory="fast", seed=7)
@@ -151,6 +151,28 @@ def test_a_timestep_sampler_is_used(denoiser, latents, text):
     assert coarse.losses != fit(denoiser, latents, text, LearnConfig(steps=2, memory="fast")).losses
 
 
+def test_timesteps_that_the_model_does_not_have_are_refused(denoiser, latents, text):
+    with pytest.raises(OptionError, match="the model has 1000"):
+        fit(denoiser, latents, text, LearnConfig(steps=1, timesteps=Uniform(500, 2000)))
+
+
+def test_every_version_of_a_clip_is_seen_under_its_own_text(denoiser, latents, text):
+    seen = set()
+
+    class Watching(type(denoiser)):
+        def predict(self, z, t, text):
+            seen.add((round(float(z.abs().mean())), float(text.mean())))
+            return super().predict(z, t, text)
+
+    versions = torch.cat([latents, latents + 1000])  # so far off that noise can't hide which one it is
+    texts = torch.cat([text, torch.zeros_like(text)])
+    config = LearnConfig(steps=8, memory="fast", timesteps=Uniform(0, 1))
+    one = fit(Watching(denoiser.module, denoiser.schedule), versions, texts, config)
+    assert {(z > 500, t == 0) for z, t in seen} == {(False, False), (True, True)}
+    assert_same(one, fit(denoiser, versions, texts, config))
+    assert_same(fit(denoiser, versions, text, config), fit(denoiser, versions, torch.cat([text, text]), config))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -161,6 +183,8 @@ def test_a_timestep_sampler_is_used(denoiser, latents, text):
         {"layout": "round"},
         {"memory": "huge"},
         {"seed": -1},
+        {"colourings": 0},
+        {"colourings": 13},
     ],
 )
 def test_options_out_of_range(wrong):
@@ -179,6 +203,8 @@ def test_bad_latents_and_masks(denoiser, latents, text):
         fit(denoiser, latents, text, CONFIG, mask=torch.ones(4, 8, 8))
     with pytest.raises(OptionError, match="mask is empty"):
         fit(denoiser, latents, text, CONFIG, mask=torch.zeros(4, 8, 12))
+    with pytest.raises(OptionError, match="2 prompts for 1 versions"):
+        fit(denoiser, latents, torch.cat([text, text]), CONFIG)
     with pytest.raises(ModelError, match="matches none"):
         fit(denoiser, latents, text, LearnConfig(sites="nowhere"))
 
