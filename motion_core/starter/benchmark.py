@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import platform
 import random
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,7 @@ from .looks import Ground, Subject, describe, draw_ground, draw_subject
 from .paths import HELD_OUT, Motion
 from .recognition import measure_agreement, recognise
 from .scene import FRAMES, Actor, render
+from .shelf import Score, Shelf, fingerprint
 
 FPS = 8.0
 STEPS = 16
@@ -67,19 +69,10 @@ class Row:
     apply: ApplyConfig | None
     noise: str = "random"
 
-
-@dataclass(frozen=True)
-class Score:
-    """One generated clip: motion fidelity, and the shares of frames with colour, shape and ground right."""
-
-    fidelity: float
-    colour: float
-    shape: float
-    ground: float
-
-    @property
-    def appearance(self) -> float:
-        return (self.colour + self.shape + self.ground) / 3
+    def settings(self) -> dict[str, Any]:
+        """All that its clips are sampled with."""
+        felt = asdict(self.apply) if self.apply else None
+        return {"apply": felt, "noise": self.noise, "steps": STEPS, "guidance": GUIDANCE}
 
 
 ROWS = (
@@ -165,16 +158,18 @@ def summarise(name: str, scores: Sequence[Score]) -> str:
     return f"| {name} | {spread([s.fidelity for s in scores])} | {spread([s.appearance for s in scores])} | {parts} |"
 
 
-def learn_reference(model: VideoModel, reference: Reference, config: LearnConfig, folder: Path) -> MotionEmbedding:
+def open_shelf(model: VideoModel, folder: Path) -> Shelf:
+    """Where the results of this very model are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Shelf(folder, fingerprint(model.denoiser.module, model.vae, model.text_encoder))
+
+
+def learn_reference(model: VideoModel, reference: Reference, config: LearnConfig, shelf: Shelf) -> MotionEmbedding:
     """Learn a reference, or take what an earlier run with the same settings learnt."""
-    path = folder / f"{reference.name}.safetensors"
-    if path.exists():
-        kept = MotionEmbedding.load(path)
-        if dict(kept.origin.recipe) == {**config.recipe(), "model": model.name}:
-            return kept
-    embedding = learn_motion(model, reference.clip, reference.prompt, config).embedding
-    embedding.save(path)
-    return embedding
+    settings = {**config.recipe(), "seed": config.seed}
+    return shelf.motion(
+        reference.name, settings, lambda: learn_motion(model, reference.clip, reference.prompt, config).embedding
+    )
 
 
 def main() -> None:
@@ -190,26 +185,32 @@ def main() -> None:
     args = parser.parse_args()
     given = {"steps": args.steps, "learning_rate": args.learning_rate, "sites": args.sites}
     config = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
-    args.work.mkdir(parents=True, exist_ok=True)
     model = load_model(args.model or find_starter())
+    shelf = open_shelf(model, args.work)
     references = [render_reference(name) for name in args.clips]
     seeds = range(args.seeds)
     rows = [row for row in ROWS if args.rows in row.name]
     results: dict[str, list[Score]] = {row.name: [] for row in rows}
     ceiling: list[Score] = []
-    started = time.monotonic()
     with tqdm(total=len(references) * (len(rows) + 1), desc="measuring", unit="row") as bar:
         for reference in references:
-            motion = learn_reference(model, reference, config, args.work)
+            motion = learn_reference(model, reference, config, shelf)
             inverted = invert(model.denoiser, model.encode(reference.clip.frames), model.encode_text([""]), STEPS)
             bar.update()
             ceiling += measure_ceiling(model, reference, seeds)
             for row in rows:
-                results[row.name] += generate_row(model, row, reference, motion, inverted, seeds)
+                settings = {
+                    "learnt": config.recipe(),
+                    "seed": config.seed,
+                    "sampled": row.settings(),
+                    "seeds": args.seeds,
+                }
+                measure = partial(generate_row, model, row, reference, motion, inverted, seeds)
+                results[row.name] += shelf.scores(reference.name, settings, measure)
                 bar.update()
     learnt = f"{config.steps} steps at {config.learning_rate:g} on {config.sites} sites"
     print(f"{len(references)} clips x {args.seeds} seeds, {learnt}")
-    print(f"{STEPS} sampling steps, guidance {GUIDANCE}; {time.monotonic() - started:.0f} s on {_machine()}\n")
+    print(f"{STEPS} sampling steps, guidance {GUIDANCE} on {_machine()}\n")
     print("| sampled with | motion fidelity | appearance | colour / shape / ground |\n| --- | --- | --- | --- |")
     for name, scores in {"reference's path, new looks, autoencoder alone": ceiling, **results}.items():
         print(summarise(name, scores))

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from motion_core.backbones.zeroscope.loading import load_model
-from motion_core.embedding import MotionEmbedding
 from motion_core.starter import benchmark
 from motion_core.starter.demo import main as demo
 from motion_core.starter.examples import EXAMPLES, draw_example, find_example
@@ -33,10 +32,8 @@ def score(model, reference, row, motion=None):
 @pytest.fixture(scope="module")
 def scores(model, reference, tmp_path_factory):
     """(fidelity, appearance) without and with the motion."""
-    folder = tmp_path_factory.mktemp("motions")
-    motion = benchmark.learn_reference(model, reference, benchmark.DEFAULTS, folder)
-    again = benchmark.learn_reference(model, reference, benchmark.DEFAULTS, folder)  # taken from the folder
-    assert again.origin == MotionEmbedding.load(folder / f"{REFERENCE}.safetensors").origin
+    shelf = benchmark.open_shelf(model, tmp_path_factory.mktemp("motions"))
+    motion = benchmark.learn_reference(model, reference, benchmark.DEFAULTS, shelf)
     plain = score(model, reference, benchmark.Row("base", None))
     return plain, score(model, reference, benchmark.Row("moved", benchmark.APPLY), motion)
 
