@@ -166,3 +166,9 @@ def test_every_command_explains_itself(command):
     arguments = [sys.executable, "-m", "motion_core", *([command] if command else []), "--help"]
     page = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "usage" in page and "example" in page.lower() or not command
+
+
+def test_output_that_is_not_read_to_its_end_is_no_error(motion):
+    command = f"{sys.executable} -m motion_core inspect {motion} | head -1"
+    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert said.stdout.count("\n") == 1 and "Error" not in said.stderr
