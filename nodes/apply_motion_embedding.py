@@ -1,0 +1,57 @@
+"""ApplyMotionEmbedding: a MODEL that moves as the motion says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..motion_core.embedding import MotionEmbedding
+from ..motion_core.sampling import BRANCHES, ApplyConfig
+from .host.motion_patch import apply_motion
+from .sockets import MotionEmbeddingSocket
+
+
+class ApplyMotionEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ApplyMotionEmbedding",
+            display_name="Apply Motion Embedding",
+            category="motion inversion",
+            description="Lets everything that the model makes move as the motion says. Several of these add up.",
+            inputs=[
+                io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
+                MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
+                io.Float.Input(
+                    "strength_qk", default=1.0, min=-10.0, max=10.0, step=0.05,
+                    tooltip="How much of the timing between frames: 1 as learnt, 0 off.",
+                ),
+                io.Float.Input(
+                    "strength_v", default=1.0, min=-10.0, max=10.0, step=0.05,
+                    tooltip="How much of where things move: 1 as learnt, 0 camera motion only, above 1 exaggerates.",
+                ),
+                io.Combo.Input(
+                    "branches", options=list(BRANCHES), default="both",
+                    tooltip="both: the paper's. conditional: only the prompted half of guidance feels the motion, so "
+                    "that guidance amplifies it.",
+                ),
+                io.Float.Input("start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."),
+                io.Float.Input("end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."),
+            ],
+            outputs=[io.Model.Output(tooltip="For KSampler.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        motion: MotionEmbedding,
+        strength_qk: float,
+        strength_v: float,
+        branches: str,
+        start: float,
+        end: float,
+    ) -> io.NodeOutput:
+        config = ApplyConfig(strength_qk, strength_v, "none", branches, start, end)
+        return io.NodeOutput(apply_motion(model, motion, config))

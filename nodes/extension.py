@@ -1,0 +1,34 @@
+"""The pack's nodes, one flat list."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .apply_motion_embedding import ApplyMotionEmbedding
+from .debias_value_embedding import DebiasValueEmbedding
+from .host.folders import register_folders
+from .inversion_noise_mix import InversionNoiseMix
+from .invert_reference_video import InvertReferenceVideo
+from .load_motion_embedding import LoadMotionEmbedding
+from .load_reference_video import LoadReferenceVideo
+from .load_video_model import LoadVideoDiffusionModel
+from .save_motion_embedding import SaveMotionEmbedding
+from .train_motion_embedding import TrainMotionEmbedding
+
+
+class MotionInversion(ComfyExtension):
+    async def on_load(self) -> None:
+        register_folders()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            LoadReferenceVideo,
+            LoadVideoDiffusionModel,
+            TrainMotionEmbedding,
+            DebiasValueEmbedding,
+            ApplyMotionEmbedding,
+            InvertReferenceVideo,
+            InversionNoiseMix,
+            SaveMotionEmbedding,
+            LoadMotionEmbedding,
+        ]

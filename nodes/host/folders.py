@@ -1,0 +1,99 @@
+"""Names in widgets to files in the host's folders, and never to anything outside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import folder_paths
+
+from ...motion_core.errors import OptionError
+from ...motion_core.starter.folder import find_starter
+
+MOTION_FOLDER = "motion_embeddings"
+MOTION_SUFFIX = ".safetensors"
+STARTER = "starter (comes with Motion Inversion)"
+EXAMPLE = "example: "
+"""Before the name of a clip that the pack brings along."""
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi")
+
+
+def register_folders() -> None:
+    """Tell the host where motions are kept: `models/motion_embeddings`, and what a person's extra paths add."""
+    folder_paths.add_model_folder_path(MOTION_FOLDER, os.path.join(folder_paths.models_dir, MOTION_FOLDER))
+    folder_paths.folder_names_and_paths[MOTION_FOLDER][1].add(MOTION_SUFFIX)
+
+
+def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
+    """The path of `name` in the first root that has it, or in the first root where none has.
+
+    Raises OptionError for a name that leads out of its root: absolute, with '..', or through a link.
+    """
+    parts = Path(name.replace("\\", "/")).parts
+    if not name.strip() or "\0" in name or ":" in name or Path(name).is_absolute() or ".." in parts or "/" in parts[:1]:
+        raise OptionError(f"{what} {name!r} is no name in its folder; choose one from the list")
+    candidates = [(Path(root), Path(root) / Path(*parts)) for root in roots]
+    for root, path in candidates:
+        if path.exists():
+            if not path.resolve().is_relative_to(root.resolve()):
+                raise OptionError(f"{what} {name!r} leads out of {root}; copy the file there instead of linking it")
+            return path
+    return candidates[0][1]
+
+
+def list_clips() -> list[str]:
+    """Videos in the host's input folder, then the pack's examples."""
+    folder = Path(folder_paths.get_input_directory())
+    own = [path.name for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES] if folder.is_dir() else []
+    return [*sorted(own), *(EXAMPLE + path.name for path in sorted(_examples().glob("*.mp4")))]
+
+
+def find_clip(name: str) -> Path:
+    if name.startswith(EXAMPLE):
+        return _existing(inside([_examples()], name.removeprefix(EXAMPLE), "the example clip"), "clip")
+    return _existing(inside([folder_paths.get_input_directory()], name, "the clip"), "clip")
+
+
+def list_models() -> list[str]:
+    """The starter, then every diffusers folder of a video model in `models/diffusers`."""
+    found = set()
+    for root in folder_paths.get_folder_paths("diffusers"):
+        if os.path.isdir(root):
+            found |= {entry.name for entry in os.scandir(root) if os.path.isfile(os.path.join(entry, "unet/config.json"))}
+    return [STARTER, *sorted(found)]
+
+
+def find_model(name: str) -> Path:
+    if name == STARTER:
+        return find_starter()
+    return _existing(inside(folder_paths.get_folder_paths("diffusers"), name, "the model"), "model")
+
+
+def list_motions() -> list[str]:
+    return folder_paths.get_filename_list(MOTION_FOLDER)
+
+
+def find_motion(name: str) -> Path:
+    return _existing(inside(folder_paths.get_folder_paths(MOTION_FOLDER), name, "the motion"), "motion")
+
+
+def free_motion_path(name: str) -> Path:
+    """Where a motion of that name is saved: `name.safetensors`, or with a number if there is one already."""
+    name = name.removesuffix(MOTION_SUFFIX)
+    path = inside(folder_paths.get_folder_paths(MOTION_FOLDER), name + MOTION_SUFFIX, "the name")
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{Path(name).name}_{number:02}{MOTION_SUFFIX}")
+    return path
+
+
+def _existing(path: Path, what: str) -> Path:
+    if not path.exists():
+        raise OptionError(f"the {what} {path.name} is not in {path.parent}; press R to refresh the list, or put it there")
+    return path
+
+
+def _examples() -> Path:
+    return Path(__file__).parents[2] / "motion_core" / "starter" / "clips"

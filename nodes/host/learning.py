@@ -1,0 +1,74 @@
+"""Learns a motion on the host's MODEL, and runs the reference backwards to noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...motion_core.embedding import Origin
+from ...motion_core.learning import LearnConfig, Learnt, fit
+from ...motion_core.sampling import invert
+from .progress import learning_progress, sampling_progress
+from .running import HostDenoiser, run_in_host, thaw
+
+_NO_TEXT = torch.zeros(1, 1, 1)
+"""Handed to the core where it wants text: the host's conditioning is in the guider."""
+
+
+def learn(
+    model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, mask: Tensor | None = None
+) -> Learnt:
+    """The motion of latents (N, C, h, w) of a LATENT. mask: (1 or N, H, W)."""
+    found: list[Learnt] = []
+
+    def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
+        thaw(denoiser.base)
+        _thaw_conditioning(denoiser.guider.conds)
+        weights = None if mask is None else _shrink(mask.clone(), clip)
+        with torch.inference_mode(False):
+            found.append(fit(denoiser, clip.clone(), _NO_TEXT, config, learning_progress(config.steps), weights))
+        return clip
+
+    with torch.inference_mode(False):
+        run_in_host(model, conditioning, latents.clone(), work)
+    learnt = found[0]
+    factor = 8
+    origin = Origin(latents.shape[-1] * factor, latents.shape[-2] * factor, 0.0, "", config.seed, config.recipe())
+    return Learnt(_with_origin(learnt.embedding, origin), learnt.losses)
+
+
+def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) -> Tensor:
+    """The unit noise (N, C, h, w) from which sampling in `steps` steps would lead back to latents (N, C, h, w)."""
+    found: list[Tensor] = []
+
+    def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
+        found.append(invert(denoiser, clip, _NO_TEXT.to(clip.device), steps, sampling_progress(steps)))
+        return clip
+
+    run_in_host(model, conditioning, latents, work)
+    return found[0][0].transpose(0, 1).cpu()
+
+
+def _with_origin(embedding: Any, origin: Origin) -> Any:
+    from dataclasses import replace
+
+    return replace(embedding, origin=origin)
+
+
+def _shrink(mask: Tensor, clip: Tensor) -> Tensor:
+    """(1 or N, H, W) to (N, h, w) of a clip (1, C, N, h, w)."""
+    frames, size = clip.shape[2], tuple(clip.shape[3:])
+    small = functional.interpolate(mask[:, None].float(), size=size, mode="area")[:, 0]
+    return (small.expand(frames, -1, -1) if len(small) == 1 else small).to(clip.device)
+
+
+def _thaw_conditioning(conds: dict[str, Any]) -> None:
+    """Clone what conditioning was made under inference mode, wherever the host keeps it."""
+    for entries in conds.values():
+        for entry in entries:
+            for kept in entry.get("model_conds", {}).values():
+                if isinstance(getattr(kept, "cond", None), Tensor):
+                    kept.cond = kept.cond.clone()

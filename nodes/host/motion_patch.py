@@ -1,0 +1,59 @@
+"""A motion in a MODEL: one wrapper around the diffusion model, on a clone."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import torch
+from comfy.patcher_extension import WrappersMP
+
+from ...motion_core.embedding import MotionEmbedding
+from ...motion_core.injection import inject, match_sites
+from ...motion_core.sampling import ApplyConfig
+from .video_model import find_attention_owner
+
+_CONDITIONAL = 0
+"""How the host marks the prompted half of guidance in `cond_or_uncond`."""
+
+
+class MotionPatch:
+    """Lets every forward of the wrapped diffusion model feel a motion. Nothing of it stays in the model."""
+
+    def __init__(self, embedding: MotionEmbedding, config: ApplyConfig, highest_sigma: float, lowest_sigma: float):
+        self.embedding = embedding.debiased(config.debias) if embedding.debiased_by == "none" else embedding
+        self.config = config
+        self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
+
+    def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:
+        options = _find_options(args, kwargs)
+        if not self._is_felt(options):
+            return executor(x, timesteps, *args, **kwargs)
+        module = find_attention_owner(executor.class_obj)
+        with inject(module, self.embedding, self.config.strength_qk, self.config.strength_v) as injection:
+            if self.config.branches == "conditional":
+                branches = options.get("cond_or_uncond") or [_CONDITIONAL]
+                injection.gate = torch.tensor([float(branch == _CONDITIONAL) for branch in branches])
+            return executor(x, timesteps, *args, **kwargs)
+
+    def _is_felt(self, options: dict[str, Any]) -> bool:
+        sigmas = options.get("sigmas")
+        return sigmas is None or self.lowest_sigma <= float(sigmas.max()) <= self.highest_sigma
+
+
+def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig) -> Any:
+    """A clone of MODEL that feels the motion. Raises ModelError when the model has no such attention site."""
+    match_sites(find_attention_owner(model.model.diffusion_model), embedding)
+    sampling = model.get_model_object("model_sampling")
+    patch = MotionPatch(
+        embedding, config, sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end)
+    )
+    clone = model.clone()
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, f"motion {uuid.uuid4()}", patch)
+    return clone
+
+
+def _find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    if "transformer_options" in kwargs:
+        return kwargs["transformer_options"]
+    return next((a for a in args if isinstance(a, dict) and "cond_or_uncond" in a), {})

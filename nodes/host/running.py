@@ -1,0 +1,112 @@
+"""Runs the core inside the host's own sampling: everything that hooks into sampling (AnimateDiff-Evolved, LoRA
+hooks, context options) is in place, the model is loaded whole, and conditioning is prepared as the host prepares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import comfy.model_management
+import comfy.sampler_helpers
+import comfy.samplers
+import torch
+from torch import Tensor, nn
+
+from ...motion_core.errors import ModelError, OptionError
+from ...motion_core.schedule import NoiseSchedule
+from .video_model import find_attention_owner
+
+Result = TypeVar("Result")
+
+
+class HostDenoiser:
+    """A core `Denoiser` over a MODEL that the host is sampling with. Text is the host's conditioning: what the core
+    hands in as text is not looked at.
+    """
+
+    def __init__(self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any]):
+        self.guider, self.extra_args = guider, extra_args
+        self.base = guider.inner_model
+        self.module: nn.Module = find_attention_owner(self.base.diffusion_model)
+        self.schedule = schedule_of(self.base.model_sampling)
+
+    def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """The noise in z (1, C, N, h, w) at timestep t (1,): the host works on z / sqrt(alpha_bar), frame by frame."""
+        abar = self.schedule.alpha_bar(t, z)
+        sigma = ((1 - abar) / abar).sqrt()
+        frames = (z / abar.sqrt())[0].transpose(0, 1)
+        sigmas = sigma.flatten().expand(len(frames)).float()
+        x0 = self.guider(frames, sigmas, **self.extra_args)
+        return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
+
+
+def schedule_of(model_sampling: Any) -> NoiseSchedule:
+    """The core's schedule of a MODEL. Raises ModelError for one that does not add noise as diffusion models do."""
+    if not hasattr(model_sampling, "sigmas") or not hasattr(model_sampling, "sigma_data"):
+        raise ModelError("this model is no diffusion model with a noise schedule; load AnimateDiff, ZeroScope or like")
+    return NoiseSchedule(1 / (model_sampling.sigmas.double().cpu().square() + 1))
+
+
+class _Job(comfy.samplers.Sampler):
+    """A host sampler that does something else with the model that the host prepared."""
+
+    def __init__(self, work: Callable[[HostDenoiser, Tensor], Tensor]):
+        self.work = work
+
+    def sample(
+        self,
+        model_wrap: Any,
+        sigmas: Tensor,
+        extra_args: dict[str, Any],
+        callback: Any,
+        noise: Tensor,
+        latent_image: Tensor | None = None,
+        denoise_mask: Tensor | None = None,
+        disable_pbar: bool = False,
+    ) -> Tensor:
+        assert latent_image is not None
+        clip = latent_image.transpose(0, 1)[None]  # (1, C, N, h, w), as the model wants latents
+        return self.work(HostDenoiser(model_wrap, extra_args), clip)[0].transpose(0, 1)
+
+
+def run_in_host(
+    model: Any,
+    conditioning: Any,
+    latents: Tensor,
+    work: Callable[[HostDenoiser, Tensor], Tensor],
+    memory: float = 0.0,
+) -> Tensor:
+    """Let `work(denoiser, clip)` run on MODEL under CONDITIONING; latents, result: (N, C, h, w) as in a LATENT.
+
+    memory: bytes needed beyond what the host reckons for one sampling step.
+    """
+    if latents.ndim != 4:
+        raise OptionError(f"latents have shape {tuple(latents.shape)}; give one clip, its frames as the batch")
+    guider = comfy.samplers.CFGGuider(model)
+    guider.inner_set_conds({"positive": conditioning})
+    guider.set_cfg(1.0)
+    sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
+    with whole_model(model, latents.shape, memory):
+        return guider.sample(torch.zeros_like(latents), latents, _Job(work), sigmas, disable_pbar=True)
+
+
+@contextmanager
+def whole_model(model: Any, shape: Any, memory: float) -> Iterator[None]:
+    """Ask the host to make room and load the model whole: weights that stream in can't be trained through."""
+    need = model.memory_required([2 * shape[0], *shape[1:]]) + memory
+    comfy.model_management.load_models_gpu([model], memory_required=need, force_full_load=True)
+    yield
+
+
+def thaw(module: nn.Module) -> None:
+    """Replace inference tensors, which no backward can pass, by equal ordinary ones: one at a time, for memory."""
+    with torch.inference_mode(False):
+        for part in module.modules():
+            for name, parameter in part.named_parameters(recurse=False):
+                if parameter.is_inference():
+                    part._parameters[name] = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+            for name, buffer in part.named_buffers(recurse=False):
+                if buffer is not None and buffer.is_inference():
+                    part._buffers[name] = buffer.clone()

@@ -1,0 +1,32 @@
+"""LoadMotionEmbedding: a motion from `models/motion_embeddings`."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..motion_core.embedding import MotionEmbedding
+from .host.folders import find_motion, list_motions
+from .sockets import MotionEmbeddingSocket
+
+
+class LoadMotionEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadMotionEmbedding",
+            display_name="Load Motion Embedding",
+            category="motion inversion",
+            description="Loads a motion that was saved or downloaded. The file is checked; nothing in it is run.",
+            inputs=[
+                io.Combo.Input("motion", options=list_motions(), tooltip="A file in models/motion_embeddings."),
+            ],
+            outputs=[MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias and Apply.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, motion: str) -> float:
+        return find_motion(motion).stat().st_mtime
+
+    @classmethod
+    def execute(cls, motion: str) -> io.NodeOutput:
+        return io.NodeOutput(MotionEmbedding.load(find_motion(motion)))

@@ -1,0 +1,53 @@
+"""LoadVideoDiffusionModel: a diffusers text-to-video folder as MODEL, CLIP and VAE."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..motion_core.backbones.zeroscope.loading import load_model
+from .host.autoencoder import FramesVAE
+from .host.folders import find_model, list_models
+from .host.text import as_clip
+from .host.video_model import as_model
+
+DTYPES = {"as stored": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class LoadVideoDiffusionModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadVideoDiffusionModel",
+            display_name="Load Video Diffusion Model",
+            category="motion inversion",
+            description="Loads ZeroScope or ModelScope from a diffusers folder, or the small starter model.",
+            inputs=[
+                io.Combo.Input(
+                    "model", options=list_models(),
+                    tooltip="A folder in models/diffusers with unet, vae, text_encoder, tokenizer and scheduler in it.",
+                ),
+                io.Combo.Input(
+                    "dtype", options=list(DTYPES), default="as stored",
+                    tooltip="as stored is right nearly always; on a CPU the weights are widened to fp32.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="For KSampler, Train and Apply Motion Embedding; frames are the batch."),
+                io.Clip.Output(tooltip="For CLIP Text Encode."),
+                io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, model: str, dtype: str) -> io.NodeOutput:
+        import comfy.model_management
+
+        on_cpu = comfy.model_management.get_torch_device().type == "cpu"
+        chosen = DTYPES[dtype] or (torch.float32 if on_cpu else _stored())
+        loaded = load_model(find_model(model), "cpu", chosen)
+        return io.NodeOutput(as_model(loaded), as_clip(loaded), FramesVAE(loaded))
+
+
+def _stored() -> torch.dtype:
+    return torch.float16

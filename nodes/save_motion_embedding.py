@@ -1,0 +1,33 @@
+"""SaveMotionEmbedding: a motion as a small file in `models/motion_embeddings`."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ..motion_core.embedding import MotionEmbedding
+from .host.folders import free_motion_path
+from .sockets import MotionEmbeddingSocket
+
+
+class SaveMotionEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SaveMotionEmbedding",
+            display_name="Save Motion Embedding",
+            category="motion inversion",
+            description="Writes the motion to models/motion_embeddings; a file of that name is kept, not replaced.",
+            is_output_node=True,
+            inputs=[
+                MotionEmbeddingSocket.Input("motion", tooltip="From Train Motion Embedding."),
+                io.String.Input("name", default="motion", tooltip="Of the file, without its suffix."),
+            ],
+            outputs=[io.String.Output(display_name="file", tooltip="The name under which Load finds it.")],
+        )
+
+    @classmethod
+    def execute(cls, motion: MotionEmbedding, name: str) -> io.NodeOutput:
+        path = free_motion_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        motion.save(path)
+        return io.NodeOutput(path.name, ui=ui.PreviewText(f"saved as {path.name}"))

@@ -1,0 +1,91 @@
+"""TrainMotionEmbedding: the motion of one clip, learnt on the very MODEL that will sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..motion_core.checkpointing import MEMORY_MODES
+from ..motion_core.embedding import LAYOUTS
+from ..motion_core.learning import LearnConfig
+from ..motion_core.objectives import OBJECTIVES
+from ..motion_core.presets import PRESETS
+from .host.learning import learn
+from .sockets import MotionEmbeddingSocket
+
+OF_PRESET = "preset's"
+"""Stands for: whatever the preset says."""
+
+
+class TrainMotionEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="TrainMotionEmbedding",
+            display_name="Train Motion Embedding",
+            category="motion inversion",
+            description="Learns the motion of one clip. The model stays as it is; Cancel works at every step.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model that will also sample."),
+                io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
+                io.Conditioning.Input(
+                    "positive", tooltip="What the reference shows, so that its looks need not be learnt with the motion."
+                ),
+                io.Combo.Input(
+                    "preset", options=list(PRESETS), default="official",
+                    tooltip="official: a good start. paper: longer and faster, for motion that does not come through. "
+                    "camera: camera motion. fast: a first look. starter: for the starter model.",
+                ),
+                io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the preset's."),
+                io.Float.Input(
+                    "learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."
+                ),
+                io.Combo.Input("objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."),
+                io.Combo.Input(
+                    "sites", options=[OF_PRESET, "deepest", "all"], default=OF_PRESET,
+                    tooltip="deepest: simple or local motion. all: complex, wide motion; more memory.",
+                ),
+                io.Combo.Input(
+                    "layout", options=[OF_PRESET, *LAYOUTS], default=OF_PRESET,
+                    tooltip="official: what the published code saves. paper: one value embedding for a block.",
+                ),
+                io.Combo.Input(
+                    "memory", options=[OF_PRESET, *MEMORY_MODES], default=OF_PRESET,
+                    tooltip="fast keeps everything, balanced recomputes the high-resolution level, low everything. "
+                    "The result is the same.",
+                ),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=2**63 - 1, control_after_generate=False,
+                    tooltip="The same seed learns the same motion.",
+                ),
+                io.Mask.Input("mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."),
+            ],
+            outputs=[
+                MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias, Apply and Save."),
+                io.LossMap.Output(display_name="loss_map", tooltip="For the host's Plot Loss Graph."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        latent: dict[str, Any],
+        positive: Any,
+        preset: str,
+        steps: int,
+        learning_rate: float,
+        objective: str,
+        sites: str,
+        layout: str,
+        memory: str,
+        seed: int,
+        mask: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
+        chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
+        given = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
+        config = LearnConfig.of(preset, steps=steps or None, learning_rate=learning_rate or None, seed=seed, **given)
+        learnt = learn(model, latent["samples"], positive, config, mask)
+        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses})
