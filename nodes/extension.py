@@ -12,6 +12,7 @@ from .invert_reference_video import InvertReferenceVideo
 from .load_motion_embedding import LoadMotionEmbedding
 from .load_reference_video import LoadReferenceVideo
 from .load_video_model import LoadVideoDiffusionModel
+from .recolour_reference_video import RecolourReferenceVideo
 from .save_motion_embedding import SaveMotionEmbedding
 from .train_motion_embedding import TrainMotionEmbedding
 
@@ -23,6 +24,7 @@ class MotionInversion(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadReferenceVideo,
+            RecolourReferenceVideo,
             LoadVideoDiffusionModel,
             TrainMotionEmbedding,
             DebiasValueEmbedding,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..motion_core.backbones.zeroscope.loading import load_model
+from ..motion_core.backbones.zeroscope.loading import load_model, stored_dtype
 from .host.autoencoder import FramesVAE
 from .host.folders import find_model, list_models
 from .host.text import as_clip
@@ -44,10 +44,7 @@ class LoadVideoDiffusionModel(io.ComfyNode):
         import comfy.model_management
 
         on_cpu = comfy.model_management.get_torch_device().type == "cpu"
-        chosen = DTYPES[dtype] or (torch.float32 if on_cpu else _stored())
-        loaded = load_model(find_model(model), "cpu", chosen)
+        folder = find_model(model)
+        chosen = DTYPES[dtype] or (torch.float32 if on_cpu else stored_dtype(folder))
+        loaded = load_model(folder, "cpu", chosen)
         return io.NodeOutput(as_model(loaded), as_clip(loaded), FramesVAE(loaded))
-
-
-def _stored() -> torch.dtype:
-    return torch.float16

@@ -12,6 +12,7 @@ from ..motion_core.embedding import LAYOUTS
 from ..motion_core.learning import LearnConfig
 from ..motion_core.objectives import OBJECTIVES
 from ..motion_core.presets import PRESETS
+from ..motion_core.recolouring import COLOURINGS
 from .host.learning import learn
 from .sockets import MotionEmbeddingSocket
 
@@ -60,6 +61,11 @@ class TrainMotionEmbedding(io.ComfyNode):
                     "seed", default=0, min=0, max=2**63 - 1, control_after_generate=False,
                     tooltip="The same seed learns the same motion.",
                 ),
+                io.Int.Input(
+                    "colourings", default=1, min=1, max=COLOURINGS,
+                    tooltip="How many colourings of the clip the latent holds in a row, from Recolour Reference Video. "
+                    "With more than one, connect a prompt that names no colours, or an empty one.",
+                ),
                 io.Mask.Input("mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."),
             ],
             outputs=[
@@ -82,10 +88,11 @@ class TrainMotionEmbedding(io.ComfyNode):
         layout: str,
         memory: str,
         seed: int,
+        colourings: int = 1,
         mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
         given = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
-        config = LearnConfig.of(preset, steps=steps or None, learning_rate=learning_rate or None, seed=seed, **given)
+        config = LearnConfig.of(preset, steps=steps or None, learning_rate=learning_rate or None, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
         return io.NodeOutput(learnt.embedding, {"loss": learnt.losses})

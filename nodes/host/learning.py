@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...motion_core.embedding import Origin
+from ...motion_core.errors import OptionError
 from ...motion_core.learning import LearnConfig, Learnt, fit
 from ...motion_core.sampling import invert
 from .progress import learning_progress, sampling_progress
@@ -21,7 +22,16 @@ _NO_TEXT = torch.zeros(1, 1, 1)
 def learn(
     model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, mask: Tensor | None = None
 ) -> Learnt:
-    """The motion of latents (N, C, h, w) of a LATENT. mask: (1 or N, H, W)."""
+    """The motion of latents (K * N, C, h, w) of a LATENT: config.colourings times N frames. mask: (1 or N, H, W).
+
+    Raises MotionError.
+    """
+    if len(latents) % config.colourings:
+        raise OptionError(
+            f"{len(latents)} frames are not {config.colourings} colourings of a clip; "
+            "give the number that Recolour Reference Video gives"
+        )
+    frames = len(latents) // config.colourings
     found: list[Learnt] = []
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
@@ -29,11 +39,13 @@ def learn(
         _thaw_conditioning(denoiser.guider.conds)
         weights = None if mask is None else _shrink(mask.clone(), clip)
         with torch.inference_mode(False):
-            found.append(fit(denoiser, clip.clone(), _NO_TEXT, config, learning_progress(config.steps), weights))
+            others = denoiser.base.process_latent_in(latents[frames:].clone().to(clip))
+            versions = torch.cat([clip.clone(), *(o.transpose(0, 1)[None] for o in others.split(frames))])
+            found.append(fit(denoiser, versions, _NO_TEXT, config, learning_progress(config.steps), weights))
         return clip
 
     with torch.inference_mode(False):
-        run_in_host(model, conditioning, latents.clone(), work)
+        run_in_host(model, conditioning, latents[:frames].clone(), work)
     learnt = found[0]
     factor = 8
     origin = Origin(latents.shape[-1] * factor, latents.shape[-2] * factor, 0.0, "", config.seed, config.recipe())

@@ -1,0 +1,67 @@
+"""Graphs in API format, built node by node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+STARTER = "starter (comes with Motion Inversion)"
+REFERENCE = "a red circle on a gray ground"
+
+
+class Graph(dict[str, Any]):
+    """A graph to be posted; `add` gives a node's name, `out` one of its outputs."""
+
+    def add(self, kind: str, /, **inputs: Any) -> str:
+        name = f"{kind} {sum(node['class_type'] == kind for node in self.values()) + 1}"
+        self[name] = {"class_type": kind, "inputs": inputs}
+        return name
+
+
+def out(node: str, number: int = 0) -> list[Any]:
+    return [node, number]
+
+
+def load(graph: Graph, frames: int = 16) -> tuple[str, str]:
+    """The starter model and the reference through its autoencoder."""
+    model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype="as stored")
+    clip = graph.add(
+        "LoadReferenceVideo",
+        video="example: figure_eight.mp4", frames=frames, start=0, every=1, width=64, height=64, fit="crop",
+        reversed=False,
+    )  # fmt: skip
+    return model, graph.add("VAEEncode", pixels=out(clip), vae=out(model, 2))
+
+
+def write(graph: Graph, model: str, text: str) -> list[Any]:
+    return out(graph.add("CLIPTextEncode", clip=out(model, 1), text=text))
+
+
+def train(graph: Graph, model: list[Any], latent: str, positive: list[Any], **changes: Any) -> str:
+    inputs: dict[str, Any] = {
+        "preset": "starter", "steps": 3, "learning_rate": 0.0, "objective": "preset's", "sites": "preset's",
+        "layout": "preset's", "memory": "preset's", "seed": 0, "colourings": 1,
+    }  # fmt: skip
+    return graph.add(
+        "TrainMotionEmbedding", model=model, latent=out(latent), positive=positive, **{**inputs, **changes}
+    )
+
+
+def apply(graph: Graph, model: list[Any], motion: list[Any], **changes: Any) -> list[Any]:
+    inputs = {"strength_qk": 1.0, "strength_v": 1.0, "branches": "both", "start": 0.0, "end": 1.0}
+    return out(graph.add("ApplyMotionEmbedding", model=model, motion=motion, **{**inputs, **changes}))
+
+
+def sample(graph: Graph, model: list[Any], positive: list[Any], negative: list[Any], **changes: Any) -> list[Any]:
+    frames = changes.pop("frames", 16)
+    empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=frames)
+    inputs = {
+        "seed": 1, "steps": 3, "cfg": 6.0, "sampler_name": "ddim", "scheduler": "ddim_uniform", "denoise": 1.0,
+        "latent_image": out(empty),
+    }  # fmt: skip
+    return out(
+        graph.add("KSampler", model=model, positive=positive, negative=negative, **{**inputs, **changes})
+    )
+
+
+def probe(graph: Graph, value: list[Any]) -> str:
+    return graph.add("ProbeDigest", value=value)

@@ -1,0 +1,140 @@
+"""A live ComfyUI on the CPU, with user, input, output and temp folders of its own and this pack mounted."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+PACK = Path(__file__).resolve().parents[2]
+PROBES = Path(__file__).with_name("probes")
+USUAL = Path.home() / "comfy" / "ComfyUI"
+HOW_TO_GET_ONE = (
+    "no ComfyUI was found: name one in COMFYUI_PATH, put this pack into a ComfyUI's custom_nodes, or install one to "
+    "~/comfy/ComfyUI (comfy-cli's default place)"
+)
+
+
+def find_host() -> Path | None:
+    """The ComfyUI named in COMFYUI_PATH, the one that encloses the pack, or the one at comfy-cli's default place."""
+    named = os.environ.get("COMFYUI_PATH")
+    candidates = [Path(named)] if named else [*PACK.parents, USUAL]
+    return next((path for path in candidates if (path / "comfy_api" / "latest").is_dir()), None)
+
+
+def find_python(host: Path) -> str:
+    """The interpreter that the host runs in: COMFYUI_PYTHON, a venv in or beside it, or this one."""
+    named = os.environ.get("COMFYUI_PYTHON")
+    venvs = [folder / name for folder in (host, host.parent) for name in ("venv", ".venv")]
+    found = [path for venv in venvs for path in (venv / "bin/python", venv / "Scripts/python.exe") if path.exists()]
+    return named or str(found[0] if found else sys.executable)
+
+
+class Refused(AssertionError):
+    """The host did not take a graph. said: its answer."""
+
+    def __init__(self, said: Any):
+        super().__init__(json.dumps(said, indent=1)[:4000])
+        self.said = said
+
+
+class Failed(AssertionError):
+    """A node of a graph raised. said: the sentence; node: its type."""
+
+    def __init__(self, event: dict[str, Any]):
+        super().__init__(f"{event.get('node_type')}: {event.get('exception_message')}")
+        self.said, self.node = event.get("exception_message", "").strip(), event.get("node_type")
+
+
+class Interrupted(AssertionError):
+    """A graph was cancelled."""
+
+
+class LiveHost:
+    def __init__(self, root: Path, work: Path):
+        self.root, self.work = root, work
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.log = work / "host.log"
+        for name in ("user", "input", "output", "temp", "custom_nodes", "models"):
+            (work / name).mkdir(parents=True, exist_ok=True)
+        (work / "custom_nodes" / "motion-inversion").symlink_to(PACK)
+        (work / "custom_nodes" / "probes").symlink_to(PROBES)
+
+    def start(self, patience: float = 180) -> None:
+        paths = self.work / "paths.yaml"
+        kinds = ("diffusers", "motion_embeddings", "checkpoints")
+        lines = [f"  {kind}: models/{kind}" for kind in kinds]
+        paths.write_text("\n".join(["tests:", f"  base_path: {self.work}", "  custom_nodes: custom_nodes", *lines, ""]))
+        folders = [f"--{name}-directory={self.work / name}" for name in ("user", "input", "output", "temp")]
+        port = self.address.rsplit(":", 1)[1]
+        command = [find_python(self.root), "main.py", "--cpu", "--port", port, "--disable-auto-launch", *folders]
+        command += ["--extra-model-paths-config", str(paths), "--database-url", "sqlite:///:memory:"]
+        command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", "motion-inversion", "probes"]
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=self.root, stdout=log, stderr=log, env=clean)
+        until = time.monotonic() + patience
+        while True:
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise AssertionError(f"the host did not start:\n{self.log.read_text()[-4000:]}")
+            try:
+                self.ask("/system_stats")
+                return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            said = answer.read()
+        return json.loads(said) if said else None
+
+    def queue(self, graph: dict[str, Any]) -> str:
+        """Post a graph in API format. Raises Refused."""
+        try:
+            said = self.ask("/prompt", {"prompt": graph})
+        except urllib.error.HTTPError as error:
+            raise Refused(json.loads(error.read())) from error
+        if said["node_errors"]:
+            raise Refused(said)
+        return said["prompt_id"]
+
+    def wait(self, number: str, patience: float = 300) -> dict[str, dict[str, Any]]:
+        """What its output nodes showed, by node. Raises Failed, Interrupted."""
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            entry = self.ask(f"/history/{number}").get(number)
+            if entry is None:
+                assert self.process.poll() is None, self.log.read_text()[-4000:]
+                time.sleep(0.05)
+                continue
+            for kind, event in entry["status"]["messages"]:
+                if kind == "execution_error":
+                    raise Failed(event)
+                if kind == "execution_interrupted":
+                    raise Interrupted
+            return entry["outputs"]
+        raise AssertionError(f"no end after {patience} s:\n{self.log.read_text()[-4000:]}")
+
+    def run(self, graph: dict[str, Any]) -> dict[str, str]:
+        """Run a graph; what its probes said, by node."""
+        outputs = self.wait(self.queue(graph))
+        return {node: shown["text"][0] for node, shown in outputs.items() if "text" in shown}

@@ -1,0 +1,144 @@
+"""Nodes for the tests only: what a socket holds, said as text."""
+
+import hashlib
+
+import comfy.model_management
+import comfy.utils
+import torch
+
+
+class _Anything(str):
+    def __ne__(self, other):
+        return False
+
+
+ANYTHING = _Anything("*")
+
+
+def _tensors(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for key in sorted(value, key=str):
+            yield from _tensors(value[key])
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+    elif hasattr(value, "parameters") and not callable(value.parameters):
+        yield from value.parameters  # a motion embedding
+
+
+def digest(tensors) -> str:
+    said = hashlib.sha256()
+    for tensor in tensors:
+        said.update(str((tuple(tensor.shape), tensor.dtype)).encode())
+        said.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return said.hexdigest()
+
+
+class _Probe:
+    RETURN_TYPES = ()
+    FUNCTION = "say"
+    OUTPUT_NODE = True
+    CATEGORY = "tests"
+
+    @classmethod
+    def IS_CHANGED(cls, **_):
+        return float("nan")
+
+
+class ProbeDigest(_Probe):
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": (ANYTHING,)}}
+
+    def say(self, value):
+        return {"ui": {"text": [digest(_tensors(value))]}}
+
+
+class ProbeModel(_Probe):
+    """The weights of a MODEL, what wants gradients, and how many hooks there are; `after` runs before."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}, "optional": {"after": (ANYTHING,)}}
+
+    def say(self, model, after=None):
+        module = model.model.diffusion_model
+        weights = digest(dict(sorted(module.state_dict().items())).values())
+        wanting = sum(p.requires_grad for p in module.parameters())
+        hooks = sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in module.modules())
+        own = sum("forward" in vars(m) for m in module.modules())
+        return {"ui": {"text": [f"{weights} {wanting} {hooks} {own}"]}}
+
+
+class ProbeNumbers(_Probe):
+    """Shape, mean and deviation of an IMAGE or LATENT."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": (ANYTHING,)}}
+
+    def say(self, value):
+        tensor = next(_tensors(value)).float()
+        return {"ui": {"text": [f"{tuple(tensor.shape)} {tensor.mean():.5f} {tensor.std():.5f}"]}}
+
+
+class ProbeCancelAt:
+    """Hands a MODEL on; the step-th progress update after it cancels, as the button does."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "arm"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "step": ("INT", {"default": 1})}}
+
+    @classmethod
+    def IS_CHANGED(cls, **_):
+        return float("nan")
+
+    def arm(self, model, step):
+        real = comfy.utils.PROGRESS_BAR_HOOK
+        seen = []
+
+        def hook(*args, **kwargs):
+            seen.append(args)
+            if len(seen) == step:
+                comfy.utils.set_progress_bar_global_hook(real)
+                comfy.model_management.interrupt_current_processing()
+            return real(*args, **kwargs)
+
+        comfy.utils.set_progress_bar_global_hook(hook)
+        return (model,)
+
+
+class ProbeForward(_Probe):
+    """How far the MODEL's noise prediction is from the UNet's own, over a few noise levels."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "positive": ("CONDITIONING",)}}
+
+    def say(self, model, positive):
+        comfy.model_management.load_models_gpu([model])
+        base = model.model
+        unet = base.diffusion_model.unet
+        text = positive[0][0]
+        worst = 0.0
+        generator = torch.Generator().manual_seed(0)
+        for t in (999, 700, 300, 20):
+            sigma = base.model_sampling.sigmas[t]
+            x = torch.randn(16, 4, 8, 8, generator=generator) * (1 + sigma**2) ** 0.5
+            x0 = base.apply_model(x, sigma.expand(16), c_crossattn=text.expand(16, -1, -1))
+            scaled = x / (1 + sigma**2) ** 0.5
+            clip = scaled.transpose(0, 1)[None]
+            eps = unet(clip, torch.tensor([t]), encoder_hidden_states=text).sample[0].transpose(0, 1)
+            worst = max(worst, float((x - sigma * eps - x0).abs().max() / sigma))
+        return {"ui": {"text": [f"{worst:.3e}"]}}
+
+
+NODE_CLASS_MAPPINGS = {
+    probe.__name__: probe for probe in (ProbeDigest, ProbeModel, ProbeNumbers, ProbeCancelAt, ProbeForward)
+}

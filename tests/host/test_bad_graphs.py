@@ -1,0 +1,123 @@
+"""What a person gets wrong in a graph: each one sentence, and nothing outside the host's folders is touched."""
+
+import pytest
+
+from tests.host import graphs
+from tests.host.graphs import Graph, out, probe
+from tests.host.live_host import Failed, Refused
+
+ESCAPES = ("../secret", "/etc/passwd", "\\\\server\\share\\x", "a\x00b", "C:\\x", "..", "folder/../../x", "")
+
+
+def said_by(host, graph) -> str:
+    with pytest.raises((Failed, Refused)) as caught:
+        host.run(graph)
+    return str(caught.value.said)
+
+
+def reference(**changes):
+    usual = {
+        "video": "example: figure_eight.mp4", "frames": 16, "start": 0, "every": 1, "width": 64, "height": 64,
+        "fit": "crop", "reversed": False,
+    }  # fmt: skip
+    graph = Graph()
+    probe(graph, out(graph.add("LoadReferenceVideo", **{**usual, **changes})))
+    return graph
+
+
+@pytest.mark.parametrize("name", [*ESCAPES, "example: ../../../../README.md", "example: /etc/passwd"])
+def test_a_clip_outside_the_input_folder(host, name):
+    assert "Traceback" not in said_by(host, reference(video=name))
+
+
+def test_a_link_out_of_the_input_folder(host, tmp_path):
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    link = host.work / "input" / "link.mp4"
+    link.symlink_to(tmp_path / "secret.mp4")
+    assert "leads out" in said_by(host, reference(video="link.mp4"))
+    link.unlink()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"frames": 1}, {"frames": 5000}, {"start": -1}, {"every": 0}, {"width": 63}, {"width": 9000}, {"fit": "x"}]
+)  # fmt: skip
+def test_a_reference_out_of_range(host, changes):
+    assert next(iter(changes)) in said_by(host, reference(**changes))
+
+
+def test_a_reference_too_short(host):
+    assert "16" in said_by(host, reference(frames=17))
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_a_motion_saved_outside_its_folder(host, name):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    motion = out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=1))
+    graph.add("SaveMotionEmbedding", motion=motion, name=name)
+    before = sorted(path for path in host.work.rglob("*.safetensors"))
+    assert "name" in said_by(host, graph)
+    assert sorted(path for path in host.work.rglob("*.safetensors")) == before
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_a_motion_or_model_loaded_from_outside(host, name):
+    graph = Graph()
+    probe(graph, out(graph.add("LoadMotionEmbedding", motion=name)))
+    assert said_by(host, graph)
+    graph = Graph()
+    graph.add("ProbeModel", model=out(graph.add("LoadVideoDiffusionModel", model=name, dtype="as stored")))
+    assert said_by(host, graph)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"steps": -1}, {"learning_rate": 50.0}, {"preset": "x"}, {"memory": "huge"}, {"seed": -1}, {"colourings": 5}]
+)  # fmt: skip
+def test_training_options_out_of_range(host, changes):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    motion = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), **changes)
+    probe(graph, out(motion))
+    assert next(iter(changes)) in said_by(host, graph)
+
+
+def test_a_missing_input(host):
+    graph = Graph()
+    graph.add("ProbeDigest", value=out(graph.add("DebiasValueEmbedding", mode="mean")))
+    assert "motion" in said_by(host, graph)
+
+
+def test_a_latent_that_is_no_clip(host):
+    graph = Graph()
+    model, _ = graphs.load(graph)
+    one = graph.add("EmptyLatentImage", width=64, height=64, batch_size=1)
+    probe(graph, out(graphs.train(graph, out(model), one, graphs.write(graph, model, ""))))
+    assert "at least 2" in said_by(host, graph)
+
+
+def test_noise_of_another_length_than_the_latent(host):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    nothing = graphs.write(graph, model, "")
+    inverted = graph.add("InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=2)
+    mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method="blend", beta=0.5, factor=4, seed=0)
+    empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=8)
+    guider = graph.add("BasicGuider", model=out(model), conditioning=nothing)
+    sigmas = graph.add("BasicScheduler", model=out(model), scheduler="ddim_uniform", steps=2, denoise=1.0)
+    sampler = graph.add("KSamplerSelect", sampler_name="ddim")
+    custom = graph.add(
+        "SamplerCustomAdvanced", noise=out(mixed), guider=out(guider), sampler=out(sampler), sigmas=out(sigmas),
+        latent_image=out(empty),
+    )  # fmt: skip
+    probe(graph, out(custom))
+    assert "frames" in said_by(host, graph)
+
+
+def test_a_latent_that_was_never_inverted(host):
+    graph = Graph()
+    _, latent = graphs.load(graph)
+    probe(
+        graph,
+        out(graph.add("InversionNoiseMix", inverted=out(latent), method="blend", beta=0.5, factor=4, seed=0)),
+    )
+    assert "Invert Reference Video" in said_by(host, graph)

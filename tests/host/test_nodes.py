@@ -1,0 +1,166 @@
+"""The nodes in graphs on a live host."""
+
+import pytest
+
+from tests.host import graphs
+from tests.host.graphs import Graph, out, probe
+from tests.host.live_host import Interrupted
+
+NODES = (
+    "LoadReferenceVideo", "RecolourReferenceVideo", "LoadVideoDiffusionModel", "TrainMotionEmbedding",
+    "DebiasValueEmbedding", "ApplyMotionEmbedding", "InvertReferenceVideo", "InversionNoiseMix",
+    "SaveMotionEmbedding", "LoadMotionEmbedding",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_input_and_output_is_explained(host, name):
+    info = host.ask(f"/object_info/{name}")[name]
+    inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+    assert inputs and all(said[1].get("tooltip") for said in inputs.values()), inputs
+    assert len(info["output_tooltips"]) == len(info["output"]) and all(info["output_tooltips"])
+    assert info["description"] and info["category"] == "motion inversion"
+
+
+def start(frames=16, **training):
+    graph = Graph()
+    model, latent = graphs.load(graph, frames)
+    reference = graphs.write(graph, model, graphs.REFERENCE)
+    motion = out(graphs.train(graph, out(model), latent, reference, **training))
+    wanted, nothing = graphs.write(graph, model, "a blue square on a black ground"), graphs.write(graph, model, "")
+    return graph, model, latent, motion, wanted, nothing
+
+
+def test_applied_plain_applied(host):
+    graph, model, _, motion, wanted, nothing = start()
+    plain = probe(graph, graphs.sample(graph, out(model), wanted, nothing))
+    alone = host.run(graph)[plain]
+    for branches in ("both", "conditional"):
+        graph, model, _, motion, wanted, nothing = start()
+        said = []
+        for patched in (True, False, True):
+            felt = graphs.apply(graph, out(model), motion, branches=branches) if patched else out(model)
+            said.append(probe(graph, graphs.sample(graph, felt, wanted, nothing)))
+        first, second, third = (host.run(graph)[node] for node in said)
+        assert first == third and second == alone and first != second
+
+
+def test_nothing_felt_is_nothing_changed(host):
+    graph, model, _, motion, wanted, nothing = start()
+    plain = probe(graph, graphs.sample(graph, out(model), wanted, nothing))
+    same = [
+        graphs.apply(graph, out(model), motion, strength_qk=0.0, strength_v=0.0),
+        graphs.apply(graph, out(model), motion, start=0.0, end=0.0),
+        graphs.apply(graph, out(model), motion, start=1.0, end=1.0, strength_v=0.0, strength_qk=0.0),
+    ]
+    nodes = [probe(graph, graphs.sample(graph, felt, wanted, nothing)) for felt in same]
+    said = host.run(graph)
+    assert {said[node] for node in nodes} == {said[plain]}
+
+
+def test_two_motions_add_up(host):
+    graph, model, latent, motion, wanted, nothing = start()
+    once = graphs.apply(graph, out(model), motion)
+    twice = graphs.apply(graph, once, motion)
+    double = graphs.apply(graph, out(model), motion, strength_qk=2.0, strength_v=2.0)
+    nodes = [probe(graph, graphs.sample(graph, felt, wanted, nothing)) for felt in (once, twice, double)]
+    said = [host.run(graph)[node] for node in nodes]
+    assert said[0] != said[1]
+
+
+def test_training_is_reproducible_and_leaves_the_model_alone(host):
+    said = []
+    for colourings in (1, 1, 3):
+        graph = Graph()
+        model, latent = graphs.load(graph)
+        if colourings > 1:
+            latent = recoloured(graph, model, colourings)
+        reference = graphs.write(graph, model, graphs.REFERENCE)
+        before = graph.add("ProbeModel", model=out(model))
+        motion = out(graphs.train(graph, out(model), latent, reference, colourings=colourings))
+        after = graph.add("ProbeModel", model=out(model), after=motion)
+        learnt = probe(graph, motion)
+        shown = host.run(graph)
+        assert shown[before] == shown[after]
+        said.append(shown[learnt])
+    assert said[0] == said[1] != said[2]
+
+
+def recoloured(graph, model, colourings):
+    frames = next(name for name in graph if name.startswith("LoadReferenceVideo"))
+    many = graph.add("RecolourReferenceVideo", images=out(frames), colourings=colourings)
+    return graph.add("VAEEncode", pixels=out(many), vae=out(model, 2))
+
+
+def test_cancelled_at_any_step_nothing_is_left(host):
+    graph, model, *_, motion, _, _ = start(steps=20)
+    fresh = probe(graph, motion)
+    expected = host.run(graph)[fresh]
+    graph = Graph()
+    model, _ = graphs.load(graph)
+    look = graph.add("ProbeModel", model=out(model))
+    untouched = host.run(graph)[look]
+    for step in range(1, 21):
+        graph = Graph()
+        model, latent = graphs.load(graph)
+        armed = graph.add("ProbeCancelAt", model=out(model), step=step)
+        reference = graphs.write(graph, model, graphs.REFERENCE)
+        probe(graph, out(graphs.train(graph, out(armed), latent, reference, steps=20, seed=step)))
+        with pytest.raises(Interrupted):
+            host.run(graph)
+        graph = Graph()
+        model, _ = graphs.load(graph)
+        look = graph.add("ProbeModel", model=out(model))
+        assert host.run(graph)[look] == untouched, step
+    graph, *_, motion, _, _ = start(steps=20)
+    assert host.run({**graph, "end": {"class_type": "ProbeDigest", "inputs": {"value": motion}}})["end"] == expected
+
+
+def test_the_host_predicts_what_the_model_does(host):
+    graph = Graph()
+    model, _ = graphs.load(graph)
+    node = graph.add("ProbeForward", model=out(model), positive=graphs.write(graph, model, graphs.REFERENCE))
+    assert float(host.run(graph)[node]) < 1e-4
+
+
+def test_a_saved_motion_comes_back(host):
+    graph, *_, motion, _, _ = start()
+    saved = graph.add("SaveMotionEmbedding", motion=motion, name="spun")
+    learnt = probe(graph, motion)
+    first = host.run(graph)[learnt]
+    assert (host.work / "models" / "motion_embeddings" / "spun.safetensors").exists(), saved
+    graph = Graph()
+    node = probe(graph, out(graph.add("LoadMotionEmbedding", motion="spun.safetensors")))
+    once = host.run(graph)[node]
+    assert once and once == host.run(graph)[node]
+    assert first  # in fp32; the file is fp16, so the digests differ
+
+
+def test_inverted_noise_is_mixed(host):
+    graph, model, latent, _, wanted, nothing = start()
+    inverted = graph.add(
+        "InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=4
+    )
+    said = {}
+    for method in ("blend", "inversion", "random", "low_frequency_replace"):
+        mixed = graph.add(
+            "InversionNoiseMix", inverted=out(inverted), method=method, beta=0.5, factor=4, seed=3
+        )
+        started = graph.add(
+            "KSamplerAdvanced", model=out(model), add_noise="disable", noise_seed=0, steps=4, cfg=6.0,
+            sampler_name="ddim", scheduler="ddim_uniform", positive=wanted, negative=nothing,
+            latent_image=out(mixed, 1), start_at_step=0, end_at_step=1000, return_with_leftover_noise="disable",
+        )  # fmt: skip
+        by_latent = probe(graph, out(started))
+        empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=16)
+        guider = graph.add("CFGGuider", model=out(model), positive=wanted, negative=nothing, cfg=6.0)
+        sigmas = graph.add("BasicScheduler", model=out(model), scheduler="ddim_uniform", steps=4, denoise=1.0)
+        sampler = graph.add("KSamplerSelect", sampler_name="ddim")
+        custom = graph.add(
+            "SamplerCustomAdvanced", noise=out(mixed), guider=out(guider), sampler=out(sampler), sigmas=out(sigmas),
+            latent_image=out(empty),
+        )  # fmt: skip
+        said[method] = (by_latent, probe(graph, out(custom)))
+    shown = host.run(graph)
+    digests = {method: (shown[a], shown[b]) for method, (a, b) in said.items()}
+    assert len({a for a, _ in digests.values()}) == 4 and len({b for _, b in digests.values()}) == 4
