@@ -24,23 +24,37 @@ class ApplyMotionEmbedding(io.ComfyNode):
                 io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
                 io.Float.Input(
-                    "strength_qk", default=1.0, min=-10.0, max=10.0, step=0.05,
+                    "strength_qk",
+                    default=1.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.05,
                     tooltip="How much of the timing between frames: 1 as learnt, 0 off.",
                 ),
                 io.Float.Input(
-                    "strength_v", default=1.0, min=-10.0, max=10.0, step=0.05,
+                    "strength_v",
+                    default=1.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.05,
                     tooltip="How much of where things move: 1 as learnt, 0 camera motion only, above 1 exaggerates.",
                 ),
                 io.Combo.Input(
-                    "branches", options=list(BRANCHES), default="both",
+                    "branches",
+                    options=list(BRANCHES),
+                    default="both",
                     tooltip="both: the paper's. conditional: only the prompted half of guidance feels the motion, so "
                     "that guidance amplifies it.",
                 ),
-                io.Float.Input("start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."),
-                io.Float.Input("end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."),
+                io.Float.Input(
+                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."
+                ),
+                io.Float.Input(
+                    "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."
+                ),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(

@@ -20,13 +20,15 @@ class DebiasValueEmbedding(io.ComfyNode):
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train or Load Motion Embedding."),
                 io.Combo.Input(
-                    "mode", options=list(DEBIAS_MODES), default="difference",
+                    "mode",
+                    options=list(DEBIAS_MODES),
+                    default="difference",
                     tooltip="difference: the paper's, frame minus frame before. mean: minus the mean over time. "
                     "none: as learnt.",
                 ),
             ],
             outputs=[MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Apply Motion Embedding.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, motion: MotionEmbedding, mode: str) -> io.NodeOutput:

@@ -21,12 +21,18 @@ class InversionNoiseMix(io.ComfyNode):
             inputs=[
                 io.Latent.Input("inverted", tooltip="From Invert Reference Video."),
                 io.Combo.Input(
-                    "method", options=list(NOISE_METHODS), default="blend",
+                    "method",
+                    options=list(NOISE_METHODS),
+                    default="blend",
                     tooltip="blend: beta of the inverted. low_frequency_replace: its coarse layout only. "
                     "inversion: it alone. random: none of it.",
                 ),
-                io.Float.Input("beta", default=0.5, min=0.0, max=1.0, step=0.01, tooltip="For blend: 0 random, 1 inverted."),
-                io.Int.Input("factor", default=4, min=1, max=64, tooltip="For low_frequency_replace: higher keeps less."),
+                io.Float.Input(
+                    "beta", default=0.5, min=0.0, max=1.0, step=0.01, tooltip="For blend: 0 random, 1 inverted."
+                ),
+                io.Int.Input(
+                    "factor", default=4, min=1, max=64, tooltip="For low_frequency_replace: higher keeps less."
+                ),
                 io.Int.Input(
                     "seed", default=0, min=0, max=2**63 - 1, control_after_generate=True, tooltip="Of the random part."
                 ),
@@ -35,7 +41,7 @@ class InversionNoiseMix(io.ComfyNode):
                 io.Noise.Output(tooltip="For Sampler Custom Advanced, which adds it."),
                 io.Latent.Output(tooltip="For KSampler (Advanced) with add_noise off, starting at step 0."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> io.NodeOutput:

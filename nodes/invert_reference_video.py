@@ -20,7 +20,9 @@ class InvertReferenceVideo(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The model that will sample, without a motion applied."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode."),
-                io.Conditioning.Input("positive", tooltip="An empty prompt, as published, or what the reference shows."),
+                io.Conditioning.Input(
+                    "positive", tooltip="An empty prompt, as published, or what the reference shows."
+                ),
                 io.Int.Input("steps", default=25, min=1, max=999, tooltip="As many as the sampler will take."),
             ],
             outputs=[io.Latent.Output(display_name="inverted", tooltip="For Inversion Noise Mix.")],

@@ -27,9 +27,13 @@ class LoadReferenceVideo(io.ComfyNode):
                 io.Int.Input("start", default=0, min=0, max=1_000_000, tooltip="The first frame to take, from 0."),
                 io.Int.Input("every", default=1, min=1, max=1000, tooltip="Take each nth frame: 2 is double speed."),
                 io.Int.Input("width", default=512, min=8, max=4096, step=8, tooltip="Width in pixels, as the model's."),
-                io.Int.Input("height", default=320, min=8, max=4096, step=8, tooltip="Height in pixels, as the model's."),
+                io.Int.Input(
+                    "height", default=320, min=8, max=4096, step=8, tooltip="Height in pixels, as the model's."
+                ),
                 io.Combo.Input(
-                    "fit", options=["crop", "pad"], default="crop",
+                    "fit",
+                    options=["crop", "pad"],
+                    default="crop",
                     tooltip="crop: cut the middle out to the aspect. pad: keep everything and add black bars.",
                 ),
                 io.Boolean.Input("reversed", default=False, tooltip="Play the picked frames backwards."),
@@ -37,10 +41,12 @@ class LoadReferenceVideo(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="The picked frames."),
-                io.Float.Output("fps", display_name="fps", tooltip="Frames a second, for saving results at this speed."),
+                io.Float.Output(
+                    "fps", display_name="fps", tooltip="Frames a second, for saving results at this speed."
+                ),
                 io.Int.Output("count", display_name="frames", tooltip="How many frames were picked."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def validate_inputs(cls, video: str) -> bool | str:
@@ -52,7 +58,16 @@ class LoadReferenceVideo(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, video: str, frames: int, start: int, every: int, width: int, height: int, fit: str, reversed: bool, clip=None
+        cls,
+        video: str,
+        frames: int,
+        start: int,
+        every: int,
+        width: int,
+        height: int,
+        fit: str,
+        reversed: bool,
+        clip=None,
     ) -> io.NodeOutput:
         options = ClipOptions(frames, start, every, width, height, fit, reversed)
         picked = read_clip(find_clip(video), options) if clip is None else _read_socket(clip, options)

@@ -24,11 +24,14 @@ class LoadVideoDiffusionModel(io.ComfyNode):
             description="Loads ZeroScope or ModelScope from a diffusers folder, or the small starter model.",
             inputs=[
                 io.Combo.Input(
-                    "model", options=list_models(),
+                    "model",
+                    options=list_models(),
                     tooltip="A folder in models/diffusers with unet, vae, text_encoder, tokenizer and scheduler in it.",
                 ),
                 io.Combo.Input(
-                    "dtype", options=list(DTYPES), default="as stored",
+                    "dtype",
+                    options=list(DTYPES),
+                    default="as stored",
                     tooltip="as stored is right nearly always; on a CPU the weights are widened to fp32.",
                 ),
             ],
@@ -37,7 +40,7 @@ class LoadVideoDiffusionModel(io.ComfyNode):
                 io.Clip.Output(tooltip="For CLIP Text Encode."),
                 io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:

@@ -20,7 +20,10 @@ class RecolourReferenceVideo(io.ComfyNode):
             inputs=[
                 io.Image.Input("images", tooltip="The reference's frames, from Load Reference Video."),
                 io.Int.Input(
-                    "colourings", default=COLOURINGS, min=1, max=COLOURINGS,
+                    "colourings",
+                    default=COLOURINGS,
+                    min=1,
+                    max=COLOURINGS,
                     tooltip="How often the clip is repeated; the first is the clip as it is. Train Motion Embedding is "
                     "told the same number.",
                 ),
@@ -29,7 +32,7 @@ class RecolourReferenceVideo(io.ComfyNode):
                 io.Image.Output("recoloured", display_name="images", tooltip="All of them in a row, for VAE Encode."),
                 io.Int.Output("count", display_name="colourings", tooltip="For Train Motion Embedding."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, images: torch.Tensor, colourings: int) -> io.NodeOutput:

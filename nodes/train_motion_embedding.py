@@ -32,47 +32,65 @@ class TrainMotionEmbedding(io.ComfyNode):
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
                 io.Conditioning.Input(
-                    "positive", tooltip="What the reference shows, so that its looks need not be learnt with the motion."
+                    "positive",
+                    tooltip="What the reference shows, so that its looks need not be learnt with the motion.",
                 ),
                 io.Combo.Input(
-                    "preset", options=list(PRESETS), default="official",
+                    "preset",
+                    options=list(PRESETS),
+                    default="official",
                     tooltip="official: a good start. paper: longer and faster, for motion that does not come through. "
                     "camera: camera motion. fast: a first look. starter: for the starter model.",
                 ),
                 io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the preset's."),
-                io.Float.Input(
-                    "learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."
-                ),
-                io.Combo.Input("objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."),
+                io.Float.Input("learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."),
                 io.Combo.Input(
-                    "sites", options=[OF_PRESET, "deepest", "all"], default=OF_PRESET,
+                    "objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."
+                ),
+                io.Combo.Input(
+                    "sites",
+                    options=[OF_PRESET, "deepest", "all"],
+                    default=OF_PRESET,
                     tooltip="deepest: simple or local motion. all: complex, wide motion; more memory.",
                 ),
                 io.Combo.Input(
-                    "layout", options=[OF_PRESET, *LAYOUTS], default=OF_PRESET,
+                    "layout",
+                    options=[OF_PRESET, *LAYOUTS],
+                    default=OF_PRESET,
                     tooltip="official: what the published code saves. paper: one value embedding for a block.",
                 ),
                 io.Combo.Input(
-                    "memory", options=[OF_PRESET, *MEMORY_MODES], default=OF_PRESET,
+                    "memory",
+                    options=[OF_PRESET, *MEMORY_MODES],
+                    default=OF_PRESET,
                     tooltip="fast keeps everything, balanced recomputes the high-resolution level, low everything. "
                     "The result is the same.",
                 ),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=2**63 - 1, control_after_generate=False,
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**63 - 1,
+                    control_after_generate=False,
                     tooltip="The same seed learns the same motion.",
                 ),
                 io.Int.Input(
-                    "colourings", default=1, min=1, max=COLOURINGS,
+                    "colourings",
+                    default=1,
+                    min=1,
+                    max=COLOURINGS,
                     tooltip="How many colourings of the clip the latent holds in a row, from Recolour Reference Video. "
                     "With more than one, connect a prompt that names no colours, or an empty one.",
                 ),
-                io.Mask.Input("mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
+                ),
             ],
             outputs=[
                 MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias, Apply and Save."),
                 io.LossMap.Output(display_name="loss_map", tooltip="For the host's Plot Loss Graph."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(
@@ -93,6 +111,8 @@ class TrainMotionEmbedding(io.ComfyNode):
     ) -> io.NodeOutput:
         chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
         given = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
-        config = LearnConfig.of(preset, steps=steps or None, learning_rate=learning_rate or None, seed=seed, colourings=colourings, **given)
+        config = LearnConfig.of(
+            preset, steps=steps or None, learning_rate=learning_rate or None, seed=seed, colourings=colourings, **given
+        )
         learnt = learn(model, latent["samples"], positive, config, mask)
         return io.NodeOutput(learnt.embedding, {"loss": learnt.losses})

@@ -60,7 +60,9 @@ def list_models() -> list[str]:
     found = set()
     for root in folder_paths.get_folder_paths("diffusers"):
         if os.path.isdir(root):
-            found |= {entry.name for entry in os.scandir(root) if os.path.isfile(os.path.join(entry, "unet/config.json"))}
+            found |= {
+                entry.name for entry in os.scandir(root) if os.path.isfile(os.path.join(entry, "unet/config.json"))
+            }
     return [STARTER, *sorted(found)]
 
 
@@ -91,7 +93,9 @@ def free_motion_path(name: str) -> Path:
 
 def _existing(path: Path, what: str) -> Path:
     if not path.exists():
-        raise OptionError(f"the {what} {path.name} is not in {path.parent}; press R to refresh the list, or put it there")
+        raise OptionError(
+            f"the {what} {path.name} is not in {path.parent}; press R to refresh the list, or put it there"
+        )
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,13 +16,14 @@ from ...motion_core.sampling import invert
 from .progress import learning_progress, sampling_progress
 from .running import HostDenoiser, run_in_host, thaw
 
+LATENT_PIXELS = 8
+"""Pixels to a latent pixel, along each side, of every model family that is supported."""
+
 _NO_TEXT = torch.zeros(1, 1, 1)
 """Handed to the core where it wants text: the host's conditioning is in the guider."""
 
 
-def learn(
-    model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, mask: Tensor | None = None
-) -> Learnt:
+def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, mask: Tensor | None = None) -> Learnt:
     """The motion of latents (K * N, C, h, w) of a LATENT: config.colourings times N frames. mask: (1 or N, H, W).
 
     Raises MotionError.
@@ -46,10 +48,9 @@ def learn(
 
     with torch.inference_mode(False):
         run_in_host(model, conditioning, latents[:frames].clone(), work)
-    learnt = found[0]
-    factor = 8
-    origin = Origin(latents.shape[-1] * factor, latents.shape[-2] * factor, 0.0, "", config.seed, config.recipe())
-    return Learnt(_with_origin(learnt.embedding, origin), learnt.losses)
+    width, height = latents.shape[-1] * LATENT_PIXELS, latents.shape[-2] * LATENT_PIXELS
+    origin = Origin(width, height, 0.0, "", config.seed, config.recipe())
+    return replace(found[0], embedding=replace(found[0].embedding, origin=origin))
 
 
 def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) -> Tensor:
@@ -62,12 +63,6 @@ def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) 
 
     run_in_host(model, conditioning, latents, work)
     return found[0][0].transpose(0, 1).cpu()
-
-
-def _with_origin(embedding: Any, origin: Origin) -> Any:
-    from dataclasses import replace
-
-    return replace(embedding, origin=origin)
 
 
 def _shrink(mask: Tensor, clip: Tensor) -> Tensor:

@@ -38,7 +38,9 @@ def draw_curve(losses: list[float], steps: int) -> Image.Image:
         mean += 0.1 * (loss - mean)
         means.append(mean)
     top = max(means) or 1.0
-    points = [(8 + (width - 16) * i / max(1, steps - 1), height - 8 - (height - 16) * m / top) for i, m in enumerate(means)]
+    points = [
+        (8 + (width - 16) * i / max(1, steps - 1), height - 8 - (height - 16) * m / top) for i, m in enumerate(means)
+    ]
     draw = ImageDraw.Draw(image)
     if len(points) > 1:
         draw.line(points, fill=(120, 200, 255), width=2)

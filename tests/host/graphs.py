@@ -26,9 +26,15 @@ def load(graph: Graph, frames: int = 16) -> tuple[str, str]:
     model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype="as stored")
     clip = graph.add(
         "LoadReferenceVideo",
-        video="example: figure_eight.mp4", frames=frames, start=0, every=1, width=64, height=64, fit="crop",
+        video="example: figure_eight.mp4",
+        frames=frames,
+        start=0,
+        every=1,
+        width=64,
+        height=64,
+        fit="crop",
         reversed=False,
-    )  # fmt: skip
+    )
     return model, graph.add("VAEEncode", pixels=out(clip), vae=out(model, 2))
 
 
@@ -38,9 +44,16 @@ def write(graph: Graph, model: str, text: str) -> list[Any]:
 
 def train(graph: Graph, model: list[Any], latent: str, positive: list[Any], **changes: Any) -> str:
     inputs: dict[str, Any] = {
-        "preset": "starter", "steps": 3, "learning_rate": 0.0, "objective": "preset's", "sites": "preset's",
-        "layout": "preset's", "memory": "preset's", "seed": 0, "colourings": 1,
-    }  # fmt: skip
+        "preset": "starter",
+        "steps": 3,
+        "learning_rate": 0.0,
+        "objective": "preset's",
+        "sites": "preset's",
+        "layout": "preset's",
+        "memory": "preset's",
+        "seed": 0,
+        "colourings": 1,
+    }
     return graph.add(
         "TrainMotionEmbedding", model=model, latent=out(latent), positive=positive, **{**inputs, **changes}
     )
@@ -55,12 +68,15 @@ def sample(graph: Graph, model: list[Any], positive: list[Any], negative: list[A
     frames = changes.pop("frames", 16)
     empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=frames)
     inputs = {
-        "seed": 1, "steps": 3, "cfg": 6.0, "sampler_name": "ddim", "scheduler": "ddim_uniform", "denoise": 1.0,
+        "seed": 1,
+        "steps": 3,
+        "cfg": 6.0,
+        "sampler_name": "ddim",
+        "scheduler": "ddim_uniform",
+        "denoise": 1.0,
         "latent_image": out(empty),
-    }  # fmt: skip
-    return out(
-        graph.add("KSampler", model=model, positive=positive, negative=negative, **{**inputs, **changes})
-    )
+    }
+    return out(graph.add("KSampler", model=model, positive=positive, negative=negative, **{**inputs, **changes}))
 
 
 def probe(graph: Graph, value: list[Any]) -> str:

@@ -17,9 +17,15 @@ def said_by(host, graph) -> str:
 
 def reference(**changes):
     usual = {
-        "video": "example: figure_eight.mp4", "frames": 16, "start": 0, "every": 1, "width": 64, "height": 64,
-        "fit": "crop", "reversed": False,
-    }  # fmt: skip
+        "video": "example: figure_eight.mp4",
+        "frames": 16,
+        "start": 0,
+        "every": 1,
+        "width": 64,
+        "height": 64,
+        "fit": "crop",
+        "reversed": False,
+    }
     graph = Graph()
     probe(graph, out(graph.add("LoadReferenceVideo", **{**usual, **changes})))
     return graph
@@ -39,8 +45,9 @@ def test_a_link_out_of_the_input_folder(host, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"frames": 1}, {"frames": 5000}, {"start": -1}, {"every": 0}, {"width": 63}, {"width": 9000}, {"fit": "x"}]
-)  # fmt: skip
+    "changes",
+    [{"frames": 1}, {"frames": 5000}, {"start": -1}, {"every": 0}, {"width": 63}, {"width": 9000}, {"fit": "x"}],
+)
 def test_a_reference_out_of_range(host, changes):
     assert next(iter(changes)) in said_by(host, reference(**changes))
 
@@ -71,8 +78,9 @@ def test_a_motion_or_model_loaded_from_outside(host, name):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"steps": -1}, {"learning_rate": 50.0}, {"preset": "x"}, {"memory": "huge"}, {"seed": -1}, {"colourings": 5}]
-)  # fmt: skip
+    "changes",
+    [{"steps": -1}, {"learning_rate": 50.0}, {"preset": "x"}, {"memory": "huge"}, {"seed": -1}, {"colourings": 5}],
+)
 def test_training_options_out_of_range(host, changes):
     graph = Graph()
     model, latent = graphs.load(graph)
@@ -106,9 +114,13 @@ def test_noise_of_another_length_than_the_latent(host):
     sigmas = graph.add("BasicScheduler", model=out(model), scheduler="ddim_uniform", steps=2, denoise=1.0)
     sampler = graph.add("KSamplerSelect", sampler_name="ddim")
     custom = graph.add(
-        "SamplerCustomAdvanced", noise=out(mixed), guider=out(guider), sampler=out(sampler), sigmas=out(sigmas),
+        "SamplerCustomAdvanced",
+        noise=out(mixed),
+        guider=out(guider),
+        sampler=out(sampler),
+        sigmas=out(sigmas),
         latent_image=out(empty),
-    )  # fmt: skip
+    )
     probe(graph, out(custom))
     assert "frames" in said_by(host, graph)
 

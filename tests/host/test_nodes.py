@@ -7,10 +7,17 @@ from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Interrupted
 
 NODES = (
-    "LoadReferenceVideo", "RecolourReferenceVideo", "LoadVideoDiffusionModel", "TrainMotionEmbedding",
-    "DebiasValueEmbedding", "ApplyMotionEmbedding", "InvertReferenceVideo", "InversionNoiseMix",
-    "SaveMotionEmbedding", "LoadMotionEmbedding",
-)  # fmt: skip
+    "LoadReferenceVideo",
+    "RecolourReferenceVideo",
+    "LoadVideoDiffusionModel",
+    "TrainMotionEmbedding",
+    "DebiasValueEmbedding",
+    "ApplyMotionEmbedding",
+    "InvertReferenceVideo",
+    "InversionNoiseMix",
+    "SaveMotionEmbedding",
+    "LoadMotionEmbedding",
+)
 
 
 @pytest.mark.parametrize("name", NODES)
@@ -138,28 +145,39 @@ def test_a_saved_motion_comes_back(host):
 
 def test_inverted_noise_is_mixed(host):
     graph, model, latent, _, wanted, nothing = start()
-    inverted = graph.add(
-        "InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=4
-    )
+    inverted = graph.add("InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=4)
     said = {}
     for method in ("blend", "inversion", "random", "low_frequency_replace"):
-        mixed = graph.add(
-            "InversionNoiseMix", inverted=out(inverted), method=method, beta=0.5, factor=4, seed=3
-        )
+        mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method=method, beta=0.5, factor=4, seed=3)
         started = graph.add(
-            "KSamplerAdvanced", model=out(model), add_noise="disable", noise_seed=0, steps=4, cfg=6.0,
-            sampler_name="ddim", scheduler="ddim_uniform", positive=wanted, negative=nothing,
-            latent_image=out(mixed, 1), start_at_step=0, end_at_step=1000, return_with_leftover_noise="disable",
-        )  # fmt: skip
+            "KSamplerAdvanced",
+            model=out(model),
+            add_noise="disable",
+            noise_seed=0,
+            steps=4,
+            cfg=6.0,
+            sampler_name="ddim",
+            scheduler="ddim_uniform",
+            positive=wanted,
+            negative=nothing,
+            latent_image=out(mixed, 1),
+            start_at_step=0,
+            end_at_step=1000,
+            return_with_leftover_noise="disable",
+        )
         by_latent = probe(graph, out(started))
         empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=16)
         guider = graph.add("CFGGuider", model=out(model), positive=wanted, negative=nothing, cfg=6.0)
         sigmas = graph.add("BasicScheduler", model=out(model), scheduler="ddim_uniform", steps=4, denoise=1.0)
         sampler = graph.add("KSamplerSelect", sampler_name="ddim")
         custom = graph.add(
-            "SamplerCustomAdvanced", noise=out(mixed), guider=out(guider), sampler=out(sampler), sigmas=out(sigmas),
+            "SamplerCustomAdvanced",
+            noise=out(mixed),
+            guider=out(guider),
+            sampler=out(sampler),
+            sigmas=out(sigmas),
             latent_image=out(empty),
-        )  # fmt: skip
+        )
         said[method] = (by_latent, probe(graph, out(custom)))
     shown = host.run(graph)
     digests = {method: (shown[a], shown[b]) for method, (a, b) in said.items()}

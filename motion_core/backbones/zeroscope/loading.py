@@ -125,6 +125,11 @@ def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | Non
     )
 
 
+def stored_dtype(folder: Path) -> torch.dtype:
+    """What the folder's UNet is stored in. Raises ModelError for a folder that can't be loaded."""
+    return _stored_dtype(folder, _check_folder(folder)["unet"])
+
+
 def _trained_frames(folder: Path) -> int:
     """What the starter model's record says; other models have none."""
     record = folder / "training.json"
