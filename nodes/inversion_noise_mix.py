@@ -17,7 +17,7 @@ class InversionNoiseMix(io.ComfyNode):
             node_id="InversionNoiseMix",
             display_name="Inversion Noise Mix",
             category="motion inversion",
-            description="Mixes the reference's inverted noise with random noise: closer to its motion, and to its looks.",
+            description="Mixes the reference's inverted noise with random noise: closer to its motion, and its looks.",
             inputs=[
                 io.Latent.Input("inverted", tooltip="From Invert Reference Video."),
                 io.Combo.Input(

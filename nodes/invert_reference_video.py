@@ -16,7 +16,7 @@ class InvertReferenceVideo(io.ComfyNode):
             node_id="InvertReferenceVideo",
             display_name="Invert Reference Video",
             category="motion inversion",
-            description="Runs sampling backwards, from the reference to the noise that would lead to it (DDIM inversion).",
+            description="Runs sampling backwards, from the reference to the noise that leads to it (DDIM inversion).",
             inputs=[
                 io.Model.Input("model", tooltip="The model that will sample, without a motion applied."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode."),

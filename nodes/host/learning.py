@@ -41,8 +41,8 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
         _thaw_conditioning(denoiser.guider.conds)
         weights = None if mask is None else _shrink(mask.clone(), clip)
         with torch.inference_mode(False):
-            others = denoiser.base.process_latent_in(latents[frames:].clone().to(clip))
-            versions = torch.cat([clip.clone(), *(o.transpose(0, 1)[None] for o in others.split(frames))])
+            versions = denoiser.base.process_latent_in(latents.clone().to(clip)).unflatten(0, (-1, frames))
+            versions = versions.transpose(1, 2)  # (K, C, N, h, w)
             found.append(fit(denoiser, versions, _NO_TEXT, config, learning_progress(config.steps), weights))
         return clip
 

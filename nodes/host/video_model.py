@@ -37,9 +37,10 @@ class FramesUNet(nn.Module):
         timesteps: Tensor,
         context: Tensor | None = None,
         control: Any = None,
-        transformer_options: dict[str, Any] = {},
+        transformer_options: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> Tensor:
+        transformer_options = transformer_options or {}
         wrappers = get_all_wrappers(WrappersMP.DIFFUSION_MODEL, transformer_options)
         executor = WrapperExecutor.new_class_executor(self._forward, self, wrappers)
         return executor.execute(x, timesteps, context, control, transformer_options, **kwargs)
