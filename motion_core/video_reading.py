@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import MotionError, OptionError, VideoError
+from .pixels import to_bytes
 
 FITS = ("crop", "pad")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -104,16 +105,28 @@ def read_clip(path: str | os.PathLike[str], options: ClipOptions = ClipOptions()
     path = Path(path)
     check_source(path)
     decode = decode_folder if os.path.isdir(path) else decode_video
+    with closing(decode(path, options)) as pictures:
+        return collect_frames(pictures, options, path)
+
+
+def take_frames(frames: Tensor, fps: float, options: ClipOptions = ClipOptions(), name: str = "the video") -> Clip:
+    """As `read_clip`, of frames (N, H, W, 3) in 0..1 that are in memory already. Raises VideoError."""
+    path = Path(name)
+    picked = pick_frames(frames, options, path)
+    return collect_frames(((to_bytes(frame), fps) for _, frame in picked), options, path)
+
+
+def collect_frames(pictures: Iterable[tuple[Tensor, float]], options: ClipOptions, path: Path) -> Clip:
+    """Picked frames (H, W, 3) uint8, each with the rate of all, at the size that the options ask for."""
     height, width = options.height, options.width
     fps = UNKNOWN_FPS
     frames: list[Tensor] = []
-    with closing(decode(path, options)) as pictures:
-        for pixels, fps in pictures:  # noqa: B007 (the rate is the same for all)
-            if not options.width:
-                pixels = crop_to_blocks(pixels, path)
-            height, width = height or pixels.shape[0], width or pixels.shape[1]
-            check_clip_size(path, len(frames) + 1, height, width)
-            frames.append(fit_frame(pixels, height, width, options.fit))
+    for pixels, fps in pictures:  # noqa: B007 (the rate is the same for all)
+        if not options.width:
+            pixels = crop_to_blocks(pixels, path)
+        height, width = height or pixels.shape[0], width or pixels.shape[1]
+        check_clip_size(path, len(frames) + 1, height, width)
+        frames.append(fit_frame(pixels, height, width, options.fit))
     if options.reversed:
         frames.reverse()
     return Clip(torch.stack(frames).to(torch.float32).div_(255), fps / options.every)

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .errors import OptionError, VideoError
+from .pixels import to_bytes
 from .video_reading import EXACT_COLOURS
 from .writing import replacing
 
@@ -197,12 +198,6 @@ def stack_strips(strips: Sequence[Image.Image], labels: Sequence[str]) -> Image.
 
 
 # ---- pixels
-
-
-def to_bytes(pixels: Tensor) -> Tensor:
-    """(..., 3) floats of 0..1 -> contiguous uint8 on the CPU."""
-    pixels = pixels.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
-    return (pixels * 255).round().to(torch.uint8).contiguous()
 
 
 def to_image(pixels: Tensor) -> Image.Image:

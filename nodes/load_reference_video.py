@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io, ui
 
-from ..motion_core.video import Clip, ClipOptions, read_clip
+from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames
 from .host.folders import find_clip, list_clips
 
 
@@ -74,9 +76,14 @@ class LoadReferenceVideo(io.ComfyNode):
         return io.NodeOutput(picked.frames, picked.fps, len(picked.frames), ui=preview_clip(picked))
 
 
-def _read_socket(clip: object, options: ClipOptions) -> Clip:
-    """A VIDEO: its file where it has one, so that only the picked frames are decoded."""
-    return read_clip(clip.get_stream_source(), options)
+def _read_socket(clip: Any, options: ClipOptions) -> Clip:
+    """A VIDEO: from its file where it is a whole one, so that only the picked frames are decoded."""
+    file = getattr(clip, "_VideoFromFile__file", None)
+    cut = any(getattr(clip, f"_VideoFromFile__{part}", 0) for part in ("start_time", "duration"))
+    if isinstance(file, str) and not cut:
+        return read_clip(file, options)
+    held = clip.get_components()
+    return take_frames(held.images[..., :3], float(held.frame_rate), options)
 
 
 def preview_clip(clip: Clip) -> ui.PreviewVideo:

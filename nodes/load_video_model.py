@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import comfy.model_management
 import torch
 from comfy_api.latest import io
 
 from ..motion_core.backbones.zeroscope.loading import load_model, stored_dtype
+from ..motion_core.errors import OptionError
 from .host.autoencoder import FramesVAE
 from .host.folders import find_model, list_models
 from .host.text import as_clip
@@ -44,8 +46,8 @@ class LoadVideoDiffusionModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:
-        import comfy.model_management
-
+        if dtype not in DTYPES:
+            raise OptionError(f"dtype is {dtype!r}; choose one of {', '.join(DTYPES)}")
         on_cpu = comfy.model_management.get_torch_device().type == "cpu"
         folder = find_model(model)
         chosen = DTYPES[dtype] or (torch.float32 if on_cpu else stored_dtype(folder))

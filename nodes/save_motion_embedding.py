@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..motion_core.embedding import MotionEmbedding
-from .host.folders import free_motion_path
+from .host.folders import free_motion_path, motion_name
 from .sockets import MotionEmbeddingSocket
 
 
@@ -30,4 +30,5 @@ class SaveMotionEmbedding(io.ComfyNode):
         path = free_motion_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         motion.save(path)
-        return io.NodeOutput(path.name, ui=ui.PreviewText(f"saved as {path.name}"))
+        saved = motion_name(path)
+        return io.NodeOutput(saved, ui=ui.PreviewText(f"saved as {saved}"))

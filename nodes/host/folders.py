@@ -30,16 +30,14 @@ def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
 
     Raises OptionError for a name that leads out of its root: absolute, with '..', or through a link.
     """
-    parts = Path(name.replace("\\", "/")).parts
-    if not name.strip() or "\0" in name or ":" in name or Path(name).is_absolute() or ".." in parts or "/" in parts[:1]:
-        raise OptionError(f"{what} {name!r} is no name in its folder; choose one from the list")
-    candidates = [(Path(root), Path(root) / Path(*parts)) for root in roots]
-    for root, path in candidates:
-        if path.exists():
-            if not path.resolve().is_relative_to(root.resolve()):
-                raise OptionError(f"{what} {name!r} leads out of {root}; copy the file there instead of linking it")
-            return path
-    return candidates[0][1]
+    given = Path(name.replace("\\", "/"))
+    if not given.name.strip() or "\0" in name or ":" in name or given.is_absolute() or ".." in given.parts:
+        raise OptionError(f"{what} {name!r} is no name in its folder; give a plain name or choose one from the list")
+    root = next((Path(root) for root in roots if (Path(root) / given).exists()), Path(roots[0]))
+    path = root / given
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise OptionError(f"{what} {name!r} leads out of {root}; copy the file there instead of linking it")
+    return path
 
 
 def list_clips() -> list[str]:
@@ -82,13 +80,19 @@ def find_motion(name: str) -> Path:
 
 def free_motion_path(name: str) -> Path:
     """Where a motion of that name is saved: `name.safetensors`, or with a number if there is one already."""
-    name = name.removesuffix(MOTION_SUFFIX)
-    path = inside(folder_paths.get_folder_paths(MOTION_FOLDER), name + MOTION_SUFFIX, "the name")
-    number = 1
+    path = inside(folder_paths.get_folder_paths(MOTION_FOLDER), name.removesuffix(MOTION_SUFFIX), "the name")
+    stem, number = path.name, 1
+    path = path.with_name(stem + MOTION_SUFFIX)
     while path.exists():
         number += 1
-        path = path.with_name(f"{Path(name).name}_{number:02}{MOTION_SUFFIX}")
+        path = path.with_name(f"{stem}_{number:02}{MOTION_SUFFIX}")
     return path
+
+
+def motion_name(path: Path) -> str:
+    """The name under which the list has a saved motion."""
+    roots = [Path(root) for root in folder_paths.get_folder_paths(MOTION_FOLDER)]
+    return path.relative_to(next(root for root in roots if path.is_relative_to(root))).as_posix()
 
 
 def _existing(path: Path, what: str) -> Path:

@@ -43,7 +43,8 @@ class MotionPatch:
 
 def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig) -> Any:
     """A clone of MODEL that feels the motion. Raises ModelError when the model has no such attention site."""
-    match_sites(find_attention_owner(model.model.diffusion_model), embedding)
+    if not model.injections:  # else temporal attention is put in while it samples, and the patch finds out then
+        match_sites(find_attention_owner(model.model.diffusion_model), embedding)
     sampling = model.get_model_object("model_sampling")
     patch = MotionPatch(
         embedding, config, sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end)

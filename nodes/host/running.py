@@ -82,8 +82,12 @@ def run_in_host(
 
     memory: bytes needed beyond what the host reckons for one sampling step.
     """
-    if latents.ndim != 4:
-        raise OptionError(f"latents have shape {tuple(latents.shape)}; give one clip, its frames as the batch")
+    channels = model.get_model_object("latent_format").latent_channels
+    if latents.ndim != 4 or latents.shape[1] != channels:
+        raise OptionError(
+            f"latents have shape {tuple(latents.shape)} and the model takes (frames, {channels}, height, width); "
+            "encode the reference with the VAE that belongs to the model"
+        )
     guider = comfy.samplers.CFGGuider(model)
     guider.inner_set_conds({"positive": conditioning})
     guider.set_cfg(1.0)

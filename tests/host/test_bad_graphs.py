@@ -1,7 +1,9 @@
 """What a person gets wrong in a graph: each one sentence, and nothing outside the host's folders is touched."""
 
 import pytest
+import torch
 
+from motion_core.embedding import MotionEmbedding
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Failed, Refused
@@ -65,6 +67,19 @@ def test_a_motion_saved_outside_its_folder(host, name):
     before = sorted(path for path in host.work.rglob("*.safetensors"))
     assert "name" in said_by(host, graph)
     assert sorted(path for path in host.work.rglob("*.safetensors")) == before
+
+
+def test_a_motion_saved_through_a_linked_folder(host, tmp_path):
+    folder = host.work / "models" / "motion_embeddings"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "away").symlink_to(tmp_path)
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    motion = out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=1))
+    graph.add("SaveMotionEmbedding", motion=motion, name="away/x")
+    assert "leads out" in said_by(host, graph)
+    assert not list(tmp_path.iterdir())
+    (folder / "away").unlink()
 
 
 @pytest.mark.parametrize("name", ESCAPES)
@@ -133,3 +148,72 @@ def test_a_latent_that_was_never_inverted(host):
         out(graph.add("InversionNoiseMix", inverted=out(latent), method="blend", beta=0.5, factor=4, seed=0)),
     )
     assert "Invert Reference Video" in said_by(host, graph)
+
+
+def foreign(host, family, channels):
+    """A motion file that does not belong to the starter, in the host's folder."""
+    block = "down_blocks.0.temp_attentions.0.transformer_blocks.0"
+    if family == "animatediff":
+        block = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0"
+    v = {f"{block}.{own}": torch.ones(4, 16, channels) for own in ("attn1", "attn2")}
+    embedding = MotionEmbedding(family, {block: torch.ones(1, 16, channels)}, v, {block: (2, 2)})
+    folder = host.work / "models" / "motion_embeddings"
+    folder.mkdir(parents=True, exist_ok=True)
+    embedding.save(folder / f"{family}{channels}.safetensors")
+    return f"{family}{channels}.safetensors"
+
+
+@pytest.mark.parametrize("family, channels, says", [("zeroscope", 7, "channels"), ("animatediff", 8, "family")])
+def test_a_motion_of_another_model(host, family, channels, says):
+    graph = Graph()
+    model, _ = graphs.load(graph)
+    motion = out(graph.add("LoadMotionEmbedding", motion=foreign(host, family, channels)))
+    graph.add("ProbeModel", model=graphs.apply(graph, out(model), motion))
+    assert says in said_by(host, graph)
+
+
+def test_a_damaged_motion(host):
+    name = foreign(host, "zeroscope", 6)
+    path = host.work / "models" / "motion_embeddings" / name
+    path.write_bytes(path.read_bytes()[:-9])
+    graph = Graph()
+    probe(graph, out(graph.add("LoadMotionEmbedding", motion=name)))
+    assert name in said_by(host, graph)
+
+
+def test_a_model_that_makes_pictures(host):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    still = out(graph.add("ProbeStillModel", model=out(model)))
+    motion = graphs.train(graph, still, latent, graphs.write(graph, model, ""))
+    assert "temporal attention" in said_by(host, {**graph, **_probed(motion)})
+    motion = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""))
+    graph.add("ProbeModel", model=graphs.apply(graph, still, out(motion)))
+    assert "temporal attention" in said_by(host, graph)
+
+
+def _probed(motion):
+    return {"end": {"class_type": "ProbeDigest", "inputs": {"value": out(motion)}}}
+
+
+def test_latents_of_another_autoencoder(host):
+    graph = Graph()
+    model, _ = graphs.load(graph)
+    other = graph.add("EmptySD3LatentImage", width=64, height=64, batch_size=16)
+    motion = graphs.train(graph, out(model), other, graphs.write(graph, model, ""))
+    probe(graph, out(motion))
+    assert "VAE" in said_by(host, graph)
+
+
+def test_memory_that_runs_out(host):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    little = out(graph.add("ProbeNoMemory", model=out(model)))
+    before = graph.add("ProbeModel", model=out(model))
+    untouched = host.run({name: node for name, node in graph.items() if name in (model, before)})[before]
+    probe(graph, out(graphs.train(graph, little, latent, graphs.write(graph, model, ""))))
+    said = said_by(host, graph)
+    assert "memory" in said and "low" in said
+    graph = Graph()
+    model, _ = graphs.load(graph)
+    assert host.run({**graph, "end": {"class_type": "ProbeModel", "inputs": {"model": out(model)}}})["end"] == untouched

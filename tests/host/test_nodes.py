@@ -75,6 +75,19 @@ def test_two_motions_add_up(host):
     assert said[0] != said[1]
 
 
+def test_guidance_in_one_batch_or_apart(host):
+    for branches in ("both", "conditional"):
+        graph, model, _, motion, wanted, nothing = start()
+        felt = graphs.apply(graph, out(model), motion, branches=branches, strength_v=3.0)
+        apart = out(graph.add("ProbeLittleMemory", model=felt))
+        together, alone = (graphs.sample(graph, which, wanted, nothing) for which in (felt, apart))
+        plain = graphs.sample(graph, out(model), wanted, nothing)
+        same = graph.add("ProbeDifference", first=together, second=alone)
+        moved = graph.add("ProbeDifference", first=together, second=plain)
+        said = host.run(graph)
+        assert float(said[same]) < 1e-3 < 1e-2 < float(said[moved])
+
+
 def test_training_is_reproducible_and_leaves_the_model_alone(host):
     said = []
     for colourings in (1, 1, 3):
@@ -182,3 +195,15 @@ def test_inverted_noise_is_mixed(host):
     shown = host.run(graph)
     digests = {method: (shown[a], shown[b]) for method, (a, b) in said.items()}
     assert len({a for a, _ in digests.values()}) == 4 and len({b for _, b in digests.values()}) == 4
+
+
+def test_a_video_socket_is_a_reference(host):
+    graph = Graph()
+    usual = {"video": "example: figure_eight.mp4", "frames": 16, "start": 0, "every": 1, "width": 64, "height": 64,
+             "fit": "crop", "reversed": False}  # fmt: skip
+    clip = graph.add("LoadReferenceVideo", **usual)
+    made = graph.add("CreateVideo", images=out(clip), fps=8.0)
+    again = graph.add("LoadReferenceVideo", **{**usual, "frames": 8, "video": ""}, clip=out(made))
+    node = graph.add("ProbeNumbers", value=out(again))
+    first, second = host.run(graph)[node], host.run(graph)[node]
+    assert first == second and first.startswith("(8, 64, 64, 3)")

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from motion_core import video_reading
-from motion_core.video import ClipOptions, read_clip, write_clip
+from motion_core.errors import VideoError
+from motion_core.video import ClipOptions, read_clip, take_frames, write_clip
 
 # ---- picking
 
@@ -251,3 +252,14 @@ def test_sixteen_bit_images_are_scaled(tmp_path):
         levels = torch.full((16, 16), number * 20 * 257, dtype=torch.uint16)
         Image.fromarray(levels.numpy()).save(tmp_path / "images" / f"{number}.png")
     assert read_numbers(read_clip(tmp_path / "images")) == [0, 1, 2]
+
+
+def test_frames_in_memory_are_picked_as_a_files_are(tmp_path):
+    frames = torch.rand(20, 24, 40, 3, generator=torch.Generator().manual_seed(0))
+    options = ClipOptions(frames=5, start=2, every=3, width=32, height=16, fit="pad", reversed=True)
+    for number, frame in enumerate(frames):
+        Image.fromarray((frame * 255).round().to(torch.uint8).numpy()).save(tmp_path / f"{number}.png")
+    held, read = take_frames(frames, 24.0, options), read_clip(tmp_path, options)
+    assert torch.equal(held.frames, read.frames) and held.fps == 8.0
+    with pytest.raises(VideoError, match="the video has 20 frames"):
+        take_frames(frames, 24.0, ClipOptions(frames=21))

@@ -2,7 +2,12 @@
 
 import hashlib
 
+import comfy.latent_formats
+import comfy.model_base
 import comfy.model_management
+import comfy.model_patcher
+import comfy.patcher_extension
+import comfy.supported_models_base
 import comfy.utils
 import torch
 
@@ -139,6 +144,68 @@ class ProbeForward(_Probe):
         return {"ui": {"text": [f"{worst:.3e}"]}}
 
 
-NODE_CLASS_MAPPINGS = {
-    probe.__name__: probe for probe in (ProbeDigest, ProbeModel, ProbeNumbers, ProbeCancelAt, ProbeForward)
-}
+class ProbeDifference(_Probe):
+    """The largest difference between two LATENTs."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"first": ("LATENT",), "second": ("LATENT",)}}
+
+    def say(self, first, second):
+        return {"ui": {"text": [f"{float((first['samples'] - second['samples']).abs().max()):.3e}"]}}
+
+
+class _Changed:
+    """Hands on a clone of a MODEL that is changed in some way."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "change"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+
+class ProbeLittleMemory(_Changed):
+    """The halves of guidance run apart, as on a card that has no room for both."""
+
+    def change(self, model):
+        clone = model.clone()
+        clone.add_object_patch("memory_required", lambda *args, **kwargs: 1e18)
+        return (clone,)
+
+
+class ProbeNoMemory(_Changed):
+    """The third forward finds no memory."""
+
+    def change(self, model):
+        clone, calls = model.clone(), []
+
+        def wrapper(executor, *args, **kwargs):
+            calls.append(1)
+            if len(calls) == 3:
+                raise comfy.model_management.OOM_EXCEPTION("no memory left")
+            return executor(*args, **kwargs)
+
+        clone.add_wrapper(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, wrapper)
+        return (clone,)
+
+
+class ProbeStillModel(_Changed):
+    """A MODEL of another kind: it makes pictures and has no temporal attention."""
+
+    def change(self, model):
+        config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True, "dtype": torch.float32})
+        config.latent_format, config.unet_extra_config = comfy.latent_formats.SD15(), {}
+        base = comfy.model_base.BaseModel(config)
+        base.diffusion_model = torch.nn.Conv2d(4, 4, 1)
+        base.diffusion_model.dtype = torch.float32
+        return (comfy.model_patcher.ModelPatcher(base, model.load_device, model.offload_device),)
+
+
+PROBES = (
+    ProbeDigest, ProbeModel, ProbeNumbers, ProbeCancelAt, ProbeForward, ProbeDifference, ProbeLittleMemory,
+    ProbeNoMemory, ProbeStillModel,
+)  # fmt: skip
+NODE_CLASS_MAPPINGS = {probe.__name__: probe for probe in PROBES}
