@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
 from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
 from motion_core.schedule import NoiseSchedule
+from tests.host import live_host
 
 TINY = {
     "sample_size": 8,
@@ -71,3 +74,16 @@ def model_folder(tmp_path_factory):
         text_encoder = build.build_text_encoder(len(build.build_tokenizer()))
         export(folder, build.build_autoencoder(), unet, text_encoder, {"frames": 6})
     return folder
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory, model_folder):
+    """A live ComfyUI with the starter and, as its ZeroScope, the tiny model."""
+    root = live_host.find_host()
+    if root is None:
+        pytest.skip(live_host.HOW_TO_GET_ONE)
+    live = live_host.LiveHost(root, tmp_path_factory.mktemp("host"))
+    shutil.copytree(model_folder, live.work / "models" / "diffusers" / "zeroscope_v2_576w")
+    live.start()
+    yield live
+    live.stop()

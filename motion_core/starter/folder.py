@@ -1,4 +1,4 @@
-"""Where the starter model and the example clips lie in the pack."""
+"""Where the starter model, the example clips and the motions learnt from them lie in the pack."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from ..errors import ModelError
 _HERE = Path(__file__).parent
 MODEL_FOLDER = _HERE / "model"
 CLIP_FOLDER = _HERE / "clips"
+MOTION_FOLDER = _HERE / "motions"
 
 
 def find_starter() -> Path:

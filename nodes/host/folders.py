@@ -9,13 +9,14 @@ from pathlib import Path
 import folder_paths
 
 from ...motion_core.errors import OptionError
-from ...motion_core.starter.folder import find_starter
+from ...motion_core.starter.folder import CLIP_FOLDER, find_starter
+from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 
 MOTION_FOLDER = "motion_embeddings"
 MOTION_SUFFIX = ".safetensors"
 STARTER = "starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
-"""Before the name of a clip that the pack brings along."""
+"""Before the name of a clip or motion that the pack brings along."""
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi")
 
 
@@ -23,6 +24,9 @@ def register_folders() -> None:
     """Tell the host where motions are kept: `models/motion_embeddings`, and what a person's extra paths add."""
     folder_paths.add_model_folder_path(MOTION_FOLDER, os.path.join(folder_paths.models_dir, MOTION_FOLDER))
     folder_paths.folder_names_and_paths[MOTION_FOLDER][1].add(MOTION_SUFFIX)
+    paths, suffixes = folder_paths.folder_names_and_paths["diffusers"]
+    # so that the frontend sees the weights there, and offers a graph's missing model only where it is missing
+    folder_paths.folder_names_and_paths["diffusers"] = (paths, {*suffixes, MOTION_SUFFIX})
 
 
 def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
@@ -44,12 +48,12 @@ def list_clips() -> list[str]:
     """Videos in the host's input folder, then the pack's examples."""
     folder = Path(folder_paths.get_input_directory())
     own = [path.name for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES] if folder.is_dir() else []
-    return [*sorted(own), *(EXAMPLE + path.name for path in sorted(_examples().glob("*.mp4")))]
+    return [*sorted(own), *(EXAMPLE + path.name for path in sorted(CLIP_FOLDER.glob("*.mp4")))]
 
 
 def find_clip(name: str) -> Path:
     if name.startswith(EXAMPLE):
-        return _existing(inside([_examples()], name.removeprefix(EXAMPLE), "the example clip"), "clip")
+        return _existing(inside([CLIP_FOLDER], name.removeprefix(EXAMPLE), "the example clip"), "clip")
     return _existing(inside([folder_paths.get_input_directory()], name, "the clip"), "clip")
 
 
@@ -71,10 +75,14 @@ def find_model(name: str) -> Path:
 
 
 def list_motions() -> list[str]:
-    return folder_paths.get_filename_list(MOTION_FOLDER)
+    """Motions in the host's folders, then the pack's examples."""
+    own = folder_paths.get_filename_list(MOTION_FOLDER)
+    return [*own, *(EXAMPLE + path.name for path in sorted(EXAMPLE_MOTIONS.glob("*" + MOTION_SUFFIX)))]
 
 
 def find_motion(name: str) -> Path:
+    if name.startswith(EXAMPLE):
+        return _existing(inside([EXAMPLE_MOTIONS], name.removeprefix(EXAMPLE), "the example"), "motion")
     return _existing(inside(folder_paths.get_folder_paths(MOTION_FOLDER), name, "the motion"), "motion")
 
 
@@ -101,7 +109,3 @@ def _existing(path: Path, what: str) -> Path:
             f"the {what} {path.name} is not in {path.parent}; press R to refresh the list, or put it there"
         )
     return path
-
-
-def _examples() -> Path:
-    return Path(__file__).parents[2] / "motion_core" / "starter" / "clips"

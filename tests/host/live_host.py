@@ -64,8 +64,10 @@ class LiveHost:
             free.bind(("127.0.0.1", 0))
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
         self.log = work / "host.log"
-        for name in ("user", "input", "output", "temp", "custom_nodes", "models"):
+        for name in ("user/default", "input", "output", "temp", "custom_nodes", "models"):
             (work / name).mkdir(parents=True, exist_ok=True)
+        settings = {"Comfy.TutorialCompleted": True}  # else the template dialog covers the first start
+        (work / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings))
         (work / "custom_nodes" / "motion-inversion").symlink_to(PACK)
         (work / "custom_nodes" / "probes").symlink_to(PROBES)
 
@@ -133,6 +135,11 @@ class LiveHost:
                     raise Interrupted
             return entry["outputs"]
         raise AssertionError(f"no end after {patience} s:\n{self.log.read_text()[-4000:]}")
+
+    def forget(self) -> None:
+        """Empty its cache, so that the next run makes everything anew."""
+        self.ask("/free", {"unload_models": True, "free_memory": True})
+        time.sleep(1)  # the worker does so when it wakes, and says nothing
 
     def run(self, graph: dict[str, Any]) -> dict[str, str]:
         """Run a graph; what its probes said, by node."""

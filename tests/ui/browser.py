@@ -1,0 +1,59 @@
+"""A real Chromium that shows the host's own frontend."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOW_TO_GET_ONE = "no Chromium was found: install it (Debian: apt install chromium), and pip install playwright"
+READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.TrainMotionEmbedding"
+SHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+"""Kept to be looked at; not in git."""
+
+
+def find_browser() -> str | None:
+    return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@contextmanager
+def open_frontend(address: str, executable: str) -> Iterator[Any]:
+    """A page on which the frontend is ready."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1680, "height": 1050})
+        page.goto(address)
+        page.wait_for_function(READY, timeout=120_000)
+        yield page
+        chromium.close()
+
+
+def load(page: Any, graph: dict[str, Any]) -> None:
+    """Load a graph in the UI's format, as opening its file does."""
+    page.evaluate("graph => window.app.loadGraphData(graph)", graph)
+    page.wait_for_timeout(1000)  # dialogs open after loading has ended
+
+
+def shoot(page: Any, name: str) -> Path:
+    """A picture of the whole graph."""
+    page.evaluate(
+        """() => {
+            const {graph, canvas} = window.app, boxes = graph.nodes.map(n => n.getBounding());
+            const left = Math.min(...boxes.map(b => b[0])) - 40, top = Math.min(...boxes.map(b => b[1])) - 40;
+            const right = Math.max(...boxes.map(b => b[0] + b[2])) + 40;
+            const bottom = Math.max(...boxes.map(b => b[1] + b[3])) + 40;
+            const scale = Math.min(1500 / (right - left), 950 / (bottom - top));
+            canvas.ds.scale = scale;
+            canvas.ds.offset = [90 / scale - left, 70 / scale - top];
+            canvas.setDirty(true, true);
+        }"""
+    )
+    page.wait_for_timeout(700)
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+    return SHOTS / f"{name}.png"

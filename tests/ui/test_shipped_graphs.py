@@ -1,0 +1,75 @@
+"""Every shipped graph in the real frontend with nothing missing, and run there to a saved video."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from motion_core.video import read_clip
+from tests.host.live_host import PACK
+from tests.ui import browser
+
+GRAPHS = sorted((PACK / "workflows").glob("*.json"))
+NAMES = [path.stem for path in GRAPHS]
+QUICK = {"steps": 2, "width": 64, "height": 64}
+"""What is put into a graph's widgets so that a run takes seconds; everything else stays as it is shipped."""
+
+
+@pytest.fixture(scope="module")
+def page(host):
+    pytest.importorskip("playwright", reason=browser.HOW_TO_GET_ONE)
+    executable = browser.find_browser()
+    if executable is None:
+        pytest.skip(browser.HOW_TO_GET_ONE)
+    with browser.open_frontend(host.address, executable) as opened:
+        yield opened
+
+
+def test_each_graph_has_its_picture_and_nothing_else_is_there():
+    assert {path.name for path in (PACK / "workflows").iterdir()} == {
+        f"{name}{suffix}" for name in NAMES for suffix in (".json", ".jpg")
+    }
+
+
+def test_the_starters_graph_is_small_and_in_three_groups():
+    graph = json.loads(GRAPHS[0].read_text())
+    assert len(graph["nodes"]) <= 14
+    assert [group["title"] for group in graph["groups"]] == ["1 load", "2 learn", "3 use"]
+    assert any(node["type"] == "MarkdownNote" for node in graph["nodes"])
+
+
+@pytest.mark.parametrize("path", GRAPHS, ids=NAMES)
+def test_the_frontend_shows_it_with_nothing_missing(page, path):
+    graph = json.loads(path.read_text())
+    browser.load(page, graph)
+    dialogs = page.locator(".p-dialog:visible, .comfy-missing-nodes, .comfy-missing-models").all_inner_texts()
+    assert not dialogs
+    shown = page.evaluate("() => window.app.graph.serialize()")
+    assert len(shown["links"]) == len(graph["links"])
+    for before, after in zip(graph["nodes"], shown["nodes"], strict=True):
+        assert before["type"] == after["type"] and before.get("widgets_values") == after.get("widgets_values")
+    assert browser.shoot(page, path.stem).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("path", GRAPHS, ids=NAMES)
+def test_it_runs_to_the_same_video_twice(page, host, path):
+    browser.load(page, json.loads(path.read_text()))
+    graph = page.evaluate("async () => (await window.app.graphToPrompt()).output")
+    for node in graph.values():
+        node["inputs"].update({name: value for name, value in QUICK.items() if name in node["inputs"]})
+    made = [_run(host, graph) for _ in range(2)]
+    assert torch.equal(*made) and len(made[0]) == 16
+
+
+def _run(host, graph) -> torch.Tensor:
+    """The frames of the video that a graph saves, with nothing taken from an earlier run."""
+    host.forget()
+    saved = [
+        Path(host.work, "output", file["subfolder"], file["filename"])
+        for shown in host.wait(host.queue(graph)).values()
+        for file in shown.get("images", [])
+        if file["type"] == "output" and file["filename"].endswith((".mp4", ".webm"))
+    ]
+    assert len(saved) == 1, saved
+    return read_clip(saved[0]).frames
