@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
-import torch
 from torch import Tensor, nn
 
 from ...motion_core.backbones.zeroscope.loading import VideoModel
-
-_BYTES_TO_ENCODE, _BYTES_TO_DECODE = 1767, 2178
-"""Elements of memory for a pixel, as the host counts them for Stable Diffusion's autoencoder."""
 
 
 class FirstStage(nn.Module):
@@ -31,32 +30,32 @@ class FirstStage(nn.Module):
 
 
 class FramesVAE(comfy.sd.VAE):
-    """The host's VAE around it. The host's own constructor only takes the state dicts that it knows the shape of."""
+    """The host's VAE around it. The host's own constructor only takes the state dicts that it knows the shape of, so it
+    is given none: it sets what it always sets, and what comes from the weights is set here.
+    """
 
     def __init__(self, model: VideoModel):
-        size = model.factor
-        element = torch.empty(0, dtype=model.vae.dtype).element_size()
-        self.memory_used_encode = lambda shape, dtype: _BYTES_TO_ENCODE * shape[2] * shape[3] * element
-        self.memory_used_decode = lambda shape, dtype: _BYTES_TO_DECODE * shape[2] * shape[3] * size**2 * element
-        self.downscale_ratio = self.upscale_ratio = size
+        with _without_warnings():  # "no VAE weights detected" would be no news and worry people
+            super().__init__(sd={})
+        self.downscale_ratio = self.upscale_ratio = model.factor
         self.latent_channels = model.vae.config.latent_channels
-        self.latent_dim = 2
-        self.output_channels = 3
-        self.pad_channel_value = None
-        self.process_input = lambda image: image * 2 - 1
-        self.process_output = lambda image: (image / 2 + 0.5).clamp(0, 1)
-        self.working_dtypes = [model.vae.dtype]
-        self.disable_offload = False
-        self.not_video = False
-        self.size = None
-        self.downscale_index_formula = self.upscale_index_formula = self.extra_1d_channel = None
-        self.crop_input = True
+        self.vae_dtype = model.vae.dtype
+        self.working_dtypes = [self.vae_dtype]
         self.first_stage_model = FirstStage(model.vae).eval()
         self.device = comfy.model_management.vae_device()
-        self.vae_dtype = model.vae.dtype
         self.output_device = comfy.model_management.intermediate_device()
         self.patcher = comfy.model_patcher.ModelPatcher(
             self.first_stage_model,
             load_device=self.device,
             offload_device=comfy.model_management.vae_offload_device(),
         )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -71,7 +71,8 @@ class LiveHost:
         (work / "custom_nodes" / "motion-inversion").symlink_to(PACK)
         (work / "custom_nodes" / "probes").symlink_to(PROBES)
 
-    def start(self, patience: float = 180) -> None:
+    def start(self, patience: float = 180, python_path: Path | None = None) -> None:
+        """python_path: a folder whose modules go before all others."""
         paths = self.work / "paths.yaml"
         kinds = ("diffusers", "motion_embeddings", "checkpoints")
         lines = [f"  {kind}: models/{kind}" for kind in kinds]
@@ -82,6 +83,8 @@ class LiveHost:
         command += ["--extra-model-paths-config", str(paths), "--database-url", "sqlite:///:memory:"]
         command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", "motion-inversion", "probes"]
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        if python_path is not None:
+            clean["PYTHONPATH"] = str(python_path)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=self.root, stdout=log, stderr=log, env=clean)
         until = time.monotonic() + patience

@@ -11,6 +11,7 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW_TO_GET_ONE = "no Chromium was found: install it (Debian: apt install chromium), and pip install playwright"
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.TrainMotionEmbedding"
+COMPLAINTS = ".p-dialog:visible, .p-toast-message, .comfy-missing-nodes, .comfy-missing-models"
 SHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 """Kept to be looked at; not in git."""
 

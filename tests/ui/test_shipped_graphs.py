@@ -43,7 +43,7 @@ def test_the_starters_graph_is_small_and_in_three_groups():
 def test_the_frontend_shows_it_with_nothing_missing(page, path):
     graph = json.loads(path.read_text())
     browser.load(page, graph)
-    dialogs = page.locator(".p-dialog:visible, .comfy-missing-nodes, .comfy-missing-models").all_inner_texts()
+    dialogs = page.locator(browser.COMPLAINTS).all_inner_texts()
     assert not dialogs
     shown = page.evaluate("() => window.app.graph.serialize()")
     assert len(shown["links"]) == len(graph["links"])

@@ -1,0 +1,42 @@
+"""The pack as a whole: it loads where a neighbour is broken, and every node has its page."""
+
+import urllib.request
+
+import pytest
+
+from tests.host.graphs import STARTER, Graph, out
+from tests.host.live_host import HOW_TO_GET_ONE, Failed, LiveHost, find_host
+from tests.host.test_nodes import NODES
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_node_has_its_page_with_a_picture(host, name):
+    def fetch(file):
+        with urllib.request.urlopen(f"{host.address}/extensions/motion-inversion/docs/{file}", timeout=30) as answer:
+            return answer.read()
+
+    page = fetch(f"{name}.md").decode()
+    info = host.ask(f"/object_info/{name}")[name]
+    for input_name in (*info["input"].get("required", {}), *info["input"].get("optional", {})):
+        assert input_name in page, input_name
+    assert f"{name}.jpg" in page and fetch(f"{name}.jpg")[:2] == b"\xff\xd8"
+
+
+def test_a_broken_diffusers_is_spoken_of_when_it_is_needed(tmp_path):
+    root = find_host()
+    if root is None:
+        pytest.skip(HOW_TO_GET_ONE)
+    (tmp_path / "diffusers.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')\n")
+    live = LiveHost(root, tmp_path / "host")
+    live.start(python_path=tmp_path)
+    try:
+        known = live.ask("/object_info")
+        assert all(name in known for name in NODES)
+        graph = Graph()
+        model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype="as stored")
+        graph.add("ProbeModel", model=out(model))
+        with pytest.raises(Failed) as caught:
+            live.run(graph)
+        assert "diffusers could not be imported" in caught.value.said and "libcudart" in caught.value.said
+    finally:
+        live.stop()
