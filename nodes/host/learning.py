@@ -47,7 +47,7 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
         return clip
 
     with torch.inference_mode(False):
-        run_in_host(model, conditioning, latents[:frames].clone(), work)
+        run_in_host(model, conditioning, latents[:frames].clone(), work, learning=True)
     width, height = latents.shape[-1] * LATENT_PIXELS, latents.shape[-2] * LATENT_PIXELS
     origin = Origin(width, height, 0.0, "", config.seed, config.recipe())
     return replace(found[0], embedding=replace(found[0].embedding, origin=origin))

@@ -4,9 +4,8 @@ hooks, context options) is in place, the model is loaded whole, and conditioning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import comfy.model_management
 import comfy.sampler_helpers
@@ -18,7 +17,8 @@ from ...motion_core.errors import ModelError, OptionError
 from ...motion_core.schedule import NoiseSchedule
 from .video_model import find_attention_owner
 
-Result = TypeVar("Result")
+ALL_MEMORY = 1e20
+"""More than there is, so that the host unloads all other models; its own training asks for as much."""
 
 
 class HostDenoiser:
@@ -76,11 +76,11 @@ def run_in_host(
     conditioning: Any,
     latents: Tensor,
     work: Callable[[HostDenoiser, Tensor], Tensor],
-    memory: float = 0.0,
+    learning: bool = False,
 ) -> Tensor:
     """Let `work(denoiser, clip)` run on MODEL under CONDITIONING; latents, result: (N, C, h, w) as in a LATENT.
 
-    memory: bytes needed beyond what the host reckons for one sampling step.
+    learning: whether there is a backward: the model is then loaded whole, and everything else makes room for it.
     """
     channels = model.get_model_object("latent_format").latent_channels
     if latents.ndim != 4 or latents.shape[1] != channels:
@@ -92,16 +92,9 @@ def run_in_host(
     guider.inner_set_conds({"positive": conditioning})
     guider.set_cfg(1.0)
     sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
-    with whole_model(model, latents.shape, memory):
-        return guider.sample(torch.zeros_like(latents), latents, _Job(work), sigmas, disable_pbar=True)
-
-
-@contextmanager
-def whole_model(model: Any, shape: Any, memory: float) -> Iterator[None]:
-    """Ask the host to make room and load the model whole: weights that stream in can't be trained through."""
-    need = model.memory_required([2 * shape[0], *shape[1:]]) + memory
-    comfy.model_management.load_models_gpu([model], memory_required=need, force_full_load=True)
-    yield
+    if learning:
+        comfy.model_management.load_models_gpu([model], memory_required=ALL_MEMORY, force_full_load=True)
+    return guider.sample(torch.zeros_like(latents), latents, _Job(work), sigmas, disable_pbar=True)
 
 
 def thaw(module: nn.Module) -> None:
