@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import folder_paths
 from comfy_api.latest import io, ui
 
-from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames
+from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames, write_clip
 from .host.folders import find_clip, list_clips
 
 
@@ -87,7 +89,10 @@ def _read_socket(clip: Any, options: ClipOptions) -> Clip:
 
 
 def preview_clip(clip: Clip) -> ui.PreviewVideo:
-    saved = ui.ImageSaveHelper.save_animated_webp(
-        clip.frames, "motion_inversion_reference", io.FolderType.temp, None, max(clip.fps, 1.0), False, 80, 0
+    """The picked frames as a video in the host's temp folder: a node with a video upload shows nothing else."""
+    folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
+        "reference", folder_paths.get_temp_directory(), clip.frames.shape[2], clip.frames.shape[1]
     )
-    return ui.PreviewVideo([saved])
+    name = f"{stem}_{number:05}_.mp4"
+    write_clip(Path(folder) / name, clip.frames, clip.fps)
+    return ui.PreviewVideo([ui.SavedResult(name, subfolder, io.FolderType.temp)])
