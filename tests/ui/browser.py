@@ -27,7 +27,7 @@ def open_frontend(address: str, executable: str) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1680, "height": 1050})
+        page = chromium.new_page(viewport={"width": 2000, "height": 1600})
         page.goto(address)
         page.wait_for_function(READY, timeout=120_000)
         yield page
@@ -48,7 +48,7 @@ def shoot(page: Any, name: str) -> Path:
             const left = Math.min(...boxes.map(b => b[0])) - 40, top = Math.min(...boxes.map(b => b[1])) - 40;
             const right = Math.max(...boxes.map(b => b[0] + b[2])) + 40;
             const bottom = Math.max(...boxes.map(b => b[1] + b[3])) + 40;
-            const scale = Math.min(1500 / (right - left), 950 / (bottom - top));
+            const scale = Math.min(1850 / (right - left), 1500 / (bottom - top));
             canvas.ds.scale = scale;
             canvas.ds.offset = [90 / scale - left, 70 / scale - top];
             canvas.setDirty(true, true);

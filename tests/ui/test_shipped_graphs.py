@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from motion_core.video import read_clip
 from tests.host.live_host import PACK
@@ -48,7 +47,8 @@ def test_the_frontend_shows_it_with_nothing_missing(page, path):
     shown = page.evaluate("() => window.app.graph.serialize()")
     assert len(shown["links"]) == len(graph["links"])
     for before, after in zip(graph["nodes"], shown["nodes"], strict=True):
-        assert before["type"] == after["type"] and before.get("widgets_values") == after.get("widgets_values")
+        assert before["type"] == after["type"]
+        assert (before.get("widgets_values") or []) == (after.get("widgets_values") or [])
     assert browser.shoot(page, path.stem).stat().st_size > 10_000
 
 
@@ -58,18 +58,18 @@ def test_it_runs_to_the_same_video_twice(page, host, path):
     graph = page.evaluate("async () => (await window.app.graphToPrompt()).output")
     for node in graph.values():
         node["inputs"].update({name: value for name, value in QUICK.items() if name in node["inputs"]})
-    made = [_run(host, graph) for _ in range(2)]
-    assert torch.equal(*made) and len(made[0]) == 16
+    first, second = _run(host, graph), _run(host, graph)
+    assert first == second
 
 
-def _run(host, graph) -> torch.Tensor:
-    """The frames of the video that a graph saves, with nothing taken from an earlier run."""
+def _run(host, graph) -> str:
+    """What the saved frames are, with nothing taken from an earlier run. (The host's h264 makes them other bytes.)"""
     host.forget()
-    saved = [
-        Path(host.work, "output", file["subfolder"], file["filename"])
-        for shown in host.wait(host.queue(graph)).values()
-        for file in shown.get("images", [])
-        if file["type"] == "output" and file["filename"].endswith((".mp4", ".webm"))
-    ]
-    assert len(saved) == 1, saved
-    return read_clip(saved[0]).frames
+    sink = next(node for node in graph.values() if node["class_type"] in ("CreateVideo", "SaveWEBM"))
+    probed = {**graph, "probe": {"class_type": "ProbeDigest", "inputs": {"value": sink["inputs"]["images"]}}}
+    outputs = host.wait(host.queue(probed))
+    shown = [file for node in outputs.values() for file in node.get("images", []) if file["type"] == "output"]
+    videos = [file for file in shown if file["filename"].endswith((".mp4", ".webm"))]
+    assert len(videos) == 1
+    assert len(read_clip(Path(host.work, "output", videos[0]["subfolder"], videos[0]["filename"])).frames) == 16
+    return outputs["probe"]["text"][0]
