@@ -39,7 +39,7 @@ class InversionNoiseMix(io.ComfyNode):
             ],
             outputs=[
                 io.Noise.Output(tooltip="For Sampler Custom Advanced, which adds it."),
-                io.Latent.Output(tooltip="For KSampler (Advanced) with add_noise off, starting at step 0."),
+                io.Latent.Output(tooltip="For KSampler (Advanced): add_noise off, ddim_uniform, from step 0."),
             ],
         )
 

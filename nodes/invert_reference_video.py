@@ -23,7 +23,13 @@ class InvertReferenceVideo(io.ComfyNode):
                 io.Conditioning.Input(
                     "positive", tooltip="An empty prompt, as published, or what the reference shows."
                 ),
-                io.Int.Input("steps", default=25, min=1, max=999, tooltip="As many as the sampler will take."),
+                io.Int.Input(
+                    "steps",
+                    default=25,
+                    min=1,
+                    max=999,
+                    tooltip="As many as the sampler will take, with the scheduler ddim_uniform.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="inverted", tooltip="For Inversion Noise Mix.")],
         )

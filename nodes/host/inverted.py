@@ -16,6 +16,7 @@ from torch import Tensor
 from ...motion_core.errors import OptionError
 from ...motion_core.noise import mix
 from .learning import invert_to_noise
+from .running import schedule_of
 
 _KEY = "motion_inversion"
 """Where an inverted LATENT keeps what `InvertedNoise` needs."""
@@ -52,9 +53,11 @@ class MixedNoise:
 
 
 def make_inverted(model: Any, latents: Tensor, conditioning: Any, steps: int) -> dict[str, Any]:
+    """The inverted noise of a LATENT, from which sampling with the scheduler `ddim_uniform` in as many steps starts."""
     noise = invert_to_noise(model, latents, conditioning, steps)
-    sigma = float(model.get_model_object("model_sampling").sigma_max)
-    return InvertedNoise(noise, sigma, model.get_model_object("latent_format")).as_latent(noise)
+    sampling = model.get_model_object("model_sampling")
+    first = schedule_of(sampling).timesteps(steps)[0]
+    return InvertedNoise(noise, float(sampling.sigmas[first]), model.get_model_object("latent_format")).as_latent(noise)
 
 
 def mix_noise(inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> tuple[MixedNoise, dict]:

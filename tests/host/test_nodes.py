@@ -2,6 +2,7 @@
 
 import pytest
 
+from motion_core.schedule import NoiseSchedule
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Interrupted
@@ -207,3 +208,31 @@ def test_a_video_socket_is_a_reference(host):
     node = graph.add("ProbeNumbers", value=out(again))
     first, second = host.run(graph)[node], host.run(graph)[node]
     assert first == second and first.startswith("(8, 64, 64, 3)")
+
+
+def test_both_outputs_of_the_mix_start_the_sampler_at_its_noise_level(host):
+    steps = 20
+    graph, model, latent, _, wanted, nothing = start()
+    inverted = graph.add("InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=steps)
+    mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method="random", beta=0.5, factor=4, seed=3)
+    level = graph.add("ProbeNumbers", value=out(mixed, 1))
+    by_latent = graph.add(
+        "KSamplerAdvanced", model=out(model), add_noise="disable", noise_seed=0, steps=steps, cfg=6.0,
+        sampler_name="ddim", scheduler="ddim_uniform", positive=wanted, negative=nothing,
+        latent_image=out(mixed, 1), start_at_step=0, end_at_step=1000, return_with_leftover_noise="disable",
+    )  # fmt: skip
+    by_noise = graph.add(
+        "SamplerCustomAdvanced",
+        noise=out(mixed),
+        guider=out(graph.add("CFGGuider", model=out(model), positive=wanted, negative=nothing, cfg=6.0)),
+        sampler=out(graph.add("KSamplerSelect", sampler_name="ddim")),
+        sigmas=out(graph.add("BasicScheduler", model=out(model), scheduler="ddim_uniform", steps=steps, denoise=1.0)),
+        latent_image=out(graph.add("EmptyLatentImage", width=64, height=64, batch_size=16)),
+    )
+    apart = graph.add("ProbeDifference", first=out(by_latent), second=out(by_noise))
+    plain = graph.add("ProbeDifference", first=out(by_latent), second=graphs.sample(graph, out(model), wanted, nothing))
+    said = host.run(graph)
+    schedule = NoiseSchedule.scaled_linear()
+    alpha_bar = float(schedule.alpha_bars[schedule.timesteps(steps)[0]])
+    assert float(said[level].split()[-1]) == pytest.approx(alpha_bar**-0.5, rel=0.03)  # sqrt(1 + sigma^2)
+    assert float(said[apart]) < 0.1 * float(said[plain])  # the host itself starts from sigma instead, .4 % less

@@ -5,7 +5,7 @@ import urllib.request
 import pytest
 
 from tests.host.graphs import STARTER, Graph, out
-from tests.host.live_host import HOW_TO_GET_ONE, Failed, LiveHost, find_host
+from tests.host.live_host import HOW_TO_GET_ONE, PACK, Failed, LiveHost, find_host
 from tests.host.test_nodes import NODES
 
 
@@ -40,3 +40,11 @@ def test_a_broken_diffusers_is_spoken_of_when_it_is_needed(tmp_path):
         assert "diffusers could not be imported" in caught.value.said and "libcudart" in caught.value.said
     finally:
         live.stop()
+
+
+def test_the_graphs_are_among_the_hosts_templates(host):
+    shipped = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
+    assert sorted(host.ask("/workflow_templates")["motion-inversion"]) == shipped
+    address = f"{host.address}/api/workflow_templates/motion-inversion/{shipped[0]}.jpg"
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        assert answer.read()[:2] == b"\xff\xd8"
