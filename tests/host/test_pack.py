@@ -44,7 +44,7 @@ def test_a_broken_diffusers_is_spoken_of_when_it_is_needed(tmp_path):
 
 def test_the_graphs_are_among_the_hosts_templates(host):
     shipped = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
-    assert sorted(host.ask("/workflow_templates")["motion-inversion"]) == shipped
+    assert set(host.ask("/workflow_templates")["motion-inversion"]) == set(shipped)  # twice where it is also installed
     address = f"{host.address}/api/workflow_templates/motion-inversion/{shipped[0]}.jpg"
     with urllib.request.urlopen(address, timeout=30) as answer:
         assert answer.read()[:2] == b"\xff\xd8"
