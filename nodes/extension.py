@@ -18,10 +18,8 @@ from .train_motion_embedding import TrainMotionEmbedding
 
 
 class MotionInversion(ComfyExtension):
-    async def on_load(self) -> None:
-        register_folders()
-
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        register_folders()  # here, as the hosts of today never call on_load, and the nodes' lists need them
         return [
             LoadReferenceVideo,
             RecolourReferenceVideo,

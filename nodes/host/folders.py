@@ -24,9 +24,6 @@ def register_folders() -> None:
     """Tell the host where motions are kept: `models/motion_embeddings`, and what a person's extra paths add."""
     folder_paths.add_model_folder_path(MOTION_FOLDER, os.path.join(folder_paths.models_dir, MOTION_FOLDER))
     folder_paths.folder_names_and_paths[MOTION_FOLDER][1].add(MOTION_SUFFIX)
-    paths, suffixes = folder_paths.folder_names_and_paths["diffusers"]
-    # so that the frontend sees the weights there, and offers a graph's missing model only where it is missing
-    folder_paths.folder_names_and_paths["diffusers"] = (paths, {*suffixes, MOTION_SUFFIX})
 
 
 def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:

@@ -64,22 +64,20 @@ class LiveHost:
             free.bind(("127.0.0.1", 0))
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
         self.log = work / "host.log"
-        for name in ("user/default", "input", "output", "temp", "custom_nodes", "models"):
+        for name in ("user/default", "input", "output", "temp", "custom_nodes", "models", "mounted"):
             (work / name).mkdir(parents=True, exist_ok=True)
         settings = {"Comfy.TutorialCompleted": True}  # else the template dialog covers the first start
         (work / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings))
-        (work / "custom_nodes" / "motion-inversion").symlink_to(PACK)
-        (work / "custom_nodes" / "probes").symlink_to(PROBES)
+        (work / "mounted" / "motion-inversion").symlink_to(PACK)
+        (work / "mounted" / "probes").symlink_to(PROBES)
 
     def start(self, patience: float = 180, python_path: Path | None = None) -> None:
         """python_path: a folder whose modules go before all others."""
         paths = self.work / "paths.yaml"
-        kinds = ("diffusers", "motion_embeddings", "checkpoints")
-        lines = [f"  {kind}: models/{kind}" for kind in kinds]
-        paths.write_text("\n".join(["tests:", f"  base_path: {self.work}", "  custom_nodes: custom_nodes", *lines, ""]))
-        folders = [f"--{name}-directory={self.work / name}" for name in ("user", "input", "output", "temp")]
+        paths.write_text(f"tests:\n  base_path: {self.work}\n  custom_nodes: mounted\n")
         port = self.address.rsplit(":", 1)[1]
-        command = [find_python(self.root), "main.py", "--cpu", "--port", port, "--disable-auto-launch", *folders]
+        command = [find_python(self.root), "main.py", "--cpu", "--port", port, "--disable-auto-launch"]
+        command += ["--base-directory", str(self.work)]
         command += ["--extra-model-paths-config", str(paths), "--database-url", "sqlite:///:memory:"]
         command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", "motion-inversion", "probes"]
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
