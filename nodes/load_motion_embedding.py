@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..motion_core.embedding import MotionEmbedding
-from .host.folders import find_motion, list_motions
+from .host.folders import explain_missing, find_motion, list_motions
 from .sockets import MotionEmbeddingSocket
 
 
@@ -22,6 +22,10 @@ class LoadMotionEmbedding(io.ComfyNode):
             ],
             outputs=[MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias and Apply.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, motion: str) -> bool | str:
+        return explain_missing(find_motion, motion)
 
     @classmethod
     def fingerprint_inputs(cls, motion: str) -> float:

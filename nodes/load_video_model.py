@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..motion_core.backbones.zeroscope.loading import load_model, stored_dtype
 from ..motion_core.errors import OptionError
 from .host.autoencoder import FramesVAE
-from .host.folders import find_model, list_models
+from .host.folders import explain_missing, find_model, list_models
 from .host.text import as_clip
 from .host.video_model import as_model
 
@@ -43,6 +43,10 @@ class LoadVideoDiffusionModel(io.ComfyNode):
                 io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str) -> bool | str:
+        return explain_missing(find_model, model)
 
     @classmethod
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import folder_paths
 
-from ...motion_core.errors import OptionError
+from ...motion_core.errors import MotionError, OptionError
 from ...motion_core.starter.folder import CLIP_FOLDER, find_starter
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 
@@ -68,7 +68,11 @@ def list_models() -> list[str]:
 def find_model(name: str) -> Path:
     if name == STARTER:
         return find_starter()
-    return _existing(inside(folder_paths.get_folder_paths("diffusers"), name, "the model"), "model")
+    return _existing(
+        inside(folder_paths.get_folder_paths("diffusers"), name, "the model"),
+        "model",
+        "the help page of Load Video Diffusion Model says how to get ZeroScope; put it there and press R",
+    )
 
 
 def list_motions() -> list[str]:
@@ -100,9 +104,16 @@ def motion_name(path: Path) -> str:
     return path.relative_to(next(root for root in roots if path.is_relative_to(root))).as_posix()
 
 
-def _existing(path: Path, what: str) -> Path:
+def explain_missing(find: Callable[[str], Path], name: str) -> bool | str:
+    """What a node answers when the host validates a name: True, or the sentence of the error."""
+    try:
+        find(name)
+    except MotionError as error:
+        return str(error)
+    return True
+
+
+def _existing(path: Path, what: str, cure: str = "put it there and press R to refresh the list") -> Path:
     if not path.exists():
-        raise OptionError(
-            f"the {what} {path.name} is not in {path.parent}; press R to refresh the list, or put it there"
-        )
+        raise OptionError(f"the {what} {path.name} is not in {path.parent}; {cure}")
     return path

@@ -217,3 +217,12 @@ def test_memory_that_runs_out(host):
     graph = Graph()
     model, _ = graphs.load(graph)
     assert host.run({**graph, "end": {"class_type": "ProbeModel", "inputs": {"model": out(model)}}})["end"] == untouched
+
+
+def test_a_model_and_a_motion_that_are_not_there(host):
+    graph = Graph()
+    graph.add("ProbeModel", model=out(graph.add("LoadVideoDiffusionModel", model="zeroscope_xl", dtype="as stored")))
+    assert "says how to get ZeroScope" in said_by(host, graph)
+    graph = Graph()
+    probe(graph, out(graph.add("LoadMotionEmbedding", motion="gallop.safetensors")))
+    assert "gallop.safetensors is not in" in said_by(host, graph)

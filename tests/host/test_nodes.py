@@ -236,3 +236,11 @@ def test_both_outputs_of_the_mix_start_the_sampler_at_its_noise_level(host):
     alpha_bar = float(schedule.alpha_bars[schedule.timesteps(steps)[0]])
     assert float(said[level].split()[-1]) == pytest.approx(alpha_bar**-0.5, rel=0.03)  # sqrt(1 + sigma^2)
     assert float(said[apart]) < 0.1 * float(said[plain])  # the host itself starts from sigma instead, .4 % less
+
+
+def test_the_hosts_own_plot_takes_the_losses(host):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    learnt = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=4)
+    plot = graph.add("LossGraphNode", loss=out(learnt, 1), filename_prefix="losses")
+    assert host.wait(host.queue(graph))[plot]["images"]
