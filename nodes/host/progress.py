@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import comfy.utils
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 CURVE_SIZE = (384, 192)
 CURVE_EVERY = 10
@@ -44,5 +44,6 @@ def draw_curve(losses: list[float], steps: int) -> Image.Image:
     draw = ImageDraw.Draw(image)
     if len(points) > 1:
         draw.line(points, fill=(120, 200, 255), width=2)
-    draw.text((10, 6), f"loss {means[-1]:.4f}   step {len(losses)} of {steps}", fill=(230, 230, 230))
+    said = f"loss {means[-1]:.4f}   step {len(losses)} of {steps}"
+    draw.text((width - 12, 8), said, fill=(230, 230, 230), anchor="ra", font=ImageFont.load_default(18))
     return image

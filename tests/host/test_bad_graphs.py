@@ -226,3 +226,11 @@ def test_a_model_and_a_motion_that_are_not_there(host):
     graph = Graph()
     probe(graph, out(graph.add("LoadMotionEmbedding", motion="gallop.safetensors")))
     assert "gallop.safetensors is not in" in said_by(host, graph)
+
+
+def test_a_mask_with_nothing_in_it(host):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    black = out(graph.add("SolidMask", value=0.0, width=64, height=64))
+    probe(graph, out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), mask=black)))
+    assert "mask is empty" in said_by(host, graph)

@@ -244,3 +244,17 @@ def test_the_hosts_own_plot_takes_the_losses(host):
     learnt = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=4)
     plot = graph.add("LossGraphNode", loss=out(learnt, 1), filename_prefix="losses")
     assert host.wait(host.queue(graph))[plot]["images"]
+
+
+def test_a_mask_says_where_the_motion_to_learn_is(host):
+    said = []
+    for value, width in ((1.0, 64), (1.0, 32)):
+        graph = Graph()
+        model, latent = graphs.load(graph)
+        white = graph.add("SolidMask", value=value, width=width, height=64)
+        black = graph.add("SolidMask", value=0.0, width=64, height=64)
+        mask = graph.add("MaskComposite", destination=out(black), source=out(white), x=0, y=0, operation="add")
+        learnt = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), mask=out(mask))
+        node = probe(graph, out(learnt))
+        said.append(host.run(graph)[node])
+    assert said[0] != said[1]

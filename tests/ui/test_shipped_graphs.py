@@ -53,13 +53,12 @@ def test_the_frontend_shows_it_with_nothing_missing(page, path):
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=NAMES)
-def test_it_runs_to_the_same_video_twice(page, host, path):
+def test_it_runs_to_the_same_video_each_time(page, host, path):
     browser.load(page, json.loads(path.read_text()))
     graph = page.evaluate("async () => (await window.app.graphToPrompt()).output")
     for node in graph.values():
         node["inputs"].update({name: value for name, value in QUICK.items() if name in node["inputs"]})
-    first, second = _run(host, graph), _run(host, graph)
-    assert first == second
+    assert len({_run(host, graph) for _ in range(3)}) == 1
 
 
 def _run(host, graph) -> str:
