@@ -21,9 +21,9 @@ def out(node: str, number: int = 0) -> list[Any]:
     return [node, number]
 
 
-def load(graph: Graph, frames: int = 16) -> tuple[str, str]:
+def load(graph: Graph, frames: int = 16, dtype: str = "as stored") -> tuple[str, str]:
     """The starter model and the reference through its autoencoder."""
-    model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype="as stored")
+    model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype=dtype)
     clip = graph.add(
         "LoadReferenceVideo",
         video="example: figure_eight.mp4",

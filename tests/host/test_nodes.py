@@ -258,3 +258,17 @@ def test_a_mask_says_where_the_motion_to_learn_is(host):
         node = probe(graph, out(learnt))
         said.append(host.run(graph)[node])
     assert said[0] != said[1]
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_half_precision_learns_and_moves(host, dtype):
+    graph = Graph()
+    model, latent = graphs.load(graph, dtype=dtype)
+    wanted, nothing = graphs.write(graph, model, "a blue square on a black ground"), graphs.write(graph, model, "")
+    motion = out(graphs.train(graph, out(model), latent, nothing, steps=3))
+    moved = graphs.sample(graph, graphs.apply(graph, out(model), motion, strength_v=3.0), wanted, nothing)
+    plain = graphs.sample(graph, out(model), wanted, nothing)
+    apart = graph.add("ProbeDifference", first=moved, second=plain)
+    frames = graph.add("ProbeNumbers", value=out(graph.add("VAEDecode", samples=moved, vae=out(model, 2))))
+    said = host.run(graph)
+    assert 0.01 < float(said[apart]) < 10 and "nan" not in said[frames]
