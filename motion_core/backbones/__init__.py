@@ -3,11 +3,12 @@
 from torch import nn
 
 from ..errors import ModelError
-from . import zeroscope
+from . import animatediff, zeroscope
+from .animatediff import sites as animatediff_sites
 from .sites import SITE_CHOICES, AttentionSite, group_by_block, select_sites
 from .zeroscope import sites as zeroscope_sites
 
-_FAMILIES = {zeroscope.FAMILY: zeroscope_sites}
+_FAMILIES = {zeroscope.FAMILY: zeroscope_sites, animatediff.FAMILY: animatediff_sites}
 
 __all__ = ["SITE_CHOICES", "AttentionSite", "family_of", "find_layers", "find_sites", "group_by_block", "select_sites"]
 

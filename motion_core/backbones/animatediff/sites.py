@@ -1,0 +1,84 @@
+"""The temporal self-attentions of motion modules, named as the motion-module files name their blocks.
+
+`down_blocks.0.motion_modules.1.temporal_transformer.transformer_blocks.0` and then `attn1`, `attn2` for the first and
+second self-attention. A second stacked motion model has the same blocks, behind `models.1.`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from ..sites import AttentionSite
+
+_OWN = ("attn1", "attn2")
+_DIFFUSERS = re.compile(r"^(?:(down|up)_blocks\.(\d+)|(mid)_block)\.motion_modules\.(\d+)$")
+_LEVELS = 4
+"""Of a Stable Diffusion 1.5 UNet; SDXL's has one less."""
+
+
+def find_sites(module: nn.Module) -> list[AttentionSite]:
+    """Sites in the order in which the model runs them; empty for a model without motion modules."""
+    found = list(_find_motion_modules(module))
+    levels = 1 + max((index for _, _, index, _ in found), default=_LEVELS - 1)
+    seen: Counter[str] = Counter()
+    sites = []
+    for motion_module, kind, index, number in found:
+        home = f"{kind}_block" if kind == "mid" else f"{kind}_blocks.{index}"
+        home = f"{home}.motion_modules.{number}"
+        level = {"down": index, "mid": levels - 1, "up": levels - 1 - index}[kind]
+        stack = f"models.{seen[home]}." if seen[home] else ""
+        seen[home] += 1
+        transformer = getattr(motion_module, "temporal_transformer", motion_module)
+        for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type, union-attr]
+            name = f"{stack}{home}.temporal_transformer.transformer_blocks.{depth}"
+            for own, attention in zip(_OWN, _self_attentions(block), strict=False):
+                layers = (attention.to_q, attention.to_k, attention.to_v)
+                sites.append(AttentionSite(f"{name}.{own}", *layers, layers[2].in_features, transformer, level, own))
+    return sites
+
+
+def find_layers(module: nn.Module) -> dict[int, list[nn.Module]]:
+    """Level -> the children of the blocks that run there: the host calls them one by one, never the blocks."""
+    if hasattr(module, "down_blocks"):
+        return _diffusers_layers(module)
+    layers: dict[int, list[nn.Module]] = {}
+    level = 0
+    for block in (*module.input_blocks, module.middle_block, *module.output_blocks):  # type: ignore[misc]
+        kinds = [type(child).__name__ for child in block]
+        layers.setdefault(level, []).extend(c for c in block if type(c).__name__ not in ("Downsample", "Upsample"))
+        level += ("Downsample" in kinds) - ("Upsample" in kinds)
+    return layers
+
+
+def _diffusers_layers(module: nn.Module) -> dict[int, list[nn.Module]]:
+    downs, ups = list(module.down_blocks), list(module.up_blocks)  # type: ignore[arg-type]
+    blocks = [*enumerate(downs), (len(downs) - 1, module.mid_block)]
+    blocks += [(len(ups) - 1 - index, block) for index, block in enumerate(ups)]
+    layers: dict[int, list[nn.Module]] = {}
+    for level, block in blocks:
+        for kind in ("resnets", "attentions", "motion_modules"):
+            layers.setdefault(level, []).extend(getattr(block, kind, None) or [])
+    return layers
+
+
+def _find_motion_modules(module: nn.Module) -> Iterator[tuple[nn.Module, str, int, int]]:
+    """(motion module, down, mid or up, block, number in the block) of each, in the order in which the model runs."""
+    order = ("down_blocks", "mid_block", "up_blocks")
+    for name, part in sorted(
+        module.named_modules(), key=lambda item: next((n for n, o in enumerate(order) if item[0].startswith(o)), -1)
+    ):
+        said = _DIFFUSERS.match(name)
+        if said:
+            yield part, said[1] or said[3], int(said[2] or 0), int(said[4])
+        elif hasattr(part, "temporal_transformer") and hasattr(part, "block_type"):
+            yield part, part.block_type, int(part.block_idx), int(part.module_idx)
+
+
+def _self_attentions(block: Any) -> list[Any]:
+    """The temporal self-attentions of a transformer block; cross-attentions to text are none."""
+    if hasattr(block, "attention_blocks"):
+        return [a for a in block.attention_blocks if not a.is_cross_attention]
+    return [a for a in (getattr(block, "attn1", None), getattr(block, "attn2", None)) if a is not None]

@@ -1,0 +1,121 @@
+"""The AnimateDiff family in diffusers' UNetMotionModel; as the host injects it, tests/host tries it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from motion_core.backbones import family_of, find_layers, find_sites, select_sites
+from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.embedding import MotionEmbedding
+from motion_core.errors import ModelError
+from motion_core.injection import inject
+from motion_core.learning import LearnConfig, fit
+from motion_core.schedule import NoiseSchedule
+
+CHANNELS = (32, 32, 64, 64)
+
+
+def build(**changes):
+    from diffusers import UNetMotionModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = UNetMotionModel(
+            sample_size=8, block_out_channels=CHANNELS, cross_attention_dim=16, num_attention_heads=4,
+            motion_num_attention_heads=2, **{"use_motion_mid_block": True, **changes},
+        ).eval()  # fmt: skip
+        for name, parameter in model.named_parameters():
+            if "motion_modules" in name and "proj_out" in name:  # zero at first, so that nothing would be felt
+                nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build()
+
+
+@pytest.fixture(scope="module")
+def denoiser(model):
+    return MotionUNetDenoiser(model, NoiseSchedule.scaled_linear())
+
+
+@pytest.fixture(scope="module")
+def learnt(denoiser, latents, text):
+    return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding
+
+
+def predict(denoiser, latents, text):
+    with torch.no_grad():
+        return denoiser.predict(latents, torch.tensor([500]), text)
+
+
+def test_sites_are_named_as_motion_module_files_name_them(model):
+    sites = find_sites(model)
+    assert family_of(model) == "animatediff"
+    tail = "temporal_transformer.transformer_blocks.0"
+    expected = [f"down_blocks.{b}.motion_modules.{m}.{tail}" for b in range(4) for m in range(2)]
+    expected += [f"mid_block.motion_modules.0.{tail}"]
+    expected += [f"up_blocks.{b}.motion_modules.{m}.{tail}" for b in range(4) for m in range(3)]
+    assert list(dict.fromkeys(site.block for site in sites)) == expected
+    assert [site.own for site in sites] == ["attn1", "attn2"] * 21
+    assert {site.block.split(".motion")[0] for site in select_sites(sites, "deepest")} == {
+        "down_blocks.3", "mid_block", "up_blocks.0",
+    }  # fmt: skip
+
+
+def test_v1_has_no_mid_block():
+    blocks = {site.block for site in find_sites(build(use_motion_mid_block=False))}
+    assert len(blocks) == 20 and not any("mid" in block for block in blocks)
+
+
+def test_layers_by_level_are_what_the_model_calls(model):
+    layers = find_layers(model)
+    assert sorted(layers) == [0, 1, 2, 3]
+    kinds = {type(layer).__name__ for level in layers.values() for layer in level}
+    assert kinds == {"ResnetBlock2D", "Transformer2DModel", "AnimateDiffTransformer3D"}
+
+
+def test_zero_is_no_patch_and_each_part_changes_the_result(denoiser, model, latents, text, learnt):
+    plain = predict(denoiser, latents, text)
+    zero = learnt.map(lambda _, t: torch.zeros_like(t), lambda _, t: torch.zeros_like(t))
+    with inject(model, zero):
+        assert torch.equal(predict(denoiser, latents, text), plain)
+    seen = [plain]
+    for qk, v in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
+        with inject(model, learnt, qk, v):
+            seen.append(predict(denoiser, latents, text))
+    for own in ("attn1", "attn2"):
+        alone = learnt.map(
+            lambda _, t: torch.zeros_like(t),
+            lambda name, t, own=own: t if name.endswith(own) else torch.zeros_like(t),
+        )
+        with inject(model, alone, 0.0, 5.0):
+            seen.append(predict(denoiser, latents, text))
+    assert all(not torch.equal(a, b) for i, a in enumerate(seen) for b in seen[:i])
+    assert torch.equal(predict(denoiser, latents, text), plain)
+
+
+@pytest.mark.parametrize("memory", ["balanced", "low"])
+def test_memory_modes_learn_the_same(denoiser, latents, text, learnt, memory):
+    other = fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory=memory)).embedding
+    for a, b in zip(learnt.parameters, other.parameters, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_file_comes_back_and_fits_another_length_and_size(model, denoiser, text, learnt, tmp_path):
+    learnt.save(tmp_path / "motion.safetensors")
+    kept = MotionEmbedding.load(tmp_path / "motion.safetensors")
+    assert kept.family == "animatediff"
+    wider = torch.randn(2, 4, 6, 16, 8, generator=torch.Generator().manual_seed(2))
+    plain = predict(denoiser, wider, text.expand(2, -1, -1))
+    with inject(model, kept):
+        assert not torch.equal(predict(denoiser, wider, text.expand(2, -1, -1)), plain)
+
+
+def test_another_family_is_one_sentence(model, learnt):
+    said = "zeroscope family and the model is of the animatediff family"
+    with pytest.raises(ModelError, match=said), inject(model, replace(learnt, family="zeroscope")):
+        pass
