@@ -7,7 +7,8 @@ that holds them: a host may call the children one by one and never the block its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ def checkpointed(layers: list[nn.Module]) -> Iterator[None]:
     try:
         for layer in layers:
             wrapped.append((layer, "forward" in vars(layer), vars(layer).get("forward")))
-            layer.forward = _forgetful(layer.forward)  # type: ignore[method-assign]
+            layer.forward = _forgetful(layer, layer.forward)  # type: ignore[method-assign]
         yield
     finally:
         for layer, had_own, own in wrapped:
@@ -36,13 +37,47 @@ def checkpointed(layers: list[nn.Module]) -> Iterator[None]:
                 del layer.forward
 
 
-def _forgetful(forward: Callable[..., Any]) -> Callable[..., Any]:
+def _forgetful(layer: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    kinds = [kind for part in layer.modules() for kind in type(part).__mro__ if issubclass(kind, nn.GroupNorm)]
+
     def run(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
-        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+        then = {kind: _functions(kind) for kind in kinds}
+        return checkpoint(
+            forward,
+            *args,
+            use_reentrant=False,
+            preserve_rng_state=False,
+            context_fn=lambda: (nullcontext(), _norms_as(then)),
+            **kwargs,
+        )
 
     return run
+
+
+def _functions(kind: type) -> dict[str, Any]:
+    return {name: member for name, member in vars(kind).items() if isinstance(member, FunctionType)}
+
+
+@contextmanager
+def _norms_as(then: dict[type, dict[str, Any]]) -> Iterator[None]:
+    """Give group norms the functions that they had in the forward: a host may swap them for the forward alone
+    (AnimateDiff-Evolved does, for v1 motion modules), and the second forward comes after.
+    """
+    now = {kind: _functions(kind) for kind in then}
+    try:
+        _set_functions(then)
+        yield
+    finally:
+        _set_functions(now)
+
+
+def _set_functions(functions: dict[type, dict[str, Any]]) -> None:
+    for kind, members in functions.items():
+        for name, member in members.items():
+            if vars(kind).get(name) is not member:
+                setattr(kind, name, member)
 
 
 def choose_layers(layers_by_level: dict[int, list[nn.Module]], memory: str) -> list[nn.Module]:

@@ -19,15 +19,25 @@ from .embedding import Grid, MotionEmbedding, names_for
 from .errors import ModelError, OptionError
 
 
+@dataclass(frozen=True)
+class Window:
+    """Which frames of a longer clip a forward sees. frames: their numbers; length: the whole clip's."""
+
+    frames: tuple[int, ...]
+    length: int
+
+
 @dataclass
 class Injection:
     """A motion at work in a model.
 
     active: whether forwards feel it now. gate: how much of it each batch entry feels, (B,), or None for all of it.
+    window: the motion is stretched over the whole clip and these frames of it are felt; None: over what a forward sees.
     """
 
     active: bool = True
     gate: Tensor | None = None
+    window: Window | None = None
     grids: dict[str, Grid] = field(default_factory=dict)
 
 
@@ -117,20 +127,26 @@ class _Addition:
                 f"{self.site.name} runs on {rows} places and the motion has {places}; "
                 "the frames given to the model do not fit its size"
             )
-        by_branch = tokens.reshape(len(gate), -1, places, frames, channels)
+        # views all along, so that the sum lies in memory as the tokens do: elsewise a zero could change rounding
+        by_branch = tokens.unflatten(0, (len(gate), -1, places))
         if self.live.gate is None:
             shifted = by_branch + added
         else:
             shifted = by_branch + gate.to(tokens).reshape(-1, 1, 1, 1, 1) * added
-        return (shifted.reshape(tokens.shape), *rest)
+        return (shifted.flatten(0, 2), *rest)
 
     def _fitted(self, frames: int, like: Tensor) -> Tensor:
         """The embedding at the live length and grid, times its strength: kept, unless it is being learnt."""
         grid = self.live.grids.get(self.site.block)
-        key = (frames, grid, like.device, like.dtype)
+        window = self.live.window
+        key = (frames, window, grid, like.device, like.dtype)
         if self.last is not None and self.last[0] == key:
             return self.last[1]
-        fitted = (self.embedding.fitted(self.kind, self.name, frames, grid) * self.strength).to(like)
+        if window is None:
+            rows = self.embedding.fitted(self.kind, self.name, frames, grid)
+        else:
+            rows = self.embedding.fitted(self.kind, self.name, window.length, grid)[:, list(window.frames)]
+        fitted = (rows * self.strength).to(like)
         if not fitted.requires_grad:
             self.last = (key, fitted)
         return fitted

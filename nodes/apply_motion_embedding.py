@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..motion_core.embedding import MotionEmbedding
 from ..motion_core.sampling import BRANCHES, ApplyConfig
-from .host.motion_patch import apply_motion
+from .host.motion_patch import FRAME_INDICES, apply_motion
 from .sockets import MotionEmbeddingSocket
 
 
@@ -52,6 +52,14 @@ class ApplyMotionEmbedding(io.ComfyNode):
                 io.Float.Input(
                     "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."
                 ),
+                io.Combo.Input(
+                    "frame_index",
+                    options=list(FRAME_INDICES),
+                    default="window",
+                    optional=True,
+                    tooltip="With sliding context windows: window repeats the motion in each, absolute stretches it "
+                    "over the whole clip.",
+                ),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
@@ -66,6 +74,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
         branches: str,
         start: float,
         end: float,
+        frame_index: str = "window",
     ) -> io.NodeOutput:
         config = ApplyConfig(strength_qk, strength_v, "none", branches, start, end)
-        return io.NodeOutput(apply_motion(model, motion, config))
+        return io.NodeOutput(apply_motion(model, motion, config, frame_index))

@@ -14,7 +14,7 @@ from ...motion_core.errors import OptionError
 from ...motion_core.learning import LearnConfig, Learnt, fit
 from ...motion_core.sampling import invert
 from .progress import learning_progress, sampling_progress
-from .running import HostDenoiser, run_in_host, thaw
+from .running import HostDenoiser, run_in_host, thawed
 
 LATENT_PIXELS = 8
 """Pixels to a latent pixel, along each side, of every model family that is supported."""
@@ -37,10 +37,9 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
     found: list[Learnt] = []
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
-        thaw(denoiser.base)
         _thaw_conditioning(denoiser.guider.conds)
         weights = None if mask is None else _shrink(mask.clone(), clip)
-        with torch.inference_mode(False):
+        with torch.inference_mode(False), thawed(denoiser.base):
             versions = denoiser.base.process_latent_in(latents.clone().to(clip)).unflatten(0, (-1, frames))
             versions = versions.transpose(1, 2)  # (K, C, N, h, w)
             found.append(fit(denoiser, versions, _NO_TEXT, config, learning_progress(config.steps), weights))

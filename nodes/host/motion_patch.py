@@ -9,9 +9,13 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ...motion_core.embedding import MotionEmbedding
-from ...motion_core.injection import inject, match_sites
+from ...motion_core.errors import OptionError
+from ...motion_core.injection import Window, inject, match_sites
 from ...motion_core.sampling import ApplyConfig
 from .video_model import find_attention_owner
+
+FRAME_INDICES = ("window", "absolute")
+"""What sliding context windows do to a motion: it is repeated in each, or stretched over the whole clip."""
 
 _CONDITIONAL = 0
 """How the host marks the prompted half of guidance in `cond_or_uncond`."""
@@ -20,7 +24,17 @@ _CONDITIONAL = 0
 class MotionPatch:
     """Lets every forward of the wrapped diffusion model feel a motion. Nothing of it stays in the model."""
 
-    def __init__(self, embedding: MotionEmbedding, config: ApplyConfig, highest_sigma: float, lowest_sigma: float):
+    def __init__(
+        self,
+        embedding: MotionEmbedding,
+        config: ApplyConfig,
+        highest_sigma: float,
+        lowest_sigma: float,
+        frame_index: str = "window",
+    ):
+        if frame_index not in FRAME_INDICES:
+            raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
+        self.frame_index = frame_index
         self.embedding = embedding.debiased(config.debias) if embedding.debiased_by == "none" else embedding
         self.config = config
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
@@ -31,6 +45,8 @@ class MotionPatch:
             return executor(x, timesteps, *args, **kwargs)
         module = find_attention_owner(executor.class_obj)
         with inject(module, self.embedding, self.config.strength_qk, self.config.strength_v) as injection:
+            if self.frame_index == "absolute":
+                injection.window = find_window(options)
             if self.config.branches == "conditional":
                 branches = options.get("cond_or_uncond") or [_CONDITIONAL]
                 injection.gate = torch.tensor([float(branch == _CONDITIONAL) for branch in branches])
@@ -41,17 +57,27 @@ class MotionPatch:
         return sigmas is None or self.lowest_sigma <= float(sigmas.max()) <= self.highest_sigma
 
 
-def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig) -> Any:
+def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, frame_index: str = "window") -> Any:
     """A clone of MODEL that feels the motion. Raises ModelError when the model has no such attention site."""
     if not model.injections:  # else temporal attention is put in while it samples, and the patch finds out then
         match_sites(find_attention_owner(model.model.diffusion_model), embedding)
     sampling = model.get_model_object("model_sampling")
-    patch = MotionPatch(
-        embedding, config, sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end)
-    )
+    felt_from, felt_to = sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end)
+    patch = MotionPatch(embedding, config, felt_from, felt_to, frame_index)
     clone = model.clone()
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, f"motion {uuid.uuid4()}", patch)
     return clone
+
+
+def find_window(options: dict[str, Any]) -> Window | None:
+    """Which frames this forward sees, where it slides over a longer clip: as AnimateDiff-Evolved or the host says."""
+    said = options.get("ad_params") or {}
+    if said.get("sub_idxs") is not None:
+        return Window(tuple(said["sub_idxs"]), int(said["full_length"]))
+    window = options.get("context_window")
+    if window is not None and getattr(window, "total_frames", 0):
+        return Window(tuple(window.index_list), int(window.total_frames))
+    return None
 
 
 def _find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

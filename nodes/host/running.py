@@ -4,7 +4,8 @@ hooks, context options) is in place, the model is loaded whole, and conditioning
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management
@@ -97,13 +98,29 @@ def run_in_host(
     return guider.sample(torch.zeros_like(latents), latents, _Job(work), sigmas, disable_pbar=True)
 
 
-def thaw(module: nn.Module) -> None:
-    """Replace inference tensors, which no backward can pass, by equal ordinary ones: one at a time, for memory."""
-    with torch.inference_mode(False):
-        for part in module.modules():
-            for name, parameter in part.named_parameters(recurse=False):
-                if parameter.is_inference():
-                    part._parameters[name] = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
-            for name, buffer in part.named_buffers(recurse=False):
-                if buffer is not None and buffer.is_inference():
-                    part._buffers[name] = buffer.clone()
+@contextmanager
+def thawed(module: nn.Module) -> Iterator[None]:
+    """Within the block, inference tensors, which no backward can pass, are equal ordinary ones.
+
+    One at a time, for memory; on a GPU for good, as two copies may not fit. On a CPU the tensors come back: a copy lies
+    elsewhere in memory, and kernels that look at alignment would round differently ever after.
+    """
+    kept: list[tuple[dict[str, Any], str, Tensor]] = []
+    try:
+        with torch.inference_mode(False):
+            for part in module.modules():
+                for tensors in (part._parameters, part._buffers):
+                    for name, tensor in tensors.items():
+                        if tensor is not None and tensor.is_inference():
+                            if tensor.device.type == "cpu":
+                                kept.append((tensors, name, tensor))
+                            tensors[name] = _thaw(tensor)
+        yield
+    finally:
+        for tensors, name, tensor in kept:
+            tensors[name] = tensor
+
+
+def _thaw(tensor: Tensor) -> Tensor:
+    copy = tensor.detach().clone()
+    return nn.Parameter(copy, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else copy

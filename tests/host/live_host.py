@@ -15,6 +15,7 @@ from typing import Any
 
 PACK = Path(__file__).resolve().parents[2]
 PROBES = Path(__file__).with_name("probes")
+ANIMATEDIFF = "ComfyUI-AnimateDiff-Evolved"
 USUAL = Path.home() / "comfy" / "ComfyUI"
 HOW_TO_GET_ONE = (
     "no ComfyUI was found: name one in COMFYUI_PATH, put this pack into a ComfyUI's custom_nodes, or install one to "
@@ -70,6 +71,11 @@ class LiveHost:
         (work / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings))
         (work / "mounted" / "motion-inversion").symlink_to(PACK)
         (work / "mounted" / "probes").symlink_to(PROBES)
+        self.packs = ["motion-inversion", "probes"]
+        if (root / "custom_nodes" / ANIMATEDIFF).is_dir():
+            (work / "mounted" / ANIMATEDIFF).symlink_to(root / "custom_nodes" / ANIMATEDIFF)
+            (work / "mounted" / "tiny_animatediff").symlink_to(Path(__file__).with_name("tiny_animatediff"))
+            self.packs += [ANIMATEDIFF, "tiny_animatediff"]
 
     def start(self, patience: float = 180, python_path: Path | None = None) -> None:
         """python_path: a folder whose modules go before all others."""
@@ -79,7 +85,7 @@ class LiveHost:
         command = [find_python(self.root), "main.py", "--cpu", "--port", port, "--disable-auto-launch"]
         command += ["--base-directory", str(self.work)]
         command += ["--extra-model-paths-config", str(paths), "--database-url", "sqlite:///:memory:"]
-        command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", "motion-inversion", "probes"]
+        command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", *self.packs]
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         if python_path is not None:
             clean["PYTHONPATH"] = str(python_path)

@@ -10,7 +10,7 @@ from motion_core.backbones import family_of, find_layers, find_sites, select_sit
 from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.embedding import MotionEmbedding
 from motion_core.errors import ModelError
-from motion_core.injection import inject
+from motion_core.injection import Window, inject
 from motion_core.learning import LearnConfig, fit
 from motion_core.schedule import NoiseSchedule
 
@@ -119,3 +119,41 @@ def test_another_family_is_one_sentence(model, learnt):
     said = "zeroscope family and the model is of the animatediff family"
     with pytest.raises(ModelError, match=said), inject(model, replace(learnt, family="zeroscope")):
         pass
+
+
+def test_norms_that_are_swapped_for_the_forward_are_swapped_in_recomputation(denoiser, latents, text, monkeypatch):
+    class Swapping(MotionUNetDenoiser):
+        """As AnimateDiff-Evolved predicts with v1 motion modules: another group norm while the forward runs."""
+
+        def predict(self, z, t, text):
+            with pytest.MonkeyPatch.context() as swap:
+                whole = nn.GroupNorm.forward
+                swap.setattr(nn.GroupNorm, "forward", lambda norm, x: whole(norm, x) * 0.9)
+                return super().predict(z, t, text)
+
+    swapping = Swapping(denoiser.module, denoiser.schedule)
+    before = nn.GroupNorm.forward
+    fast, low, other = (
+        fit(d, latents, text, LearnConfig(steps=2, sites="deepest", memory=memory, learning_rate=0.1)).embedding
+        for d, memory in ((swapping, "fast"), (swapping, "low"), (denoiser, "fast"))
+    )
+    assert nn.GroupNorm.forward is before
+    for a, b in zip(fast.parameters, low.parameters, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+    assert any(
+        not torch.allclose(a, b, rtol=1e-3, atol=1e-5) for a, b in zip(fast.parameters, other.parameters, strict=True)
+    )
+
+
+def test_a_window_feels_its_part_of_the_whole_motion(denoiser, model, text, learnt):
+    clip = torch.randn(1, 4, 4, 8, 12, generator=torch.Generator().manual_seed(3))
+    with inject(model, learnt) as injection:
+        plain = predict(denoiser, clip, text)
+        injection.window = Window((0, 1, 2, 3), 4)
+        assert torch.equal(predict(denoiser, clip, text), plain)
+        injection.window = Window((4, 5, 6, 7), 8)
+        late = predict(denoiser, clip, text)
+    cut = learnt.resized(8, dict(learnt.grids)).map(lambda _, t: t[:, 4:], lambda _, t: t[:, 4:])
+    with inject(model, cut):
+        torch.testing.assert_close(predict(denoiser, clip, text), late)
+    assert not torch.equal(plain, late)

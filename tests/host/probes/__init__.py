@@ -1,12 +1,14 @@
 """Nodes for the tests only: what a socket holds, said as text."""
 
 import hashlib
+import sys
 
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
 import comfy.patcher_extension
+import comfy.samplers
 import comfy.supported_models_base
 import comfy.utils
 import torch
@@ -192,6 +194,92 @@ class ProbeNoMemory(_Changed):
         return (clone,)
 
 
+class ProbePart:
+    """A motion of which only some tensors are left: those whose kind (qk, v) and name match."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "keep"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"motion": ("MOTION_EMBEDDING",), "part": ("STRING", {})}}
+
+    def keep(self, motion, part):
+        def on(kind):
+            return lambda name, t: t if f"{name}.{kind}".endswith(part) else torch.zeros_like(t)
+
+        return (motion.map(on("qk"), on("v")),)
+
+
+class ProbeLoss(_Probe):
+    """The error of the noise prediction at one noise level, under one noise, in the host's own sampling."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "latent": ("LATENT",), "positive": ("CONDITIONING",)}}
+
+    def say(self, model, latent, positive):
+        samples = latent["samples"]
+        noise = torch.randn(samples.shape, generator=torch.Generator().manual_seed(5))
+        found = []
+
+        class Once(comfy.samplers.Sampler):
+            def sample(self, wrap, sigmas, extra_args, callback, noise_, latent_image=None, *rest, **more):
+                sigma = wrap.inner_model.model_sampling.sigmas[500]
+                x0 = wrap(latent_image + noise * sigma, sigma.expand(len(noise)), **extra_args)
+                found.append(float(((latent_image + noise * sigma - x0) / sigma - noise).square().mean()))
+                return latent_image
+
+        guider = comfy.samplers.CFGGuider(model)
+        guider.inner_set_conds({"positive": positive})
+        guider.set_cfg(1.0)
+        guider.sample(torch.zeros_like(samples), samples, Once(), torch.tensor([1.0, 0.0]), disable_pbar=True)
+        return {"ui": {"text": [f"{found[0]:.6f}"]}}
+
+
+class ProbeByHeart(_Probe):
+    """The error at one noise level under one noise, before and after eight steps on just that."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "latent": ("LATENT",), "positive": ("CONDITIONING",)}}
+
+    def say(self, model, latent, positive):
+        core, running = _of_the_pack("motion_core.learning"), _of_the_pack("nodes.host.running")
+        losses = []
+
+        def work(denoiser, clip):
+            with torch.inference_mode(False), running.thawed(denoiser.base), core.frozen(denoiser.module):
+                x0, text, t = clip.clone(), torch.zeros(1, 1, 1), torch.tensor([500])
+                noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(5))
+                sites = core.find_sites(denoiser.module)
+                grids = core.measure_grids(denoiser, sites, x0, text)
+                embedding = core.MotionEmbedding.zeros("animatediff", sites, grids, x0.shape[2])
+                optimiser = torch.optim.Adam([p.requires_grad_() for p in embedding.parameters], lr=0.1)
+                with core.inject(denoiser.module, embedding), torch.enable_grad():
+                    for _ in range(9):
+                        z = denoiser.schedule.add_noise(x0, noise, t)
+                        loss = (denoiser.predict(z, t, text) - noise).square().mean()
+                        optimiser.zero_grad()
+                        loss.backward()
+                        optimiser.step()
+                        losses.append(loss.item())
+            return clip
+
+        with torch.inference_mode(False):
+            running.run_in_host(model, _thawed(positive), latent["samples"].clone(), work, learning=True)
+        return {"ui": {"text": [f"{losses[0]:.6f} {losses[-1]:.6f}"]}}
+
+
+def _of_the_pack(name):
+    return next(module for key, module in sys.modules.items() if key.endswith(f"motion-inversion.{name}"))
+
+
+def _thawed(conditioning):
+    return [[tensor.clone(), dict(extra)] for tensor, extra in conditioning]
+
+
 class ProbeStillModel(_Changed):
     """A MODEL of another kind: it makes pictures and has no temporal attention."""
 
@@ -206,6 +294,6 @@ class ProbeStillModel(_Changed):
 
 PROBES = (
     ProbeDigest, ProbeModel, ProbeNumbers, ProbeCancelAt, ProbeForward, ProbeDifference, ProbeLittleMemory,
-    ProbeNoMemory, ProbeStillModel,
+    ProbeNoMemory, ProbePart, ProbeLoss, ProbeByHeart, ProbeStillModel,
 )  # fmt: skip
 NODE_CLASS_MAPPINGS = {probe.__name__: probe for probe in PROBES}

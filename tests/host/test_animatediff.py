@@ -1,0 +1,210 @@
+"""AnimateDiff-Evolved on a live host: its real loaders, injection and samplers, on tiny files of random weights."""
+
+import pytest
+
+from tests.host import graphs
+from tests.host.graphs import Graph, out, probe
+from tests.host.live_host import ANIMATEDIFF, Failed, Interrupted
+
+VERSIONS = ("tiny_v1", "tiny_v2", "tiny_v3")
+HOW_TO_GET_IT = f"the host has no {ANIMATEDIFF}; put it into its custom_nodes"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def animatediff(host):
+    if ANIMATEDIFF not in host.packs:
+        pytest.skip(HOW_TO_GET_IT)
+
+
+def load(graph, version="tiny_v3", weights="default", context=None, stacked=None):
+    """MODEL with motion modules, as people load it."""
+    model = graph.add("UNETLoader", unet_name="tiny_sd15.safetensors", weight_dtype=weights)
+    motion_models = None
+    for name in filter(None, (stacked, version)):
+        loaded = graph.add("ADE_LoadAnimateDiffModel", model_name=f"{name}.safetensors")
+        before = {"prev_m_models": motion_models} if motion_models else {}
+        kind = "ADE_ApplyAnimateDiffModel" if before else "ADE_ApplyAnimateDiffModelSimple"
+        span = {"start_percent": 0.0, "end_percent": 1.0} if before else {}
+        motion_models = out(graph.add(kind, motion_model=out(loaded), **span, **before))
+    options = {"context_options": context} if context else {}
+    return out(
+        graph.add(
+            "ADE_UseEvolvedSampling", model=out(model), beta_schedule="autoselect", m_models=motion_models, **options
+        )
+    )
+
+
+def begin(frames=16, **options):
+    graph = Graph()
+    model = load(graph, **options)
+    wanted, nothing = out(graph.add("ProbeText", text="a dog")), out(graph.add("ProbeText", text=""))
+    clip = graph.add("ProbeClip", frames=frames, side=8)
+    return graph, model, clip, wanted, nothing
+
+
+def learn(graph, model, clip, wanted, **changes):
+    usual = {"preset": "official", "steps": 3, "sites": "all", "learning_rate": 0.1}
+    return out(graphs.train(graph, model, clip, wanted, **{**usual, **changes}))
+
+
+def sample(graph, model, wanted, nothing, frames=16):
+    return graphs.sample(graph, model, wanted, nothing, steps=2, frames=frames)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_applied_plain_applied(host, version):
+    graph, model, clip, wanted, nothing = begin(version=version)
+    node = probe(graph, sample(graph, model, wanted, nothing))
+    alone = host.run(graph)[node]
+    host.forget()  # else the host would hand out what it made before
+    graph, model, clip, wanted, nothing = begin(version=version)
+    motion = learn(graph, model, clip, wanted)
+    felt = graphs.apply(graph, model, motion)
+    nodes = []
+    for seen in (felt, model, graphs.apply(graph, model, motion)):
+        nodes.append(probe(graph, sample(graph, seen, wanted, nothing)))
+    said = host.run(graph)
+    first, second, third = (said[node] for node in nodes)
+    assert first == third != second == alone
+
+
+def test_nothing_felt_is_nothing_changed_and_each_part_is_felt(host):
+    graph, model, clip, wanted, nothing = begin()
+    plain = probe(graph, sample(graph, model, wanted, nothing))
+    host.run(graph)  # before learning: the host keeps it, so that it is compared with what is sampled after
+    motion = learn(graph, model, clip, wanted)
+    none = [
+        graphs.apply(graph, model, motion, strength_qk=0.0, strength_v=0.0),
+        graphs.apply(graph, model, out(graph.add("ProbePart", motion=motion, part="nothing"))),
+    ]
+    parts = [
+        graphs.apply(graph, model, out(graph.add("ProbePart", motion=motion, part=part)))
+        for part in ("qk", ".v", "attn1.v", "attn2.v")
+    ]
+    same = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in none]
+    other = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in parts]
+    said = host.run(graph)
+    assert {said[node] for node in same} == {said[plain]}
+    assert len({said[node] for node in (plain, *other)}) == 5
+
+
+def test_guidance_in_one_batch_or_apart(host):
+    for branches in ("both", "conditional"):
+        graph, model, clip, wanted, nothing = begin()
+        felt = graphs.apply(graph, model, learn(graph, model, clip, wanted), branches=branches, strength_v=3.0)
+        apart = out(graph.add("ProbeLittleMemory", model=felt))
+        together = sample(graph, felt, wanted, nothing)
+        same = graph.add("ProbeDifference", first=together, second=sample(graph, apart, wanted, nothing))
+        moved = graph.add("ProbeDifference", first=together, second=sample(graph, model, wanted, nothing))
+        said = host.run(graph)
+        assert float(said[same]) < 1e-2 * float(said[moved])
+
+
+def test_sliding_windows_in_both_ways(host):
+    graph = Graph()
+    context = graph.add("ADE_StandardStaticContextOptions", context_length=16, context_overlap=4)
+    model = load(graph, context=out(context))
+    wanted, nothing = out(graph.add("ProbeText", text="a dog")), out(graph.add("ProbeText", text=""))
+    motion = learn(graph, load(graph), graph.add("ProbeClip", frames=16, side=8), wanted)
+    nodes = [probe(graph, sample(graph, model, wanted, nothing, frames=32))]
+    for how in ("window", "absolute"):
+        felt = graphs.apply(graph, model, motion, frame_index=how)
+        nodes.append(probe(graph, sample(graph, felt, wanted, nothing, frames=32)))
+    said = host.run(graph)
+    assert len({said[node] for node in nodes}) == 3
+
+
+def test_two_stacked_motion_models(host):
+    graph, model, clip, wanted, nothing = begin(stacked="tiny_v2")
+    motion = learn(graph, model, clip, wanted)
+    plain = probe(graph, sample(graph, model, wanted, nothing))
+    felt = probe(graph, sample(graph, graphs.apply(graph, model, motion), wanted, nothing))
+    said = host.run(graph)
+    assert said[plain] != said[felt]
+
+
+@pytest.mark.parametrize("weights", ["default", "fp8_e4m3fn"])
+@pytest.mark.parametrize("memory", ["fast", "low"])
+def test_learning_lowers_the_error_and_leaves_the_model_alone(host, weights, memory):
+    said = []
+    for _ in range(2):
+        graph, model, clip, wanted, nothing = begin(weights=weights)
+        motion = learn(graph, model, clip, wanted, steps=8, memory=memory)
+        learnt, first = probe(graph, motion), graph.add("ProbeModel", model=model)
+        before = probe(graph, sample(graph, model, wanted, nothing))
+        without = graph.add("ProbeLoss", model=model, latent=out(clip), positive=wanted)
+        felt = graphs.apply(graph, model, motion)
+        withit = graph.add("ProbeLoss", model=felt, latent=out(clip), positive=wanted)
+        after = graph.add("ProbeModel", model=model, after=motion)
+        shown = host.run(graph)
+        assert shown[first] == shown[after]
+        said.append((shown[learnt], shown[before], shown[withit]))
+        assert float(shown[withit]) < 0.9 * float(shown[without])  # 1 is all that a random model can reach
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("weights", ["default", "fp8_e4m3fn"])
+def test_one_noise_at_one_level_is_learnt_by_heart(host, weights):
+    graph, model, clip, wanted, _ = begin(weights=weights)
+    node = graph.add("ProbeByHeart", model=model, latent=out(clip), positive=wanted)
+    first, last = map(float, host.run(graph)[node].split())
+    assert last < 2 / 3 * first
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_memory_modes_learn_the_same(host, version):
+    losses = []
+    for memory in ("fast", "balanced", "low"):
+        graph, model, clip, wanted, _ = begin(version=version)
+        felt = graphs.apply(graph, model, learn(graph, model, clip, wanted, memory=memory))
+        node = graph.add("ProbeLoss", model=felt, latent=out(clip), positive=wanted)
+        losses.append(float(host.run(graph)[node]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3) == pytest.approx(losses[2], rel=1e-3)
+
+
+def test_cancelled_at_any_step_nothing_is_left(host):
+    graph, model, clip, wanted, _ = begin()
+    node = probe(graph, learn(graph, model, clip, wanted, steps=20))
+    expected = host.run(graph)[node]
+    graph, model, *_ = begin()
+    look = graph.add("ProbeModel", model=model)
+    untouched = host.run(graph)[look]
+    for step in range(1, 21):
+        graph, model, clip, wanted, _ = begin()
+        armed = out(graph.add("ProbeCancelAt", model=model, step=step))
+        probe(graph, learn(graph, armed, clip, wanted, steps=20, seed=step))
+        with pytest.raises(Interrupted):
+            host.run(graph)
+    graph, model, *_ = begin()  # the very model that was cancelled on: what any of them left would be seen
+    look = graph.add("ProbeModel", model=model)
+    assert host.run(graph)[look] == untouched
+    host.forget()
+    graph, model, clip, wanted, _ = begin()
+    node = probe(graph, learn(graph, model, clip, wanted, steps=20))
+    assert host.run(graph)[node] == expected
+
+
+def failing(host, graph) -> str:
+    with pytest.raises(Failed) as caught:
+        host.run(graph)
+    return caught.value.said
+
+
+def test_a_model_without_motion_modules(host):
+    graph, model, clip, wanted, nothing = begin()
+    still = out(graph.add("UNETLoader", unet_name="tiny_sd15.safetensors", weight_dtype="default"))
+    probe(graph, learn(graph, still, clip, wanted))
+    assert "no temporal attention" in failing(host, graph)
+    graph, model, clip, wanted, nothing = begin()
+    still = out(graph.add("UNETLoader", unet_name="tiny_sd15.safetensors", weight_dtype="default"))
+    probe(graph, sample(graph, graphs.apply(graph, still, learn(graph, model, clip, wanted)), wanted, nothing))
+    assert "no temporal attention" in failing(host, graph)
+
+
+def test_a_motion_of_the_other_family(host):
+    graph, model, clip, wanted, nothing = begin()
+    starter, latent = graphs.load(graph)
+    motion = out(graphs.train(graph, out(starter), latent, graphs.write(graph, starter, "")))
+    probe(graph, sample(graph, graphs.apply(graph, model, motion), wanted, nothing))
+    said = failing(host, graph)
+    assert "zeroscope family" in said and "animatediff family" in said
