@@ -163,24 +163,24 @@ def test_memory_modes_learn_the_same(host, version):
 
 
 def test_cancelled_at_any_step_nothing_is_left(host):
-    graph, model, clip, wanted, _ = begin()
-    node = probe(graph, learn(graph, model, clip, wanted, steps=20))
+    graph, model, clip, wanted, _ = begin(frames=8)
+    node = probe(graph, learn(graph, model, clip, wanted, steps=20, sites="deepest"))
     expected = host.run(graph)[node]
-    graph, model, *_ = begin()
+    graph, model, *_ = begin(frames=8)
     look = graph.add("ProbeModel", model=model)
     untouched = host.run(graph)[look]
     for step in range(1, 21):
-        graph, model, clip, wanted, _ = begin()
+        graph, model, clip, wanted, _ = begin(frames=8)
         armed = out(graph.add("ProbeCancelAt", model=model, step=step))
-        probe(graph, learn(graph, armed, clip, wanted, steps=20, seed=step))
+        probe(graph, learn(graph, armed, clip, wanted, steps=20, sites="deepest", seed=step))
         with pytest.raises(Interrupted):
             host.run(graph)
-    graph, model, *_ = begin()  # the very model that was cancelled on: what any of them left would be seen
+    graph, model, *_ = begin(frames=8)  # the very model that was cancelled on: what any of them left would be seen
     look = graph.add("ProbeModel", model=model)
     assert host.run(graph)[look] == untouched
     host.forget()
-    graph, model, clip, wanted, _ = begin()
-    node = probe(graph, learn(graph, model, clip, wanted, steps=20))
+    graph, model, clip, wanted, _ = begin(frames=8)
+    node = probe(graph, learn(graph, model, clip, wanted, steps=20, sites="deepest"))
     assert host.run(graph)[node] == expected
 
 

@@ -20,6 +20,8 @@ class _Anything(str):
 
 
 ANYTHING = _Anything("*")
+INJECTED = "temporal_transformer"
+"""In the names of what AnimateDiff-Evolved puts into a UNet while it samples, and takes out some time later."""
 
 
 def _tensors(value):
@@ -72,8 +74,9 @@ class ProbeModel(_Probe):
 
     def say(self, model, after=None):
         module = model.model.diffusion_model
-        weights = digest(dict(sorted(module.state_dict().items())).values())
-        wanting = sum(p.requires_grad for p in module.parameters())
+        own_names = [name for name in sorted(module.state_dict()) if INJECTED not in name]
+        weights = digest(module.state_dict()[name] for name in own_names)
+        wanting = sum(p.requires_grad for name, p in module.named_parameters() if INJECTED not in name)
         hooks = sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in module.modules())
         own = sum("forward" in vars(m) for m in module.modules())
         return {"ui": {"text": [f"{weights} {wanting} {hooks} {own}"]}}
