@@ -35,8 +35,7 @@ class MotionPatch:
         if frame_index not in FRAME_INDICES:
             raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
         self.frame_index = frame_index
-        self.embedding = embedding.debiased(config.debias) if embedding.debiased_by == "none" else embedding
-        self.config = config
+        self.embedding, self.config = embedding, config
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
 
     def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management
-import comfy.sampler_helpers
 import comfy.samplers
 import torch
 from torch import Tensor, nn
