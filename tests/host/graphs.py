@@ -24,17 +24,7 @@ def out(node: str, number: int = 0) -> list[Any]:
 def load(graph: Graph, frames: int = 16, dtype: str = "as stored") -> tuple[str, str]:
     """The starter model and the reference through its autoencoder."""
     model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype=dtype)
-    clip = graph.add(
-        "LoadReferenceVideo",
-        video="example: figure_eight.mp4",
-        frames=frames,
-        start=0,
-        every=1,
-        width=64,
-        height=64,
-        fit="crop",
-        reversed=False,
-    )
+    clip = load_clip(graph, frames=frames)
     return model, graph.add("VAEEncode", pixels=out(clip), vae=out(model, 2))
 
 
@@ -64,6 +54,13 @@ def apply(graph: Graph, model: list[Any], motion: list[Any], **changes: Any) -> 
     return out(graph.add("ApplyMotionEmbedding", model=model, motion=motion, **{**inputs, **changes}))
 
 
+def load_clip(graph: Graph, **changes: Any) -> str:
+    """An example clip, whole, as it is; `changes` are other widgets."""
+    usual = {"video": "example: figure_eight.mp4", "frames": 16, "start": 0, "every": 1, "width": 64, "height": 64,
+             "fit": "crop", "reversed": False}  # fmt: skip
+    return graph.add("LoadReferenceVideo", **{**usual, **changes})
+
+
 def sample(graph: Graph, model: list[Any], positive: list[Any], negative: list[Any], **changes: Any) -> list[Any]:
     frames = changes.pop("frames", 16)
     empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=frames)
@@ -77,6 +74,52 @@ def sample(graph: Graph, model: list[Any], positive: list[Any], negative: list[A
         "latent_image": out(empty),
     }
     return out(graph.add("KSampler", model=model, positive=positive, negative=negative, **{**inputs, **changes}))
+
+
+def sample_from(
+    graph: Graph, model: list[Any], positive: list[Any], negative: list[Any], latent: list[Any], steps: int
+):
+    """KSampler (Advanced) with added noise off: it starts from the latent itself."""
+    return out(
+        graph.add(
+            "KSamplerAdvanced",
+            model=model,
+            add_noise="disable",
+            noise_seed=0,
+            steps=steps,
+            cfg=6.0,
+            sampler_name="ddim",
+            scheduler="ddim_uniform",
+            positive=positive,
+            negative=negative,
+            latent_image=latent,
+            start_at_step=0,
+            end_at_step=1000,
+            return_with_leftover_noise="disable",
+        )
+    )
+
+
+def sample_custom(
+    graph: Graph,
+    model: list[Any],
+    positive: list[Any],
+    negative: list[Any],
+    noise: list[Any],
+    steps: int,
+    frames: int = 16,
+) -> list[Any]:
+    """The host's chain of custom sampling, from a NOISE."""
+    return out(
+        graph.add(
+            "SamplerCustomAdvanced",
+            noise=noise,
+            guider=out(graph.add("CFGGuider", model=model, positive=positive, negative=negative, cfg=6.0)),
+            sampler=out(graph.add("KSamplerSelect", sampler_name="ddim")),
+            sigmas=out(graph.add("BasicScheduler", model=model, scheduler="ddim_uniform", steps=steps, denoise=1.0)),
+            latent_image=out(graph.add("EmptyLatentImage", width=64, height=64, batch_size=frames)),
+        )
+    )
 
 
 def probe(graph: Graph, value: list[Any]) -> str:

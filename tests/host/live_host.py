@@ -143,6 +143,11 @@ class LiveHost:
             return entry["outputs"]
         raise AssertionError(f"no end after {patience} s:\n{self.log.read_text()[-4000:]}")
 
+    def kept(self, number: str) -> set[str]:
+        """The nodes of a finished run whose outputs the host still had."""
+        messages = dict(self.ask(f"/history/{number}")[number]["status"]["messages"])
+        return set(messages["execution_cached"]["nodes"])
+
     def forget(self) -> None:
         """Empty its cache, so that the next run makes everything anew."""
         self.ask("/free", {"unload_models": True, "free_memory": True})

@@ -18,18 +18,8 @@ def said_by(host, graph) -> str:
 
 
 def reference(**changes):
-    usual = {
-        "video": "example: figure_eight.mp4",
-        "frames": 16,
-        "start": 0,
-        "every": 1,
-        "width": 64,
-        "height": 64,
-        "fit": "crop",
-        "reversed": False,
-    }
     graph = Graph()
-    probe(graph, out(graph.add("LoadReferenceVideo", **{**usual, **changes})))
+    probe(graph, out(graphs.load_clip(graph, **changes)))
     return graph
 
 
@@ -124,19 +114,7 @@ def test_noise_of_another_length_than_the_latent(host):
     nothing = graphs.write(graph, model, "")
     inverted = graph.add("InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=2)
     mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method="blend", beta=0.5, factor=4, seed=0)
-    empty = graph.add("EmptyLatentImage", width=64, height=64, batch_size=8)
-    guider = graph.add("BasicGuider", model=out(model), conditioning=nothing)
-    sigmas = graph.add("BasicScheduler", model=out(model), scheduler="ddim_uniform", steps=2, denoise=1.0)
-    sampler = graph.add("KSamplerSelect", sampler_name="ddim")
-    custom = graph.add(
-        "SamplerCustomAdvanced",
-        noise=out(mixed),
-        guider=out(guider),
-        sampler=out(sampler),
-        sigmas=out(sigmas),
-        latent_image=out(empty),
-    )
-    probe(graph, out(custom))
+    probe(graph, graphs.sample_custom(graph, out(model), nothing, nothing, out(mixed), steps=2, frames=8))
     assert "frames" in said_by(host, graph)
 
 

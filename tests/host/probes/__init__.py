@@ -95,7 +95,7 @@ class ProbeNumbers(_Probe):
 
 
 class ProbeCancelAt:
-    """Hands a MODEL on; the step-th progress update after it cancels, as the button does."""
+    """Hands a MODEL on, anew each time; the step-th progress update after it cancels, as the button does (0: none)."""
 
     RETURN_TYPES = ("MODEL",)
     FUNCTION = "arm"
@@ -120,7 +120,8 @@ class ProbeCancelAt:
                 comfy.model_management.interrupt_current_processing()
             return real(*args, **kwargs)
 
-        comfy.utils.set_progress_bar_global_hook(hook)
+        if step:
+            comfy.utils.set_progress_bar_global_hook(hook)
         return (model,)
 
 
