@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .backbones import AttentionSite, family_of, find_sites
@@ -41,6 +41,39 @@ class Injection:
     grids: dict[str, Grid] = field(default_factory=dict)
 
 
+class Injector:
+    """Hooks that let a model feel an embedding, ready to be switched on. It keeps the resized embedding, so that
+    many forwards at one length and size, as in sampling, resize it once. Raises ModelError when a site is missing.
+    """
+
+    def __init__(
+        self, module: nn.Module, embedding: MotionEmbedding, strength_qk: float = 1.0, strength_v: float = 1.0
+    ):
+        check_strength("strength_qk", strength_qk)
+        check_strength("strength_v", strength_v)
+        self.sites = match_sites(module, embedding)
+        strengths = {"qk": strength_qk, "v": strength_v}
+        self.additions = [
+            (layers, _Addition(embedding, site, kind, strengths[kind]))
+            for site in self.sites
+            for kind, layers in (("qk", (site.to_q, site.to_k)), ("v", (site.to_v,)))
+            if strengths[kind]
+        ]
+
+    @contextmanager
+    def at_work(self) -> Iterator[Injection]:
+        """Within the block every forward of the model feels the embedding."""
+        injection = Injection()
+        with ExitStack() as hooks:
+            for site in self.sites if self.additions else []:
+                if site.frame is not None:
+                    hooks.callback(note_grid(site.frame, site.block, injection.grids).remove)
+            for layers, addition in self.additions:
+                for layer in layers:
+                    hooks.callback(layer.register_forward_pre_hook(partial(addition, injection)).remove)
+            yield injection
+
+
 @contextmanager
 def inject(
     module: nn.Module, embedding: MotionEmbedding, strength_qk: float = 1.0, strength_v: float = 1.0
@@ -50,19 +83,7 @@ def inject(
     The tensors keep their graph, so gradients reach them; with checkpointing, stay inside until backward is done.
     A zero strength adds no hook. Injections nest and add up. Raises ModelError when the model has no such site.
     """
-    check_strength("strength_qk", strength_qk)
-    check_strength("strength_v", strength_v)
-    sites = match_sites(module, embedding)
-    injection = Injection()
-    with ExitStack() as hooks:
-        for site in sites:
-            if strength_v and site.frame is not None:
-                hooks.callback(note_grid(site.frame, site.block, injection.grids).remove)
-            qk = _Addition(embedding, site, "qk", strength_qk, injection)
-            v = _Addition(embedding, site, "v", strength_v, injection)
-            for layer, addition in ((site.to_q, qk), (site.to_k, qk), (site.to_v, v)):
-                if addition.strength:
-                    hooks.callback(layer.register_forward_pre_hook(addition).remove)
+    with Injector(module, embedding, strength_qk, strength_v).at_work() as injection:
         yield injection
 
 
@@ -107,46 +128,49 @@ def note_grid(frame: nn.Module, block: str, grids: dict[str, Grid]) -> Any:
 
 
 class _Addition:
-    """A pre-hook of one linear layer: tokens (B*h*w, N, C) + strength * gate * embedding."""
+    """A pre-hook of a linear layer: tokens (B*h*w, N, C) + strength * gate * embedding."""
 
-    def __init__(self, embedding: MotionEmbedding, site: AttentionSite, kind: str, strength: float, live: Injection):
-        self.embedding, self.site, self.kind, self.strength, self.live = embedding, site, kind, strength, live
+    def __init__(self, embedding: MotionEmbedding, site: AttentionSite, kind: str, strength: float):
+        self.embedding, self.site, self.kind, self.strength = embedding, site, kind, strength
         self.name = next(name for name in names_for(site) if name in getattr(embedding, kind))
         self.last: tuple[Any, Tensor] | None = None
 
-    def __call__(self, _layer: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if not self.live.active:
+    def __call__(self, live: Injection, _layer: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not live.active:
             return None
         tokens, *rest = args
-        rows, frames, channels = tokens.shape
-        added = self._fitted(frames, tokens)
-        gate = torch.ones(1) if self.live.gate is None else self.live.gate
-        places = added.shape[0]
-        if rows % (places * len(gate)):
+        grid = live.grids.get(self.site.block)
+        if live.window is None:
+            added = self._fitted(tokens.shape[1], grid, tokens)
+        else:
+            added = self._fitted(live.window.length, grid, tokens)[:, self._seen(live.window, tokens.shape[1])]
+        branches = 1 if live.gate is None else len(live.gate)
+        places = len(added)
+        if len(tokens) % (places * branches):
             raise ModelError(
-                f"{self.site.name} runs on {rows} places and the motion has {places}; "
+                f"{self.site.name} runs on {len(tokens)} places and the motion has {places}; "
                 "the frames given to the model do not fit its size"
             )
         # views all along, so that the sum lies in memory as the tokens do: elsewise a zero could change rounding
-        by_branch = tokens.unflatten(0, (len(gate), -1, places))
-        if self.live.gate is None:
-            shifted = by_branch + added
-        else:
-            shifted = by_branch + gate.to(tokens).reshape(-1, 1, 1, 1, 1) * added
-        return (shifted.flatten(0, 2), *rest)
+        by_branch = tokens.unflatten(0, (branches, -1, places))
+        if live.gate is not None:
+            added = live.gate.to(tokens).reshape(-1, 1, 1, 1, 1) * added
+        return ((by_branch + added).flatten(0, 2), *rest)
 
-    def _fitted(self, frames: int, like: Tensor) -> Tensor:
-        """The embedding at the live length and grid, times its strength: kept, unless it is being learnt."""
-        grid = self.live.grids.get(self.site.block)
-        window = self.live.window
-        key = (frames, window, grid, like.device, like.dtype)
+    def _seen(self, window: Window, frames: int) -> list[int]:
+        if len(window.frames) != frames:
+            raise ModelError(
+                f"{self.site.name} sees {frames} frames at a time of a window of {len(window.frames)}, and where they "
+                "lie in the clip is not known; use frame_index 'window'"
+            )
+        return list(window.frames)
+
+    def _fitted(self, frames: int, grid: Grid | None, like: Tensor) -> Tensor:
+        """The embedding at that length and grid, times its strength: kept, unless it is being learnt."""
+        key = (frames, grid, like.device, like.dtype)
         if self.last is not None and self.last[0] == key:
             return self.last[1]
-        if window is None:
-            rows = self.embedding.fitted(self.kind, self.name, frames, grid)
-        else:
-            rows = self.embedding.fitted(self.kind, self.name, window.length, grid)[:, list(window.frames)]
-        fitted = (rows * self.strength).to(like)
+        fitted = (self.embedding.fitted(self.kind, self.name, frames, grid) * self.strength).to(like)
         if not fitted.requires_grad:
             self.last = (key, fitted)
         return fitted

@@ -1,4 +1,4 @@
-"""A motion in a MODEL: one wrapper around the diffusion model, on a clone."""
+"""A motion in a MODEL: a wrapper around the diffusion model, on a clone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from comfy.patcher_extension import WrappersMP
+from torch import nn
 
 from ...motion_core.embedding import MotionEmbedding
 from ...motion_core.errors import OptionError
-from ...motion_core.injection import Window, inject, match_sites
+from ...motion_core.injection import Injector, Window, match_sites
 from ...motion_core.sampling import ApplyConfig
 from .video_model import find_attention_owner
 
@@ -22,7 +23,9 @@ _CONDITIONAL = 0
 
 
 class MotionPatch:
-    """Lets every forward of the wrapped diffusion model feel a motion. Nothing of it stays in the model."""
+    """Lets every forward of the wrapped diffusion model feel a motion. Nothing of it stays in the model, and what is
+    worth keeping from one forward to the next is kept only while one sampling lasts.
+    """
 
     def __init__(
         self,
@@ -37,19 +40,33 @@ class MotionPatch:
         self.frame_index = frame_index
         self.embedding, self.config = embedding, config
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
+        self.kept: dict[int, Injector] | None = None
+
+    def during_sampling(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        """The wrapper around a whole sampling."""
+        self.kept = {}
+        try:
+            return executor(*args, **kwargs)
+        finally:
+            self.kept = None
 
     def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:
         options = _find_options(args, kwargs)
         if not self._is_felt(options):
             return executor(x, timesteps, *args, **kwargs)
-        module = find_attention_owner(executor.class_obj)
-        with inject(module, self.embedding, self.config.strength_qk, self.config.strength_v) as injection:
+        with self._injector(find_attention_owner(executor.class_obj)).at_work() as injection:
             if self.frame_index == "absolute":
                 injection.window = find_window(options)
             if self.config.branches == "conditional":
                 branches = options.get("cond_or_uncond") or [_CONDITIONAL]
                 injection.gate = torch.tensor([float(branch == _CONDITIONAL) for branch in branches])
             return executor(x, timesteps, *args, **kwargs)
+
+    def _injector(self, module: nn.Module) -> Injector:
+        kept = {} if self.kept is None else self.kept
+        if id(module) not in kept:
+            kept[id(module)] = Injector(module, self.embedding, self.config.strength_qk, self.config.strength_v)
+        return kept[id(module)]
 
     def _is_felt(self, options: dict[str, Any]) -> bool:
         sigmas = options.get("sigmas")
@@ -64,7 +81,9 @@ def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, fr
     felt_from, felt_to = sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end)
     patch = MotionPatch(embedding, config, felt_from, felt_to, frame_index)
     clone = model.clone()
-    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, f"motion {uuid.uuid4()}", patch)
+    key = f"motion {uuid.uuid4()}"
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, patch)
+    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, patch.during_sampling)
     return clone
 
 

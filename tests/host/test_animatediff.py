@@ -16,22 +16,40 @@ def animatediff(host):
         pytest.skip(HOW_TO_GET_IT)
 
 
-def load(graph, version="tiny_v3", weights="default", context=None, stacked=None):
+def load(graph, version="tiny_v3", weights="default", context=None, stacked=None, lora=False, motion_lora=False):
     """MODEL with motion modules, as people load it."""
-    model = graph.add("UNETLoader", unet_name="tiny_sd15.safetensors", weight_dtype=weights)
-    motion_models = None
-    for name in filter(None, (stacked, version)):
-        loaded = graph.add("ADE_LoadAnimateDiffModel", model_name=f"{name}.safetensors")
-        before = {"prev_m_models": motion_models} if motion_models else {}
-        kind = "ADE_ApplyAnimateDiffModel" if before else "ADE_ApplyAnimateDiffModelSimple"
-        span = {"start_percent": 0.0, "end_percent": 1.0} if before else {}
-        motion_models = out(graph.add(kind, motion_model=out(loaded), **span, **before))
-    options = {"context_options": context} if context else {}
+    if weights == "fp16":
+        model = out(graph.add("ProbeHalfUNet"))
+    else:
+        model = out(graph.add("UNETLoader", unet_name="tiny_sd15.safetensors", weight_dtype=weights))
+    if lora:
+        named = {"lora_name": "tiny_lora.safetensors", "strength_model": 1.0}
+        model = out(graph.add("LoraLoaderModelOnly", model=model, **named))
+    options = {"context_options": out(context)} if context else {}
+    modules = load_modules(graph, [*filter(None, [stacked]), version], motion_lora)
     return out(
-        graph.add(
-            "ADE_UseEvolvedSampling", model=out(model), beta_schedule="autoselect", m_models=motion_models, **options
-        )
+        graph.add("ADE_UseEvolvedSampling", model=model, beta_schedule="autoselect", m_models=modules, **options)
     )
+
+
+def load_modules(graph, names, motion_lora):
+    """One motion module, or several stacked."""
+    lora = {}
+    if motion_lora:
+        lora = {
+            "motion_lora": out(
+                graph.add("ADE_AnimateDiffLoRALoader", name="tiny_motion_lora.safetensors", strength=1.0)
+            )
+        }
+    modules = None
+    for name in names:
+        loaded = out(graph.add("ADE_LoadAnimateDiffModel", model_name=f"{name}.safetensors"))
+        if modules is None:
+            modules = out(graph.add("ADE_ApplyAnimateDiffModelSimple", motion_model=loaded, **lora))
+        else:
+            span = {"start_percent": 0.0, "end_percent": 1.0}
+            modules = out(graph.add("ADE_ApplyAnimateDiffModel", motion_model=loaded, prev_m_models=modules, **span))
+    return modules
 
 
 def begin(frames=16, **options):
@@ -100,18 +118,89 @@ def test_guidance_in_one_batch_or_apart(host):
         assert float(said[same]) < 1e-2 * float(said[moved])
 
 
-def test_sliding_windows_in_both_ways(host):
-    graph = Graph()
-    context = graph.add("ADE_StandardStaticContextOptions", context_length=16, context_overlap=4)
-    model = load(graph, context=out(context))
-    wanted, nothing = out(graph.add("ProbeText", text="a dog")), out(graph.add("ProbeText", text=""))
-    motion = learn(graph, load(graph), graph.add("ProbeClip", frames=16, side=8), wanted)
-    nodes = [probe(graph, sample(graph, model, wanted, nothing, frames=32))]
-    for how in ("window", "absolute"):
-        felt = graphs.apply(graph, model, motion, frame_index=how)
-        nodes.append(probe(graph, sample(graph, felt, wanted, nothing, frames=32)))
+def test_windows_feel_the_motion_anew_or_their_part_of_it(host):
+    """With windows that do not overlap, each half of 32 frames must be what sampling it alone gives."""
+    graph, plain, clip, wanted, nothing = begin()
+    slid = load(graph, context=graph.add("ADE_StandardStaticContextOptions", context_length=16, context_overlap=0))
+    motion = learn(graph, plain, clip, wanted)
+    first_half = graph.add("ProbeStretched", motion=motion, length=32, first=0, frames=16)
+    alone = {"window": motion, "absolute": out(first_half)}
+    apart, other = [], []
+    halves = {}
+    for how, part in alone.items():
+        whole = sample(graph, graphs.apply(graph, slid, motion, frame_index=how), wanted, nothing, frames=32)
+        halves[how] = out(graph.add("LatentFromBatch", samples=whole, batch_index=0, length=16))
+        expected = sample(graph, graphs.apply(graph, plain, part), wanted, nothing)
+        apart.append(graph.add("ProbeDifference", first=halves[how], second=expected))
+    unmoved = sample(graph, plain, wanted, nothing)
+    other.append(graph.add("ProbeDifference", first=halves["window"], second=halves["absolute"]))
+    other.append(graph.add("ProbeDifference", first=halves["absolute"], second=unmoved))
     said = host.run(graph)
-    assert len({said[node] for node in nodes}) == 3
+    assert max(float(said[node]) for node in apart) < 1e-4 < 1e-2 < min(float(said[node]) for node in other)
+
+
+CONTEXTS = {
+    "ADE_StandardStaticContextOptions": {"context_overlap": 4},
+    "ADE_StandardUniformContextOptions": {"context_overlap": 4, "context_stride": 1},
+    "ADE_LoopedUniformContextOptions": {"context_overlap": 4, "context_stride": 2, "closed_loop": True},
+    "ADE_BatchedContextOptions": {},
+}
+
+
+@pytest.mark.parametrize("kind", CONTEXTS)
+def test_context_options(host, kind):
+    graph, plain, clip, wanted, nothing = begin()
+    motion = learn(graph, plain, clip, wanted)
+    slid = load(graph, context=graph.add(kind, context_length=16, **CONTEXTS[kind]))
+    zero = graphs.apply(graph, slid, motion, strength_qk=0.0, strength_v=0.0, frame_index="absolute")
+    felt = [slid, zero, *(graphs.apply(graph, slid, motion, frame_index=how) for how in ("window", "absolute"))]
+    nodes = [probe(graph, sample(graph, model, wanted, nothing, frames=32)) for model in felt]
+    said = host.run(graph)
+    without, at_zero, repeated, stretched = (said[node] for node in nodes)
+    assert without == at_zero and len({without, repeated, stretched}) == 3
+
+
+def test_views_within_a_window(host):
+    graph, plain, clip, wanted, nothing = begin()
+    motion = learn(graph, plain, clip, wanted)
+    views = graph.add("ADE_StandardStaticViewOptions", view_length=8, view_overlap=2)
+    slid = load(graph, context=graph.add("ADE_ViewsOnlyContextOptions", view_opts_req=out(views)))
+    nodes = [probe(graph, sample(graph, model, wanted, nothing)) for model in (slid, graphs.apply(graph, slid, motion))]
+    said = host.run(graph)
+    assert said[nodes[0]] != said[nodes[1]]
+
+
+@pytest.mark.parametrize("extra", ["lora", "motion_lora"])
+def test_loras_are_felt_learnt_on_and_left_alone(host, extra):
+    graph, bare, clip, wanted, nothing = begin(version="tiny_v2")
+    model = load(graph, version="tiny_v2", **{extra: True})
+    sampled = sample(graph, model, wanted, nothing)
+    before = graph.add("ProbeModel", model=model, after=sampled)
+    untouched = host.run(graph)[
+        before
+    ]  # as sampling leaves it: the host keeps a LoRA in the weights while it is loaded
+    motion = learn(graph, model, clip, wanted)
+    graph[before]["inputs"]["after"] = motion
+    zero = graphs.apply(graph, model, motion, strength_qk=0.0, strength_v=0.0)
+    felt = [zero, graphs.apply(graph, model, motion), graphs.apply(graph, bare, motion), bare]
+    nodes = [probe(graph, latent) for latent in (sampled, *(sample(graph, which, wanted, nothing) for which in felt))]
+    said = host.run(graph)
+    with_lora, at_zero, moved, moved_without, without = (said[node] for node in nodes)
+    assert said[before] == untouched and with_lora == at_zero
+    assert len({without, with_lora, moved, moved_without}) == 4
+
+
+def test_weights_that_are_offloaded(host):
+    graph, model, clip, wanted, nothing = begin(lora=True)
+    offloaded = out(graph.add("ProbeOffload", model=model))
+    here, there = (learn(graph, which, clip, wanted) for which in (model, offloaded))
+    felt = [graphs.apply(graph, *pair) for pair in ((model, here), (offloaded, here), (model, there))]
+    made = [sample(graph, which, wanted, nothing) for which in felt]
+    used, learnt = (graph.add("ProbeDifference", first=made[0], second=other) for other in made[1:])
+    moved = graph.add("ProbeDifference", first=made[0], second=sample(graph, model, wanted, nothing))
+    said = host.run(graph)
+    assert float(said[used]) < 1e-2 * float(said[moved])
+    assert float(said[learnt]) < 1e-1 * float(said[moved])  # Adam's first steps make much of rounding
 
 
 def test_two_stacked_motion_models(host):
@@ -123,16 +212,15 @@ def test_two_stacked_motion_models(host):
     assert said[plain] != said[felt]
 
 
-@pytest.mark.parametrize("weights", ["default", "fp8_e4m3fn"])
-@pytest.mark.parametrize("memory", ["fast", "low"])
+@pytest.mark.parametrize("weights, memory", [("default", "fast"), ("fp16", "balanced"), ("fp8_e4m3fn", "low")])
 def test_learning_lowers_the_error_and_leaves_the_model_alone(host, weights, memory):
     said = []
     for _ in range(2):
         host.forget()  # else the host would hand out what it learnt before
-        graph, model, clip, wanted, nothing = begin(weights=weights)
+        graph, model, clip, wanted, nothing = begin(weights=weights, frames=8)
         motion = learn(graph, model, clip, wanted, steps=8, memory=memory)
         learnt, first = probe(graph, motion), graph.add("ProbeModel", model=model)
-        before = probe(graph, sample(graph, model, wanted, nothing))
+        before = probe(graph, sample(graph, model, wanted, nothing, frames=8))
         without = graph.add("ProbeLoss", model=model, latent=out(clip), positive=wanted)
         felt = graphs.apply(graph, model, motion)
         withit = graph.add("ProbeLoss", model=felt, latent=out(clip), positive=wanted)
@@ -144,7 +232,7 @@ def test_learning_lowers_the_error_and_leaves_the_model_alone(host, weights, mem
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("weights", ["default", "fp8_e4m3fn"])
+@pytest.mark.parametrize("weights", ["default", "fp16", "fp8_e4m3fn"])
 def test_one_noise_at_one_level_is_learnt_by_heart(host, weights):
     graph, model, clip, wanted, _ = begin(weights=weights)
     node = graph.add("ProbeByHeart", model=model, latent=out(clip), positive=wanted)
@@ -165,7 +253,7 @@ def test_memory_modes_learn_the_same(host, version):
 
 def test_cancelled_at_any_step_nothing_is_left(host):
     def start(cancel_at, seed):
-        graph, model, clip, wanted, _ = begin(frames=4)
+        graph, model, clip, wanted, _ = begin(frames=2)
         armed = out(graph.add("ProbeCancelAt", model=model, step=cancel_at))
         motion = learn(graph, armed, clip, wanted, steps=20, sites="deepest", seed=seed)
         probe(graph, motion)
@@ -194,6 +282,13 @@ def test_a_model_without_motion_modules(host):
     still = out(graph.add("UNETLoader", unet_name="tiny_sd15.safetensors", weight_dtype="default"))
     probe(graph, sample(graph, graphs.apply(graph, still, learn(graph, model, clip, wanted)), wanted, nothing))
     assert "no temporal attention" in failing(host, graph)
+
+
+def test_a_motion_learnt_at_other_channels(host):
+    graph, model, clip, wanted, nothing = begin()
+    narrow = out(graph.add("ProbeNarrow", motion=learn(graph, model, clip, wanted)))
+    probe(graph, sample(graph, graphs.apply(graph, model, narrow), wanted, nothing))
+    assert "channels" in failing(host, graph)
 
 
 def test_a_motion_of_the_other_family(host):

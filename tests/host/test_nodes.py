@@ -93,6 +93,21 @@ def test_guidance_in_one_batch_or_apart(host):
         assert float(said[same]) < 1e-3 < 1e-2 < float(said[moved])
 
 
+def test_the_hosts_own_context_windows(host):
+    graph, model, _, motion, wanted, nothing = start()
+    slid = graph.add(
+        "ContextWindowsManual", model=out(model), context_length=16, context_overlap=4, context_stride=1,
+        context_schedule="standard_static", closed_loop=False, fuse_method="pyramid", dim=0, freenoise=False,
+    )  # fmt: skip
+    zero = graphs.apply(graph, out(slid), motion, strength_qk=0.0, strength_v=0.0)
+    ways = [graphs.apply(graph, out(slid), motion, strength_v=3.0, frame_index=how) for how in ("window", "absolute")]
+    made = (graphs.sample(graph, felt, wanted, nothing, frames=32) for felt in (out(slid), zero, *ways))
+    nodes = [probe(graph, latent) for latent in made]
+    said = host.run(graph)
+    without, at_zero, repeated, stretched = (said[node] for node in nodes)
+    assert without == at_zero and len({without, repeated, stretched}) == 3
+
+
 def test_training_is_reproducible_and_leaves_the_model_alone(host):
     said = []
     for colourings in (1, 1, 3):

@@ -182,6 +182,19 @@ class ProbeLittleMemory(_Changed):
         return (clone,)
 
 
+class ProbeOffload(_Changed):
+    """Most weights stay where they are kept and are brought over for each use, as on a card that is too small."""
+
+    def change(self, model):
+        class Offloaded(type(model)):
+            def load(self, device_to=None, lowvram_model_memory=0, force_patch_weights=False, full_load=False):
+                super().load(device_to, 100_000, force_patch_weights, full_load=False)
+
+        clone = model.clone()
+        clone.__class__ = Offloaded
+        return (clone,)
+
+
 class ProbeNoMemory(_Changed):
     """The third forward finds no memory."""
 
@@ -214,6 +227,43 @@ class ProbePart:
             return lambda name, t: t if f"{name}.{kind}".endswith(part) else torch.zeros_like(t)
 
         return (motion.map(on("qk"), on("v")),)
+
+
+class ProbeNarrow:
+    """A motion of which half of the channels are left."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "cut"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"motion": ("MOTION_EMBEDDING",)}}
+
+    def cut(self, motion):
+        def part(_, tensor):
+            return tensor[..., : tensor.shape[-1] // 2].clone()
+
+        return (motion.map(part, part),)
+
+
+class ProbeStretched:
+    """Some frames, from `first` on, of a motion that was stretched over a longer clip; as a motion of its own."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "cut"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        numbers = {name: ("INT", {}) for name in ("length", "first", "frames")}
+        return {"required": {"motion": ("MOTION_EMBEDDING",), **numbers}}
+
+    def cut(self, motion, length, first, frames):
+        def part(_, tensor):
+            return tensor[:, first : first + frames].clone()
+
+        return (motion.resized(length).map(part, part),)
 
 
 class ProbeLoss(_Probe):
@@ -298,6 +348,6 @@ class ProbeStillModel(_Changed):
 
 PROBES = (
     ProbeDigest, ProbeModel, ProbeNumbers, ProbeCancelAt, ProbeForward, ProbeDifference, ProbeLittleMemory,
-    ProbeNoMemory, ProbePart, ProbeLoss, ProbeByHeart, ProbeStillModel,
+    ProbeOffload, ProbeNoMemory, ProbePart, ProbeNarrow, ProbeStretched, ProbeLoss, ProbeByHeart, ProbeStillModel,
 )  # fmt: skip
 NODE_CLASS_MAPPINGS = {probe.__name__: probe for probe in PROBES}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import comfy.ldm.modules.diffusionmodules.openaimodel as openaimodel
 import comfy.ops
+import comfy.sd
 import comfy.supported_models
 import folder_paths
 import safetensors.torch
@@ -15,8 +16,12 @@ from server import PromptServer
 
 SMALLER = 10
 """SD 1.5 has 320 channels, this has 32."""
-CONTEXT = 32
-MOTION_MODULES = {"tiny_v1": (24, False), "tiny_v2": (32, True), "tiny_v3": (32, False)}
+CONTEXT = 96
+"""As the starter model's text encoder has, so that it can stand in for the one of SD 1.5."""
+SHIPPED_CHECKPOINT = "v1-5-pruned-emaonly-fp16"
+SHIPPED_MODULE = "mm_sd15_v3"
+"""What the shared graph asks for; tiny files of these names stand in."""
+MOTION_MODULES = {"tiny_v1": (24, False), "tiny_v2": (32, True), "tiny_v3": (32, False), SHIPPED_MODULE: (32, False)}
 """Name -> (length of the positional encoding, whether there is a mid block), which is how versions are told apart."""
 UNET = {
     "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [2] * 4,
@@ -54,7 +59,23 @@ def write(kind, name, weights):
 
 def write_unet():
     unet = openaimodel.UNetModel(**UNET, device="cpu", operations=comfy.ops.disable_weight_init)
-    write("diffusion_models", "tiny_sd15", draw_weights(unet, 0))
+    weights = draw_weights(unet, 0)
+    write("diffusion_models", "tiny_sd15", weights)
+    write("checkpoints", SHIPPED_CHECKPOINT, {f"model.diffusion_model.{name}": w for name, w in weights.items()})
+    layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    write("loras", "tiny_lora", draw_pair(f"{layer}.lora_down.weight", f"{layer}.lora_up.weight", seed=8))
+
+
+def write_motion_lora():
+    layer = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0"
+    names = (f"{layer}.processor.to_v_lora.{side}.weight" for side in ("down", "up"))
+    write("animatediff_motion_lora", "tiny_motion_lora", draw_pair(*names, seed=9))
+
+
+def draw_pair(down, up, seed):
+    """A low-rank change of one layer, large enough to be seen."""
+    generator = torch.Generator().manual_seed(seed)
+    return {down: torch.randn(2, 32, generator=generator), up: torch.randn(32, 2, generator=generator)}
 
 
 def prepare(body):
@@ -64,6 +85,7 @@ def prepare(body):
         return body
     animatediff = found[0]
     animatediff.TINY = True
+    write_motion_lora()
     whole = animatediff.MotionModule
 
     class TinyMotionModule(whole):
@@ -114,7 +136,23 @@ class ProbeClip:
         return ({"samples": torch.stack([still.roll(n, -1) for n in range(frames)])},)
 
 
+class ProbeHalfUNet:
+    """The tiny UNet with its weights kept in half precision."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "load"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def load(self):
+        path = folder_paths.get_full_path_or_raise("diffusion_models", "tiny_sd15.safetensors")
+        return (comfy.sd.load_diffusion_model(path, model_options={"dtype": torch.float16}),)
+
+
 comfy.supported_models.models.insert(0, TinySD15)
 write_unet()
 PromptServer.instance.add_on_prompt_handler(prepare)
-NODE_CLASS_MAPPINGS = {"ProbeText": ProbeText, "ProbeClip": ProbeClip}
+NODE_CLASS_MAPPINGS = {"ProbeText": ProbeText, "ProbeClip": ProbeClip, "ProbeHalfUNet": ProbeHalfUNet}
