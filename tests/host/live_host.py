@@ -16,6 +16,7 @@ from typing import Any
 PACK = Path(__file__).resolve().parents[2]
 PROBES = Path(__file__).with_name("probes")
 ANIMATEDIFF = "ComfyUI-AnimateDiff-Evolved"
+HOW_TO_GET_ANIMATEDIFF = f"the host has no {ANIMATEDIFF}; put it into its custom_nodes"
 USUAL = Path.home() / "comfy" / "ComfyUI"
 HOW_TO_GET_ONE = (
     "no ComfyUI was found: name one in COMFYUI_PATH, put this pack into a ComfyUI's custom_nodes, or install one to "

@@ -4,16 +4,15 @@ import pytest
 
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
-from tests.host.live_host import ANIMATEDIFF, Failed, Interrupted
+from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, Failed, Interrupted
 
 VERSIONS = ("tiny_v1", "tiny_v2", "tiny_v3")
-HOW_TO_GET_IT = f"the host has no {ANIMATEDIFF}; put it into its custom_nodes"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def animatediff(host):
     if ANIMATEDIFF not in host.packs:
-        pytest.skip(HOW_TO_GET_IT)
+        pytest.skip(HOW_TO_GET_ANIMATEDIFF)
 
 
 def load(graph, version="tiny_v3", weights="default", context=None, stacked=None, lora=False, motion_lora=False):
@@ -52,11 +51,11 @@ def load_modules(graph, names, motion_lora):
     return modules
 
 
-def begin(frames=16, **options):
+def begin(frames=16, side=8, **options):
     graph = Graph()
     model = load(graph, **options)
     wanted, nothing = out(graph.add("ProbeText", text="a dog")), out(graph.add("ProbeText", text=""))
-    clip = graph.add("ProbeClip", frames=frames, side=8)
+    clip = graph.add("ProbeClip", frames=frames, side=side)
     return graph, model, clip, wanted, nothing
 
 

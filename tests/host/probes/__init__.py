@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import time
 
 import comfy.latent_formats
 import comfy.model_base
@@ -292,6 +293,45 @@ class ProbeLoss(_Probe):
         return {"ui": {"text": [f"{found[0]:.6f}"]}}
 
 
+class ProbeCost(_Probe):
+    """Seconds of a few forwards with guidance, plain and patched in turn: one line a round."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        numbers = {name: ("INT", {}) for name in ("frames", "side", "forwards", "rounds")}
+        return {"required": {"plain": ("MODEL",), "patched": ("MODEL",), "positive": ("CONDITIONING",), **numbers}}
+
+    def say(self, plain, patched, positive, frames, side, forwards, rounds):
+        latent = torch.zeros(frames, 4, side, side)
+        seconds = []
+
+        class Timed(comfy.samplers.Sampler):
+            def sample(self, wrap, sigmas, extra_args, callback, noise, latent_image=None, *rest, **more):
+                x = noise * sigmas[0]
+                for _ in range(forwards):
+                    wrap(x, sigmas[:1].expand(frames), **extra_args)
+                return latent_image
+
+        def measure(model):
+            guider = comfy.samplers.CFGGuider(model)
+            guider.set_conds(positive, positive)
+            guider.set_cfg(7.5)
+            start = time.perf_counter()
+            guider.sample(torch.ones_like(latent), latent, Timed(), torch.tensor([5.0, 0.0]), disable_pbar=True)
+            return time.perf_counter() - start
+
+        measure(plain), measure(patched)  # loading and warming up
+        for number in range(rounds):
+            pair = {which: measure(model) for which, model in _turned({"plain": plain, "patched": patched}, number)}
+            seconds.append(f"{pair['plain']:.4f} {pair['patched']:.4f}")
+        return {"ui": {"text": ["\n".join(seconds)]}}
+
+
+def _turned(items, number):
+    """Every other time in the other order, so that neither always goes first."""
+    return list(items.items())[:: -1 if number % 2 else 1]
+
+
 class ProbeByHeart(_Probe):
     """The error at one noise level under one noise, before and after eight steps on just that."""
 
@@ -348,6 +388,7 @@ class ProbeStillModel(_Changed):
 
 PROBES = (
     ProbeDigest, ProbeModel, ProbeNumbers, ProbeCancelAt, ProbeForward, ProbeDifference, ProbeLittleMemory,
-    ProbeOffload, ProbeNoMemory, ProbePart, ProbeNarrow, ProbeStretched, ProbeLoss, ProbeByHeart, ProbeStillModel,
+    ProbeOffload, ProbeNoMemory, ProbePart, ProbeNarrow, ProbeStretched, ProbeLoss, ProbeCost, ProbeByHeart,
+    ProbeStillModel,
 )  # fmt: skip
 NODE_CLASS_MAPPINGS = {probe.__name__: probe for probe in PROBES}
