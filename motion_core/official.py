@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .embedding import Grid, MotionEmbedding, Origin
 from .errors import FileError, OptionError
+from .pickle_reading import read_pickle
 from .writing import replacing
 
 _ROWS = 32
@@ -64,13 +65,7 @@ def write_official(embedding: MotionEmbedding, path: str | os.PathLike[str]) -> 
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise FileError(f"{path} is not there; check the name")
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)  # restricted: tensors only, runs nothing
-    except Exception as reason:  # a damaged or hostile archive can fail in any way
-        said = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
-        raise FileError(f"{path.name} is no official motion_embed.pt ({said[:120]}); check the file") from reason
+    stored = read_pickle(path, "official motion_embed.pt")
     tensors = isinstance(stored, dict) and all(isinstance(t, Tensor) and t.ndim == 3 for t in stored.values())
     if not stored or not tensors:
         raise FileError(f"{path.name} holds something else than motion embeddings; give an official motion_embed.pt")
