@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .backbones import AttentionSite, family_of, find_sites
+from .backbones import AttentionSite, find_sites, require_family
 from .embedding import Grid, MotionEmbedding, names_for
 from .errors import ModelError, OptionError
 
@@ -27,7 +27,7 @@ class Window:
     length: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Injection:
     """A motion at work in a model.
 
@@ -74,12 +74,7 @@ def check_strength(name: str, strength: float) -> None:
 
 def match_sites(module: nn.Module, embedding: MotionEmbedding) -> list[AttentionSite]:
     """The model's sites that the embedding speaks of. Raises ModelError when family, names or channels differ."""
-    family = family_of(module)
-    if family != embedding.family:
-        raise ModelError(
-            f"this motion was learnt on the {embedding.family} family and the model is of the {family} family; "
-            "learn it again on this model"
-        )
+    require_family(module, embedding.family)
     sites = [site for site in find_sites(module) if site.block in embedding.grids]
     missing = set(embedding.grids) - {site.block for site in sites}
     if missing:
@@ -147,6 +142,6 @@ class _Addition:
         else:
             rows = self.embedding.fitted(self.kind, self.name, window.length, grid)[:, list(window.frames)]
         fitted = (rows * self.strength).to(like)
-        if not fitted.requires_grad:
+        if not getattr(self.embedding, self.kind)[self.name].requires_grad:
             self.last = (key, fitted)
         return fitted

@@ -24,6 +24,7 @@ __all__ = [
     "find_modules_by_level",
     "find_sites",
     "group_by_block",
+    "require_family",
     "select_layers",
     "select_sites",
 ]
@@ -38,6 +39,16 @@ def family_of(module: nn.Module) -> str:
         f"{type(module).__name__} has no temporal attention that we know; "
         f"load a text-to-video model of one of these families: {', '.join(_FAMILIES)}"
     )
+
+
+def require_family(module: nn.Module, family: str) -> None:
+    """Raises ModelError unless the model is of the family that a motion was learnt on."""
+    own = family_of(module)
+    if own != family:
+        raise ModelError(
+            f"this motion was learnt on the {family} family and the model is of the {own} family; "
+            "learn it again on this model"
+        )
 
 
 def find_sites(module: nn.Module) -> list[AttentionSite]:
