@@ -13,6 +13,7 @@ from motion_core.adapting import adapt
 from motion_core.backbones import find_adaptable_layers, find_modules_by_level, select_layers
 from motion_core.checkpointing import checkpointed
 from motion_core.errors import ModelError, OptionError
+from motion_core.freezing import frozen
 from motion_core.injection import inject
 from tests.conftest import build_unet, seeded
 from tests.unit.test_animatediff import build
@@ -149,12 +150,11 @@ def test_nothing_is_left_behind(unet, latents, text):
 
 def gradients(unet, adapter, latents, text, memory, second=None):
     """Of a loss over one forward with the adapter and, when `second`, one through the same model without it."""
-    for parameter in unet.parameters():
-        parameter.requires_grad_(False)
     adapter = adapter.detached()
     parameters = [p.requires_grad_() for p in adapter.parameters]
     levels = find_modules_by_level(unet).values() if memory == "low" else []
-    with checkpointed([m for level in levels for m in level]), adapt(unet, adapter) as adaptation:
+    layers = [m for level in levels for m in level]
+    with frozen(unet), checkpointed(layers), adapt(unet, adapter) as adaptation:
         predicted = forward(unet, latents, text)
         adaptation.active = False
         if second is not None:
@@ -188,7 +188,8 @@ def test_an_injection_switched_later_keeps_its_gradients_too(unet, latents, text
         motion = learnt.detached()
         parameters = [p.requires_grad_() for p in motion.parameters]
         levels = find_modules_by_level(unet).values() if memory == "low" else []
-        with checkpointed([m for level in levels for m in level]), inject(unet, motion) as injection:
+        layers = [m for level in levels for m in level]
+        with frozen(unet), checkpointed(layers), inject(unet, motion) as injection:
             loss = forward(unet, latents, text).square().mean()
             injection.active = False
             loss.backward()
@@ -198,13 +199,14 @@ def test_an_injection_switched_later_keeps_its_gradients_too(unet, latents, text
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
 
-def test_a_look_without_gradients_does_not_stop_learning(unet, latents, text, learnt):
-    adapter, motion = low_rank(unet).detached(), learnt.detached()
+def test_a_look_without_gradients_does_not_stop_learning(latents, text, learnt):
+    half, latents, text = build_unet().bfloat16(), latents.bfloat16(), text.bfloat16()
+    adapter, motion = low_rank(half).detached(), learnt.detached()
     for parameter in (*adapter.parameters, *motion.parameters):
         parameter.requires_grad_()
-    with adapt(unet, adapter), inject(unet, motion):
-        plainly(unet, latents, text)
-        forward(unet, latents, text).square().mean().backward()
+    with frozen(half), adapt(half, adapter), inject(half, motion):
+        plainly(half, latents, text)
+        forward(half, latents, text).square().mean().backward()
     assert all(p.grad is not None for p in (*adapter.parameters, *motion.parameters))
 
 
