@@ -44,12 +44,13 @@ def _forgetful(layer: nn.Module, forward: Callable[..., Any]) -> Callable[..., A
         if not torch.is_grad_enabled():
             return forward(*args, **kwargs)
         then = {kind: _functions(kind) for kind in kinds}
+        states = {live: dict(vars(live)) for live in _find_live(layer)}
         return checkpoint(
             forward,
             *args,
             use_reentrant=False,
             preserve_rng_state=False,
-            context_fn=lambda: (nullcontext(), _norms_as(then)),
+            context_fn=lambda: (nullcontext(), _as_in_the_forward(then, states)),
             **kwargs,
         )
 
@@ -60,17 +61,31 @@ def _functions(kind: type) -> dict[str, Any]:
     return {name: member for name, member in vars(kind).items() if isinstance(member, FunctionType)}
 
 
+def _find_live(layer: nn.Module) -> set[Any]:
+    """What the hooks of adaptations and injections within a layer go by."""
+    hooks = (h for part in layer.modules() for h in (*part._forward_pre_hooks.values(), *part._forward_hooks.values()))
+    return {hook.live for hook in hooks if hasattr(hook, "live")}
+
+
 @contextmanager
-def _norms_as(then: dict[type, dict[str, Any]]) -> Iterator[None]:
-    """Give group norms the functions that they had in the forward: a host may swap them for the forward alone
-    (AnimateDiff-Evolved does, for v1 motion modules), and the second forward comes after.
+def _as_in_the_forward(functions: dict[type, dict[str, Any]], states: dict[Any, dict[str, Any]]) -> Iterator[None]:
+    """Put back what may have changed between a forward and its recomputation: whether adaptations are on, and the
+    functions of group norms (AnimateDiff-Evolved swaps them, for v1 motion modules, for the forward alone).
     """
-    now = {kind: _functions(kind) for kind in then}
+    functions_now = {kind: _functions(kind) for kind in functions}
+    states_now = {live: dict(vars(live)) for live in states}
     try:
-        _set_functions(then)
+        _set_functions(functions)
+        _set_states(states)
         yield
     finally:
-        _set_functions(now)
+        _set_functions(functions_now)
+        _set_states(states_now)
+
+
+def _set_states(states: dict[Any, dict[str, Any]]) -> None:
+    for live, state in states.items():
+        vars(live).update(state)
 
 
 def _set_functions(functions: dict[type, dict[str, Any]]) -> None:

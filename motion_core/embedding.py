@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,21 +15,10 @@ from torch.nn import functional
 from .backbones.sites import AttentionSite, group_by_block
 from .debias import DEBIAS_MODES, debias, undo_difference
 from .errors import ModelError, OptionError
+from .origin import Origin
 
 Grid = tuple[int, int]
 LAYOUTS = ("official", "paper")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a motion embedding comes from: the reference clip (pixels, frames a second) and how it was learnt."""
-
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-    prompt: str = ""
-    seed: int = 0
-    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ class VideoError(MotionError):
 
 
 class FileError(MotionError):
-    """A motion embedding file is damaged, of another kind, or can't be written."""
+    """A motion's file is damaged, of another kind, or can't be written."""
 
 
 class ModelError(MotionError):
-    """A model is incomplete, of another architecture, or does not fit the motion embedding."""
+    """A model is incomplete, of another architecture, or does not fit the motion."""
 
 
 class MemoryShortage(MotionError):

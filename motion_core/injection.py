@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from .backbones import AttentionSite, family_of, find_sites
+from .backbones import AttentionSite, find_sites, require_family
 from .embedding import Grid, MotionEmbedding, names_for
 from .errors import ModelError, OptionError
 
@@ -27,7 +26,7 @@ class Window:
     length: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Injection:
     """A motion at work in a model.
 
@@ -70,7 +69,7 @@ class Injector:
                     hooks.callback(note_grid(site.frame, site.block, injection.grids).remove)
             for layers, addition in self.additions:
                 for layer in layers:
-                    hooks.callback(layer.register_forward_pre_hook(partial(addition, injection)).remove)
+                    hooks.callback(layer.register_forward_pre_hook(_Hook(addition, injection)).remove)
             yield injection
 
 
@@ -95,12 +94,7 @@ def check_strength(name: str, strength: float) -> None:
 
 def match_sites(module: nn.Module, embedding: MotionEmbedding) -> list[AttentionSite]:
     """The model's sites that the embedding speaks of. Raises ModelError when family, names or channels differ."""
-    family = family_of(module)
-    if family != embedding.family:
-        raise ModelError(
-            f"this motion was learnt on the {embedding.family} family and the model is of the {family} family; "
-            "learn it again on this model"
-        )
+    require_family(module, embedding.family)
     sites = [site for site in find_sites(module) if site.block in embedding.grids]
     missing = set(embedding.grids) - {site.block for site in sites}
     if missing:
@@ -127,18 +121,27 @@ def note_grid(frame: nn.Module, block: str, grids: dict[str, Grid]) -> Any:
     return frame.register_forward_pre_hook(note, with_kwargs=True)
 
 
+@dataclass(frozen=True, eq=False)
+class _Hook:
+    """Before a linear layer: its tokens as `addition` makes them, as long as `live` says so."""
+
+    addition: _Addition
+    live: Injection
+
+    def __call__(self, _layer: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        tokens, *rest = args
+        return (self.addition.added_to(tokens, self.live), *rest) if self.live.active else None
+
+
 class _Addition:
-    """A pre-hook of a linear layer: tokens (B*h*w, N, C) + strength * gate * embedding."""
+    """tokens (B*h*w, N, C) + strength * gate * embedding."""
 
     def __init__(self, embedding: MotionEmbedding, site: AttentionSite, kind: str, strength: float):
         self.embedding, self.site, self.kind, self.strength = embedding, site, kind, strength
         self.name = next(name for name in names_for(site) if name in getattr(embedding, kind))
         self.last: tuple[Any, Tensor] | None = None
 
-    def __call__(self, live: Injection, _layer: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if not live.active:
-            return None
-        tokens, *rest = args
+    def added_to(self, tokens: Tensor, live: Injection) -> Tensor:
         grid = live.grids.get(self.site.block)
         if live.window is None:
             added = self._fitted(tokens.shape[1], grid, tokens)
@@ -155,7 +158,7 @@ class _Addition:
         by_branch = tokens.unflatten(0, (branches, -1, places))
         if live.gate is not None:
             added = live.gate.to(tokens).reshape(-1, 1, 1, 1, 1) * added
-        return ((by_branch + added).flatten(0, 2), *rest)
+        return (by_branch + added).flatten(0, 2)
 
     def _seen(self, window: Window, frames: int) -> list[int]:
         if len(window.frames) != frames:
@@ -171,6 +174,6 @@ class _Addition:
         if self.last is not None and self.last[0] == key:
             return self.last[1]
         fitted = (self.embedding.fitted(self.kind, self.name, frames, grid) * self.strength).to(like)
-        if not fitted.requires_grad:
+        if not getattr(self.embedding, self.kind)[self.name].requires_grad:
             self.last = (key, fitted)
         return fitted

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .backbones import AttentionSite, family_of, find_layers, find_sites, select_sites
+from .backbones import AttentionSite, family_of, find_modules_by_level, find_sites, select_sites
 from .checkpointing import MEMORY_MODES, checkpointed, choose_layers
 from .denoiser import Denoiser
 from .embedding import LAYOUTS, Grid, MotionEmbedding
@@ -106,7 +106,7 @@ def fit(
         raise OptionError(f"there are {len(text)} prompts for {len(latents)} versions of the clip; give 1, or 1 each")
     text = text.expand(len(latents), -1, -1)
     sites = select_sites(find_sites(denoiser.module), config.sites)
-    layers = choose_layers(find_layers(denoiser.module), config.memory)
+    layers = choose_layers(find_modules_by_level(denoiser.module), config.memory)
     with frozen(denoiser.module), _explained(config.memory, latents):
         grids = measure_grids(denoiser, sites, latents[:1], text[:1])
         embedding = MotionEmbedding.zeros(

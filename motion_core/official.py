@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .embedding import Grid, MotionEmbedding, Origin
 from .errors import FileError, OptionError
+from .pickle_reading import read_pickle
 from .writing import replacing
 
 _ROWS = 32
@@ -64,24 +65,11 @@ def write_official(embedding: MotionEmbedding, path: str | os.PathLike[str]) -> 
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise FileError(f"{path} is not there; check the name")
-    if not restricted_loading_is_safe():
-        raise FileError(f"torch {torch.__version__} can't read {path.name} safely; update torch to 2.6 or later")
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)  # tensors only, runs nothing
-    except Exception as reason:  # a damaged or hostile archive can fail in any way
-        said = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
-        raise FileError(f"{path.name} is no official motion_embed.pt ({said[:120]}); check the file") from reason
+    stored = read_pickle(path, "official motion_embed.pt")
     tensors = isinstance(stored, dict) and all(isinstance(t, Tensor) and t.ndim == 3 for t in stored.values())
     if not stored or not tensors:
         raise FileError(f"{path.name} holds something else than motion embeddings; give an official motion_embed.pt")
     return {str(key): t.detach() for key, t in stored.items()}
-
-
-def restricted_loading_is_safe() -> bool:
-    """Whether torch's restricted unpickler runs nothing: before 2.6 it could be made to (CVE-2025-32434)."""
-    return tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2]) >= (2, 6)
 
 
 def _check_complete(path: Path, stored: dict[str, Tensor], qk: dict[str, Tensor], v: dict[str, Tensor]) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.backbones import family_of, find_layers, find_sites, select_sites
+from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
 from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.embedding import MotionEmbedding
 from motion_core.errors import ModelError
@@ -72,7 +72,7 @@ def test_v1_has_no_mid_block():
 
 
 def test_layers_by_level_are_what_the_model_calls(model):
-    layers = find_layers(model)
+    layers = find_modules_by_level(model)
     assert sorted(layers) == [0, 1, 2, 3]
     kinds = {type(layer).__name__ for level in layers.values() for layer in level}
     assert kinds == {"ResnetBlock2D", "Transformer2DModel", "AnimateDiffTransformer3D"}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from motion_core.backbones import family_of, find_layers, find_sites, select_sites
+from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
 from motion_core.errors import ModelError, OptionError
 
 
@@ -42,4 +42,4 @@ def test_what_matches_nothing_is_an_error(unet):
 
 
 def test_every_level_has_layers_to_checkpoint(unet):
-    assert sorted(find_layers(unet)) == [0, 1, 2, 3]
+    assert sorted(find_modules_by_level(unet)) == [0, 1, 2, 3]

@@ -21,10 +21,21 @@ _LEVELS = 4
 
 def find_sites(module: nn.Module) -> list[AttentionSite]:
     """Sites in the order in which the model runs them; empty for a model without motion modules."""
+    sites = []
+    for home, transformer, level in find_temporal_transformers(module):
+        for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type]
+            name = f"{home}.transformer_blocks.{depth}"
+            for own, attention in zip(_OWN, _self_attentions(block), strict=False):
+                layers = (attention.to_q, attention.to_k, attention.to_v)
+                sites.append(AttentionSite(f"{name}.{own}", *layers, layers[2].in_features, transformer, level, own))
+    return sites
+
+
+def find_temporal_transformers(module: nn.Module) -> Iterator[tuple[str, nn.Module, int]]:
+    """(name as in motion-module files, transformer, level) of each motion module, in the order in which they run."""
     found = list(_find_motion_modules(module))
     levels = 1 + max((index for _, _, index, _ in found), default=_LEVELS - 1)
     seen: Counter[str] = Counter()
-    sites = []
     for motion_module, kind, index, number in found:
         home = f"{kind}_block" if kind == "mid" else f"{kind}_blocks.{index}"
         home = f"{home}.motion_modules.{number}"
@@ -32,15 +43,10 @@ def find_sites(module: nn.Module) -> list[AttentionSite]:
         stack = f"models.{seen[home]}." if seen[home] else ""
         seen[home] += 1
         transformer = getattr(motion_module, "temporal_transformer", motion_module)
-        for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type, union-attr]
-            name = f"{stack}{home}.temporal_transformer.transformer_blocks.{depth}"
-            for own, attention in zip(_OWN, _self_attentions(block), strict=False):
-                layers = (attention.to_q, attention.to_k, attention.to_v)
-                sites.append(AttentionSite(f"{name}.{own}", *layers, layers[2].in_features, transformer, level, own))
-    return sites
+        yield f"{stack}{home}.temporal_transformer", transformer, level  # type: ignore[misc]
 
 
-def find_layers(module: nn.Module) -> dict[int, list[nn.Module]]:
+def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
     """Level -> the children of the blocks that run there: the host calls them one by one, never the blocks."""
     if hasattr(module, "down_blocks"):
         return _diffusers_layers(module)

@@ -43,7 +43,7 @@ def find_sites(module: nn.Module) -> list[AttentionSite]:
     return sites
 
 
-def find_layers(module: nn.Module) -> dict[int, list[nn.Module]]:
+def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
     """Level -> the resnets, temporal convolutions and attentions that run there (the mid block's with the deepest)."""
     downs, ups = list(module.down_blocks), list(module.up_blocks)  # type: ignore[arg-type]
     levels = [*enumerate(downs), (len(downs) - 1, module.mid_block)]

@@ -1,0 +1,87 @@
+"""Puts an adapter to work in a model, for as long as a `with` block lasts.
+
+A part adds to its layer's output: W x + dW x = (W + dW) x. The weights themselves are never touched, so it does not
+matter where or in what form the model's host keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .adapter import Adapter, Part
+from .backbones import Layer, find_adaptable_layers, require_family
+from .errors import ModelError
+from .injection import check_strength
+
+
+@dataclass(eq=False)
+class Adaptation:
+    """An adapter at work in a model. active: whether forwards feel it now."""
+
+    active: bool = True
+
+
+@contextmanager
+def adapt(module: nn.Module, adapter: Adapter, strength: float = 1.0) -> Iterator[Adaptation]:
+    """Within the block, every forward of `module` feels the adapter, times `strength`.
+
+    Parts are used in the precision that the model computes in, and keep their graph, so gradients reach them; with
+    checkpointing, stay inside until backward is done: what `active` was in a forward holds when it is computed again.
+    A zero strength adds no hook. Adaptations nest and add up. Raises ModelError when the model has no such layer.
+    """
+    check_strength("strength", strength)
+    matched = match_layers(module, adapter)
+    adaptation = Adaptation()
+    with ExitStack() as hooks:
+        for layer, part in matched if strength else []:
+            addition = _Addition(part, strength, adaptation)
+            hooks.callback(layer.module.register_forward_hook(addition, with_kwargs=True).remove)
+        yield adaptation
+
+
+def match_layers(module: nn.Module, adapter: Adapter) -> list[tuple[Layer, Part]]:
+    """The model's layers that the adapter speaks of. Raises ModelError when family, names or shapes differ."""
+    require_family(module, adapter.family)
+    matched = [
+        (layer, adapter.parts[layer.name]) for layer in find_adaptable_layers(module) if layer.name in adapter.parts
+    ]
+    missing = set(adapter.parts) - {layer.name for layer, _ in matched}
+    if missing:
+        raise ModelError(f"this model has no layer {sorted(missing)[0]}; learn the motion again on this model")
+    for layer, part in matched:
+        if part.shape != layer.shape:
+            raise ModelError(
+                f"this motion changes weights of {part.shape} at {layer.name} and the model has {layer.shape}; "
+                "learn it again on this model"
+            )
+    return matched
+
+
+class _Addition:
+    """A hook of one layer: output + strength * scale * the part's output."""
+
+    def __init__(self, part: Part, strength: float, live: Adaptation):
+        self.part, self.alpha, self.live = part, strength * part.scale, live
+        self.last: tuple[Any, Part] | None = None
+
+    def __call__(self, layer: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
+        if not self.live.active:
+            return None
+        x = args[0] if args else kwargs["input"]
+        return torch.add(output, self._cast(x).output(layer, x), alpha=self.alpha)
+
+    def _cast(self, like: Tensor) -> Part:
+        """The part where and in what the layer computes: kept, unless it is being learnt."""
+        key = (like.device, like.dtype)
+        if self.last is not None and self.last[0] == key:
+            return self.last[1]
+        part = self.part.map(lambda t: t.to(like))
+        if not any(t.requires_grad for t in self.part.tensors):
+            self.last = (key, part)
+        return part
