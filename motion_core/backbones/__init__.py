@@ -10,7 +10,16 @@ from .zeroscope import sites as zeroscope_sites
 
 _FAMILIES = {zeroscope.FAMILY: zeroscope_sites, animatediff.FAMILY: animatediff_sites}
 
-__all__ = ["SITE_CHOICES", "AttentionSite", "family_of", "find_layers", "find_sites", "group_by_block", "select_sites"]
+__all__ = [
+    "SITE_CHOICES",
+    "AttentionSite",
+    "family_of",
+    "find_cross_attentions",
+    "find_layers",
+    "find_sites",
+    "group_by_block",
+    "select_sites",
+]
 
 
 def family_of(module: nn.Module) -> str:
@@ -27,6 +36,11 @@ def family_of(module: nn.Module) -> str:
 def find_sites(module: nn.Module) -> list[AttentionSite]:
     """All attention sites of a model, in the order in which it runs. Raises ModelError as `family_of` does."""
     return _FAMILIES[family_of(module)].find_sites(module)
+
+
+def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+    """All spatial cross-attentions to the text, in the order in which the model runs. Raises ModelError likewise."""
+    return _FAMILIES[family_of(module)].find_cross_attentions(module)
 
 
 def find_layers(module: nn.Module) -> dict[int, list[nn.Module]]:

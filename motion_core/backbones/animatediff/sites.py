@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from ..cross_attentions import find_in_diffusers, name_attn2
 from ..sites import AttentionSite
 
 _OWN = ("attn1", "attn2")
@@ -35,9 +36,25 @@ def find_sites(module: nn.Module) -> list[AttentionSite]:
         for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type, union-attr]
             name = f"{stack}{home}.temporal_transformer.transformer_blocks.{depth}"
             for own, attention in zip(_OWN, _self_attentions(block), strict=False):
-                layers = (attention.to_q, attention.to_k, attention.to_v)
-                sites.append(AttentionSite(f"{name}.{own}", *layers, layers[2].in_features, transformer, level, own))
+                sites.append(AttentionSite.of(attention, f"{name}.{own}", transformer, level, own))
     return sites
+
+
+def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+    """The spatial cross-attentions to the text, in the order in which the model runs, under diffusers' names.
+
+    ComfyUI's UNet holds the same layers in lists of its own: three entries a level, after the first of the way down.
+    """
+    if hasattr(module, "down_blocks"):
+        return find_in_diffusers(module)
+    downs, ups = list(module.input_blocks)[1:], list(module.output_blocks)  # type: ignore[arg-type]
+    levels = len(ups) // 3
+    homes = [(f"down_blocks.{i // 3}.attentions.{i % 3}", i // 3, block) for i, block in enumerate(downs)]
+    homes += [("mid_block.attentions.0", levels - 1, module.middle_block)]
+    homes += [(f"up_blocks.{i // 3}.attentions.{i % 3}", levels - 1 - i // 3, block) for i, block in enumerate(ups)]
+    return name_attn2(
+        (home, level, part) for home, level, block in homes for part in block if hasattr(part, "transformer_blocks")
+    )
 
 
 def find_layers(module: nn.Module) -> dict[int, list[nn.Module]]:
