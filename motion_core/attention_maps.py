@@ -73,7 +73,7 @@ def averaged(maps: Mapping[str, Tensor]) -> Tensor:
 
 def _find_named(module: nn.Module, names: Sequence[str]) -> list[AttentionSite]:
     known = {site.name: site for site in (*find_sites(module), *find_cross_attentions(module))}
-    first, *_, last = known
+    first, last = list(known)[0], list(known)[-1]
     if not names:
         raise OptionError(f"no attention is named to be captured; name one or more, such as {first}")
     for name in names:

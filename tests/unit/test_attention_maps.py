@@ -134,19 +134,23 @@ def test_capturing_changes_no_bit_and_leaves_nothing(either, latents, text):
 
 def test_stopping_gives_the_same_maps_and_runs_less(either, latents, text):
     module, names, ran = either.module, pick(either.module), []
-    hooks = [part.register_forward_pre_hook(lambda *_: ran.append(1)) for part in module.modules()]
+    hooks = [
+        block.register_forward_pre_hook(lambda *_: ran.append(1))
+        for block in (module.down_blocks[3], module.mid_block, *module.up_blocks)
+    ]
     with torch.no_grad():
         with capture(module, names) as whole:
             predict(either, latents, text)
-        number = len(ran)
+        assert len(ran) == 6
         with capture(module, names, stop=True) as stopped:
             predict(either, latents, text)
             pytest.fail("the block goes on")
         with capture(module, pick(module, 0), stop=True) as outer, capture(module, names, stop=True) as inner:
             predict(either, latents, text)
+    assert len(ran) == 6
     for hook in hooks:
         hook.remove()
-    assert count_hooks(module) == 0 and len(ran) - number < 1.2 * number
+    assert count_hooks(module) == 0
     assert list(stopped) == list(whole) and all(torch.equal(stopped[name], whole[name]) for name in names)
     assert len(outer) == 2 and not inner  # whose last map came first ended both
 
@@ -222,16 +226,16 @@ def test_a_loss_may_take_the_prediction_as_well(denoiser, latents, text):
 
 
 def test_an_ordinary_backward_after_a_stop_in_a_checkpoint_is_its_own(denoiser, latents, text):
-    layers = [layer for level in find_layers(denoiser.module).values() for layer in level]
-    ran = []
+    layers, ran = [layer for level in find_layers(denoiser.module).values() for layer in level], []
     with checkpointed(layers), capture(denoiser.module, pick(denoiser.module), stop=True):
         predict(denoiser, latents.clone().requires_grad_(), text)
-    hook = denoiser.module.conv_in.register_forward_pre_hook(lambda *_: ran.append(1))
+    hooks = [part.register_forward_pre_hook(lambda *_: ran.append(1)) for part in denoiser.module.modules()]
     x = torch.ones(3, requires_grad=True)
     (x.exp() * x).sum().backward()
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
     torch.testing.assert_close(x.grad, torch.full((3,), 2 * torch.e))
-    assert not ran and torch._C._autograd._top_saved_tensors_default_hooks(True) is None
+    assert not ran
 
 
 def test_the_motion_and_adapters_are_in_the_map(denoiser, latents, text, learnt):
