@@ -21,6 +21,7 @@ __all__ = [
     "Layer",
     "family_of",
     "find_adaptable_layers",
+    "find_cross_attentions",
     "find_modules_by_level",
     "find_sites",
     "group_by_block",
@@ -64,3 +65,8 @@ def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
 def find_adaptable_layers(module: nn.Module) -> list[Layer]:
     """The layers that an adapter may change. Raises ModelError as `family_of` does."""
     return _LAYERS[family_of(module)].find_adaptable_layers(module)
+
+
+def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+    """All spatial cross-attentions to the text, in the order in which the model runs. Raises ModelError likewise."""
+    return _FAMILIES[family_of(module)].find_cross_attentions(module)

@@ -1,8 +1,12 @@
-"""Attention sites: the temporal self-attentions of a video model, found by structure and named by checkpoint key."""
+"""Attention sites: the temporal self-attentions of a video model, found by structure and named by checkpoint key.
+
+Its spatial cross-attentions to the text are described alike.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -13,9 +17,10 @@ SITE_CHOICES = ("deepest", "all")
 
 @dataclass(frozen=True)
 class AttentionSite:
-    """One temporal self-attention.
+    """One temporal self-attention, or one spatial cross-attention.
 
-    name: the family's public checkpoint key. channels: C of the tokens that enter to_q, to_k and to_v.
+    name: the family's public checkpoint key. channels: C of the tokens that enter to_q, to_k and to_v (to_q alone in a
+    cross-attention). to_out: the layer that takes what the heads attended to. heads: how many there are.
     frame: the module around it that is called with the frames `(B*N, C, h, w)`, which tells the live grid.
     level: how many times the model has halved the picture there. own: the part of the name after the block's.
     """
@@ -25,9 +30,19 @@ class AttentionSite:
     to_k: nn.Module
     to_v: nn.Module
     channels: int
+    to_out: nn.Module
+    heads: int
     frame: nn.Module | None = None
     level: int = 0
     own: str = ""
+
+    @classmethod
+    def of(
+        cls, attention: Any, name: str, frame: nn.Module | None = None, level: int = 0, own: str = ""
+    ) -> "AttentionSite":
+        """The site of an attention module; diffusers, ComfyUI and AnimateDiff-Evolved name its parts alike."""
+        layers = (attention.to_q, attention.to_k, attention.to_v)
+        return cls(name, *layers, attention.to_q.in_features, attention.to_out[0], attention.heads, frame, level, own)
 
     @property
     def block(self) -> str:

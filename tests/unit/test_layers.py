@@ -130,9 +130,9 @@ def test_a_second_motion_model_has_its_own_names(motion_unet):
             self.block_type, self.block_idx, self.module_idx = "down", 0, number
             self.temporal_transformer = Block(text=4)
 
-    stacked = nn.Module()
-    stacked.input_blocks = nn.ModuleList([nn.ModuleList([MotionModule(0), MotionModule(0)])])
-    names = [layer.name for layer in find_animatediff_layers(stacked)]
+    stacked = host_unet()
+    stacked.input_blocks[1].extend([MotionModule(0), MotionModule(0)])
+    names = [layer.name for layer in find_animatediff_layers(stacked) if layer.temporal]
     first = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.to_q"
     assert names[0] == first and f"models.1.{first}" in names
     assert torch.tensor([name.startswith("models.1.") for name in names]).sum() * 2 == len(names)

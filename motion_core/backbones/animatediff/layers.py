@@ -10,12 +10,7 @@ from dataclasses import replace
 from torch import nn
 
 from ..layers import Layer, find_layers_within
-from .sites import find_temporal_transformers
-
-_DIFFUSERS = re.compile(r"(?:down_blocks\.\d+|mid_block|up_blocks\.\d+)\.attentions\.\d+")
-_HOST = re.compile(r"(input|middle|output)_blocks?\.(\d+)(?:\.\d+)?")
-_PER_LEVEL = 3
-"""Blocks in a level of the host's numbering: two with a resnet and a downsampling one; on the way up three resnets."""
+from .sites import find_spatial_transformers, find_temporal_transformers
 
 
 def find_adaptable_layers(module: nn.Module) -> list[Layer]:
@@ -25,22 +20,6 @@ def find_adaptable_layers(module: nn.Module) -> list[Layer]:
         for layer in find_layers_within(transformer, home, temporal=True):
             name = re.sub(r"\.attn([12])\.", lambda own: f".attention_blocks.{int(own[1]) - 1}.", layer.name)
             layers.append(replace(layer, name=name))
-    for name, part in module.named_modules():
-        spatial = _spatial_name(name) if hasattr(part, "transformer_blocks") else None
-        if spatial:
-            layers += find_layers_within(part, spatial, temporal=False)
+    for home, _, spatial in find_spatial_transformers(module):
+        layers += find_layers_within(spatial, home, temporal=False)
     return layers
-
-
-def _spatial_name(name: str) -> str | None:
-    """diffusers' name of a spatial transformer that has this name in diffusers or in the host; None for others."""
-    if _DIFFUSERS.fullmatch(name):
-        return name
-    host = _HOST.fullmatch(name)
-    if not host:
-        return None
-    if host[1] == "middle":
-        return "mid_block.attentions.0"
-    index = int(host[2]) - (host[1] == "input")  # input block 0 is the first convolution
-    side = "down" if host[1] == "input" else "up"
-    return f"{side}_blocks.{index // _PER_LEVEL}.attentions.{index % _PER_LEVEL}"

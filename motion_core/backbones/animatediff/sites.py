@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from ..sites import AttentionSite
+from ..spatial_transformers import find_attn2, find_in_diffusers
 
 _OWN = ("attn1", "attn2")
 _DIFFUSERS = re.compile(r"^(?:(down|up)_blocks\.(\d+)|(mid)_block)\.motion_modules\.(\d+)$")
@@ -26,8 +27,7 @@ def find_sites(module: nn.Module) -> list[AttentionSite]:
         for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type]
             name = f"{home}.transformer_blocks.{depth}"
             for own, attention in zip(_OWN, _self_attentions(block), strict=False):
-                layers = (attention.to_q, attention.to_k, attention.to_v)
-                sites.append(AttentionSite(f"{name}.{own}", *layers, layers[2].in_features, transformer, level, own))
+                sites.append(AttentionSite.of(attention, f"{name}.{own}", transformer, level, own))
     return sites
 
 
@@ -44,6 +44,28 @@ def find_temporal_transformers(module: nn.Module) -> Iterator[tuple[str, nn.Modu
         seen[home] += 1
         transformer = getattr(motion_module, "temporal_transformer", motion_module)
         yield f"{stack}{home}.temporal_transformer", transformer, level  # type: ignore[misc]
+
+
+def find_spatial_transformers(module: nn.Module) -> list[tuple[str, int, nn.Module]]:
+    """(diffusers' name, level, transformer) of each, in the order in which the model runs them.
+
+    ComfyUI's UNet holds the same layers in lists of its own: three entries a level, after the first of the way down.
+    """
+    if hasattr(module, "down_blocks"):
+        return list(find_in_diffusers(module))
+    downs, ups = list(module.input_blocks)[1:], list(module.output_blocks)  # type: ignore[arg-type]
+    levels = len(ups) // 3
+    homes = [(f"down_blocks.{i // 3}.attentions.{i % 3}", i // 3, block) for i, block in enumerate(downs)]
+    homes += [("mid_block.attentions.0", levels - 1, module.middle_block)]
+    homes += [(f"up_blocks.{i // 3}.attentions.{i % 3}", levels - 1 - i // 3, block) for i, block in enumerate(ups)]
+    return [
+        (home, level, part) for home, level, block in homes for part in block if hasattr(part, "transformer_blocks")
+    ]
+
+
+def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+    """The spatial cross-attentions to the text, in the order in which the model runs, under diffusers' names."""
+    return find_attn2(find_spatial_transformers(module))
 
 
 def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:

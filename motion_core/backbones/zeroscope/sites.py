@@ -5,6 +5,7 @@ import re
 from torch import nn
 
 from ..sites import AttentionSite
+from ..spatial_transformers import find_attn2, find_in_diffusers
 
 _BLOCK = re.compile(r"^(down|up)_blocks\.(\d+)\.temp_attentions\.\d+\.transformer_blocks\.\d+$")
 
@@ -27,20 +28,13 @@ def find_sites(module: nn.Module) -> list[AttentionSite]:
         level = index if found[1] == "down" else levels - 1 - index
         frame = modules[name.rsplit(".transformer_blocks", 1)[0]]
         for own in ("attn1", "attn2"):
-            attention = getattr(block, own)
-            sites.append(
-                AttentionSite(
-                    name=f"{name}.{own}",
-                    to_q=attention.to_q,
-                    to_k=attention.to_k,
-                    to_v=attention.to_v,
-                    channels=attention.to_v.in_features,
-                    frame=frame,
-                    level=level,
-                    own=own,
-                )
-            )
+            sites.append(AttentionSite.of(getattr(block, own), f"{name}.{own}", frame, level, own))
     return sites
+
+
+def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+    """The spatial cross-attentions to the text, in the order in which the model runs."""
+    return find_attn2(find_in_diffusers(module))
 
 
 def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
