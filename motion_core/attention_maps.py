@@ -95,6 +95,8 @@ class _Probe:
     def __init__(self, site: AttentionSite, clips: int, maps: dict[str, Tensor], last: int | None):
         self.site, self.clips, self.maps, self.last = site, clips, maps, last
         self.projected: dict[nn.Module, Tensor] = {}
+        if site.to_out is None:
+            raise ModelError(f"{site.name} has no output layer, where its map is taken; load a model of a known family")
         self.hooks = [layer.register_forward_hook(self._note) for layer in (site.to_q, site.to_k)]
         # by then a host has multiplied into k in place whatever it does (AnimateDiff-Evolved's scales)
         self.hooks.append(site.to_out.register_forward_pre_hook(self._finish))

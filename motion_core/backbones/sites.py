@@ -30,8 +30,8 @@ class AttentionSite:
     to_k: nn.Module
     to_v: nn.Module
     channels: int
-    to_out: nn.Module
-    heads: int
+    to_out: nn.Module | None = None
+    heads: int = 1
     frame: nn.Module | None = None
     level: int = 0
     own: str = ""
@@ -42,7 +42,8 @@ class AttentionSite:
     ) -> "AttentionSite":
         """The site of an attention module; diffusers, ComfyUI and AnimateDiff-Evolved name its parts alike."""
         layers = (attention.to_q, attention.to_k, attention.to_v)
-        return cls(name, *layers, attention.to_q.in_features, attention.to_out[0], attention.heads, frame, level, own)
+        to_out = getattr(attention, "to_out", [None])[0]  # only attention maps need it
+        return cls(name, *layers, attention.to_q.in_features, to_out, attention.heads, frame, level, own)
 
     @property
     def block(self) -> str:
