@@ -14,9 +14,14 @@ def motion_fidelity(source_tracks: Tensor, output_tracks: Tensor) -> Tensor:
     without motion counts as 0. Tracks: (tracks, N, 2) in pixels, of one N but any number of tracks each.
     Raises OptionError for other shapes, no tracks, fewer than 2 frames or an unequal number of them.
     """
+    return raw_motion_fidelity(source_tracks, output_tracks) / 2
+
+
+def raw_motion_fidelity(source_tracks: Tensor, output_tracks: Tensor) -> Tensor:
+    """Eq. 6 of Yatim et al. 2024 (DMT) as it is written: twice `motion_fidelity`, -2..2."""
     source, output = (_directions(tracks) for tracks in comparable(source_tracks, output_tracks, frames=2))
     correlations = torch.einsum("anc,bnc->ab", source, output) / source.shape[1]
-    return (correlations.amax(1).mean() + correlations.amax(0).mean()) / 2
+    return correlations.amax(1).mean() + correlations.amax(0).mean()
 
 
 def comparable(first: Tensor, second: Tensor, frames: int) -> tuple[Tensor, Tensor]:

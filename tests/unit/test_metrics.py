@@ -9,6 +9,7 @@ from motion_core.metrics import (
     frame_consistency,
     motion_discrepancy,
     motion_fidelity,
+    raw_motion_fidelity,
     temporal_consistency,
     text_similarity,
 )
@@ -31,6 +32,13 @@ def test_motion_fidelity_of_identical_motion_is_1_and_of_reversed_motion_lower()
     assert motion_fidelity(source, source).item() == pytest.approx(1, abs=1e-12)
     assert motion_fidelity(source[:1], 80 - source[:1]).item() == pytest.approx(-1, abs=1e-12)
     assert motion_fidelity(source, tracks(1)) < 0.9
+
+
+def test_raw_motion_fidelity_is_twice_the_halved_one():
+    source, output = tracks(0), tracks(1, count=3)
+    assert raw_motion_fidelity(source, output) == 2 * motion_fidelity(source, output)
+    assert raw_motion_fidelity(source, source).item() == pytest.approx(2, abs=1e-12)
+    assert raw_motion_fidelity(source, torch.ones_like(source)) == 0
 
 
 def test_motion_fidelity_is_blind_to_place_speed_and_order_of_tracks():
