@@ -58,6 +58,14 @@ def test_static_steps_count_as_0():
     assert motion_fidelity(paused, paused).item() == pytest.approx(0.5, abs=1e-12)
 
 
+def test_jitter_of_a_still_clip_counts_as_0_below_a_bound():
+    jitter = 0.01 * randn(0, 5, 8, 2)
+    assert motion_fidelity(jitter, jitter).item() == pytest.approx(1)
+    assert motion_fidelity(jitter, jitter, still=0.1) == 0
+    moving = torch.tensor([[[0.0, 0], [0.3, 0.4], [0.3, 0.0]]])  # steps of 0.5 and 0.4 pixels
+    assert [motion_fidelity(moving, moving, still).item() for still in (0.3, 0.45, 0.5)] == [1, 0.5, 0]
+
+
 def test_motion_discrepancy_is_0_for_identical_tracks_in_any_order():
     reference = tracks(0, count=40)
     assert discrepancy(reference, reference.flip(0)) == 0
