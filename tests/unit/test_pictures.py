@@ -46,6 +46,7 @@ def test_labels_are_broken_into_lines_and_narrow_clips_get_room():
     short, long = (side_by_side({"n" * 5 + " " + text: grey(0.5)}) for text in ("", "a long prompt " * 5))
     assert long.shape[2] == short.shape[2] == 200 + 2 * GAP
     assert long.shape[1] > short.shape[1] + 30
+    assert side_by_side({"n" * LINE + " n": grey(0.5)}).shape[1] == short.shape[1]  # as the clip has room for it
     narrow = side_by_side({"m" * LINE: grey(0.5, width=8), "b": grey(0.5, width=8)})
     assert narrow.shape[2] > 100 and narrow.shape[1] == short.shape[1]
 
