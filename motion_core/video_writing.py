@@ -14,11 +14,12 @@ import torch
 from av.codec.codec import UnknownCodecError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from .errors import OptionError, VideoError
-from .pixels import to_bytes
+from .pixels import check_frames, to_bytes, to_image
+from .sheets import draw_sheet
 from .video_reading import EXACT_COLOURS
 from .writing import replacing
 
@@ -33,11 +34,6 @@ ENCODERS: dict[str, dict[str, dict[str, str]]] = {
 FAILURES = (OSError, av.FFmpegError, UnknownCodecError)
 GIF_FPS = 50.0  # players slow anything faster down to a crawl
 PALETTE_SAMPLES = 2**20  # pixels looked at to choose a gif's colours
-
-GAP = 4
-TEXT_SIZE = 16
-BACKGROUND = (24, 24, 24)
-TEXT_COLOUR = (230, 230, 230)
 
 
 def write_clip(path: str | os.PathLike[str], frames: Tensor, fps: float) -> None:
@@ -78,23 +74,11 @@ def write_sheet(
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise VideoError(f"{path} has an unknown suffix; a contact sheet's name ends in .png")
-    if not rows or scale < 1 or columns < 1:
-        raise OptionError(f"rows={len(rows)}, scale={scale} and columns={columns} must each be 1 or more")
-    labels = [""] * len(rows) if labels is None else labels
-    if len(labels) != len(rows):
-        raise OptionError(f"labels={len(labels)} and rows={len(rows)} must be as many; give one label a row")
-    for clip in rows:
-        check_frames(clip)
-    strips = [draw_strip(clip, scale, columns) for clip in rows]
+    sheet = draw_sheet(rows, labels, scale, columns)
     buffer = io.BytesIO()
-    stack_strips(strips, labels).save(buffer, "PNG")
+    sheet.save(buffer, "PNG")
     with replacing(path, VideoError, FAILURES) as scratch:
         scratch.write_bytes(buffer.getvalue())
-
-
-def check_frames(frames: Tensor) -> None:
-    if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape or not frames.is_floating_point():
-        raise OptionError(f"frames of shape {tuple(frames.shape)}, {frames.dtype}, must be (N, H, W, 3) floats of 0..1")
 
 
 # ---- video files
@@ -162,44 +146,3 @@ def draw_palette_frames(frames: Tensor) -> Iterator[av.VideoFrame]:
         indices = to_image(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
         data = torch.frombuffer(bytearray(indices.tobytes()), dtype=torch.uint8).view(pixels.shape[:2])
         yield av.VideoFrame.from_ndarray((data.numpy(), colours.numpy()), format="pal8")  # type: ignore[arg-type]
-
-
-# ---- contact sheets
-
-
-def draw_strip(clip: Tensor, scale: int, columns: int) -> Image.Image:
-    """Evenly spaced frames of a clip, the first and the last among them, side by side."""
-    count, height, width = clip.shape[:3]
-    picks = torch.linspace(0, count - 1, min(columns, count)).round().long().tolist()
-    strip = Image.new("RGB", (len(picks) * (width * scale + GAP) - GAP, height * scale), BACKGROUND)
-    for column, pick in enumerate(picks):
-        image = to_image(clip[pick]).resize((width * scale, height * scale), Image.Resampling.NEAREST)
-        strip.paste(image, (column * (width * scale + GAP), 0))
-    return strip
-
-
-def stack_strips(strips: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
-    """The strips below each other, each with its label to the left."""
-    font = ImageFont.load_default(size=TEXT_SIZE)
-    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    boxes = [ruler.multiline_textbbox((0, 0), label, font=font) for label in labels]
-    margin = max(math.ceil(box[2]) for box in boxes)
-    left = GAP + (margin + GAP if margin else 0)
-    heights = [max(strip.height, math.ceil(box[3])) for strip, box in zip(strips, boxes, strict=True)]
-    width = left + max(strip.width for strip in strips) + GAP
-    sheet = Image.new("RGB", (width, GAP + sum(height + GAP for height in heights)), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
-    top = GAP
-    for strip, label, height in zip(strips, labels, heights, strict=True):
-        draw.multiline_text((GAP, top), label, fill=TEXT_COLOUR, font=font)
-        sheet.paste(strip, (left, top))
-        top += height + GAP
-    return sheet
-
-
-# ---- pixels
-
-
-def to_image(pixels: Tensor) -> Image.Image:
-    """(H, W, 3) floats of 0..1 -> an RGB image."""
-    return Image.fromarray(to_bytes(pixels).numpy())

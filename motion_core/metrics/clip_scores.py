@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..errors import OptionError
+from .features import to_units
 
 
 def text_similarity(frame_features: Tensor, text_feature: Tensor) -> Tensor:
@@ -12,8 +12,8 @@ def text_similarity(frame_features: Tensor, text_feature: Tensor) -> Tensor:
 
     Raises OptionError for other shapes.
     """
-    frames = _units(frame_features, at_least=1)
-    text = _units(text_feature.reshape(-1, text_feature.shape[-1]), at_least=1)
+    frames = to_units(frame_features)
+    text = to_units(text_feature.reshape(-1, text_feature.shape[-1]))
     if len(text) != 1 or text.shape[1] != frames.shape[1]:
         shapes = f"frames {tuple(frame_features.shape)} and text {tuple(text_feature.shape)}"
         raise OptionError(f"features of {shapes} don't fit; give (N, D) and (D,)")
@@ -25,7 +25,7 @@ def temporal_consistency(frame_features: Tensor) -> Tensor:
 
     Raises OptionError for other shapes.
     """
-    frames = _units(frame_features, at_least=2)
+    frames = to_units(frame_features, at_least=2)
     rows, columns = torch.triu_indices(len(frames), len(frames), offset=1)
     return (frames @ frames.T)[rows, columns].mean()
 
@@ -35,11 +35,5 @@ def frame_consistency(frame_features: Tensor) -> Tensor:
 
     Raises OptionError for other shapes.
     """
-    frames = _units(frame_features, at_least=2)
+    frames = to_units(frame_features, at_least=2)
     return (frames[1:] * frames[:-1]).sum(-1).mean()
-
-
-def _units(features: Tensor, at_least: int) -> Tensor:
-    if features.ndim != 2 or len(features) < at_least:
-        raise OptionError(f"features have shape {tuple(features.shape)}; give (N, D) with N of {at_least} or more")
-    return F.normalize(features.to(torch.promote_types(features.dtype, torch.float32)), dim=-1)

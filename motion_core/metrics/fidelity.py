@@ -7,16 +7,22 @@ from torch.nn import functional as F
 from ..errors import OptionError
 
 
-def motion_fidelity(source_tracks: Tensor, output_tracks: Tensor) -> Tensor:
+def motion_fidelity(source_tracks: Tensor, output_tracks: Tensor, still: float = 0.0) -> Tensor:
     """How well each track's directions are met by the best track of the other clip, averaged both ways; -1..1.
 
     Half of eq. 6 of Yatim et al. 2024 (DMT), so that identical motion scores 1. Place and speed do not matter; a step
-    without motion counts as 0. Tracks: (tracks, N, 2) in pixels, of one N but any number of tracks each.
+    of `still` pixels or less counts as 0: the paper has no such bound, but what little a tracker sees in the noise of a
+    still clip has directions too. Tracks: (tracks, N, 2) in pixels, of one N but any number of tracks each.
     Raises OptionError for other shapes, no tracks, fewer than 2 frames or an unequal number of them.
     """
-    source, output = (_directions(tracks) for tracks in comparable(source_tracks, output_tracks, frames=2))
+    return raw_motion_fidelity(source_tracks, output_tracks, still) / 2
+
+
+def raw_motion_fidelity(source_tracks: Tensor, output_tracks: Tensor, still: float = 0.0) -> Tensor:
+    """Eq. 6 of Yatim et al. 2024 (DMT) as it is written: twice `motion_fidelity`, -2..2."""
+    source, output = (_directions(tracks, still) for tracks in comparable(source_tracks, output_tracks, frames=2))
     correlations = torch.einsum("anc,bnc->ab", source, output) / source.shape[1]
-    return (correlations.amax(1).mean() + correlations.amax(0).mean()) / 2
+    return correlations.amax(1).mean() + correlations.amax(0).mean()
 
 
 def comparable(first: Tensor, second: Tensor, frames: int) -> tuple[Tensor, Tensor]:
@@ -35,6 +41,8 @@ def comparable(first: Tensor, second: Tensor, frames: int) -> tuple[Tensor, Tens
     return first.to(dtype), second.to(dtype)
 
 
-def _directions(tracks: Tensor) -> Tensor:
+def _directions(tracks: Tensor, still: float) -> Tensor:
     """(tracks, N, 2) -> unit velocities (tracks, N - 1, 2), 0 where nothing moves."""
-    return F.normalize(tracks.diff(dim=1), dim=-1)
+    steps = tracks.diff(dim=1)
+    moves = steps.norm(dim=-1, keepdim=True) > still
+    return F.normalize(steps, dim=-1).where(moves, 0)

@@ -18,6 +18,7 @@ from ..commands.progress import learning_bar, sampling_bar
 from ..embedding import MotionEmbedding
 from ..errors import MotionError, OptionError
 from ..metrics import motion_fidelity
+from ..pixels import enlarge
 from ..sampling import AppliedMotion
 from ..transfer import GenerateConfig, generate_clip, learn_motion
 from ..video import read_clip, write_clip, write_sheet
@@ -93,7 +94,7 @@ def write(out: Path, rows: dict[str, Tensor], fps: float) -> None:
 
 def _enlarge(clip: Tensor) -> Tensor:
     """Each pixel several times, and a dark gap to the right."""
-    large = clip.repeat_interleave(SCALE, 1).repeat_interleave(SCALE, 2)
+    large = enlarge(clip, SCALE)
     gap = torch.full((*large.shape[:2], 4, 3), 0.1)
     return torch.cat([large, gap], dim=2)
 

@@ -9,6 +9,7 @@ from motion_core.metrics import (
     frame_consistency,
     motion_discrepancy,
     motion_fidelity,
+    raw_motion_fidelity,
     temporal_consistency,
     text_similarity,
 )
@@ -33,6 +34,13 @@ def test_motion_fidelity_of_identical_motion_is_1_and_of_reversed_motion_lower()
     assert motion_fidelity(source, tracks(1)) < 0.9
 
 
+def test_raw_motion_fidelity_is_twice_the_halved_one():
+    source, output = tracks(0), tracks(1, count=3)
+    assert raw_motion_fidelity(source, output) == 2 * motion_fidelity(source, output)
+    assert raw_motion_fidelity(source, source).item() == pytest.approx(2, abs=1e-12)
+    assert raw_motion_fidelity(source, torch.ones_like(source)) == 0
+
+
 def test_motion_fidelity_is_blind_to_place_speed_and_order_of_tracks():
     source, output = tracks(0), tracks(1, count=3)
     value = motion_fidelity(source, output)
@@ -48,6 +56,14 @@ def test_static_steps_count_as_0():
     source = tracks(0, count=1)
     paused = torch.cat([source, source[:, -1:].expand(1, 7, 2)], dim=1)  # moves for 7 of 14 steps
     assert motion_fidelity(paused, paused).item() == pytest.approx(0.5, abs=1e-12)
+
+
+def test_jitter_of_a_still_clip_counts_as_0_below_a_bound():
+    jitter = 0.01 * randn(0, 5, 8, 2)
+    assert motion_fidelity(jitter, jitter).item() == pytest.approx(1)
+    assert motion_fidelity(jitter, jitter, still=0.1) == 0
+    moving = torch.tensor([[[0.0, 0], [0.3, 0.4], [0.3, 0.0]]])  # steps of 0.5 and 0.4 pixels
+    assert [motion_fidelity(moving, moving, still).item() for still in (0.3, 0.45, 0.5)] == [1, 0.5, 0]
 
 
 def test_motion_discrepancy_is_0_for_identical_tracks_in_any_order():

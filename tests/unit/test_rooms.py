@@ -22,6 +22,8 @@ ALLOWED = {
     "tokenizers",
     "tqdm",
 }
+OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward"}
+LATE = {"diffusers", "transformers", "tokenizers"} | OPTIONAL
 HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
 
 
@@ -41,19 +43,29 @@ def test_the_core_knows_torch_and_no_host(path):
     for module, level, at_top in imports(path):
         name = module.split(".")[0]
         assert level or name not in HOST, f"{path} imports the host's {module}"
-        assert level or name in ALLOWED | set(sys.stdlib_module_names), f"{path} imports {module}"
-        assert level or not at_top or name not in {"diffusers", "transformers", "tokenizers"}, (
-            f"{path}: import {module} late"
-        )
+        assert level or name in ALLOWED | OPTIONAL | set(sys.stdlib_module_names), f"{path} imports {module}"
+        assert level or not at_top or name not in LATE, f"{path}: import {module} late"
 
 
-def test_learning_never_imports_metrics():
-    for name in ("learning", "injection", "embedding", "objectives", "transfer"):
-        assert not any("metrics" in module for module, _, _ in imports(ROOT / "motion_core" / f"{name}.py"))
+LEARNING = ("learning", "injection", "embedding", "objectives", "transfer")
+EVALUATION = ("metrics", "tracking")
 
 
-def test_the_core_is_imported_without_diffusers():
-    code = "import sys; sys.modules['diffusers'] = None; import motion_core.commands, motion_core.metrics"
+def test_learning_and_evaluation_never_import_each_other():
+    core = ROOT / "motion_core"
+    for name in LEARNING:
+        assert not any(set(module.split(".")) & set(EVALUATION) for module, _, _ in imports(core / f"{name}.py"))
+    for room in EVALUATION:
+        for path in (core / room).rglob("*.py"):
+            assert not any(module.split(".")[0] in LEARNING for module, _, _ in imports(path)), path
+
+
+@pytest.mark.parametrize("name", ["diffusers", *sorted(OPTIONAL)])
+def test_the_core_is_imported_without(name):
+    rooms = (
+        "motion_core.commands, motion_core.metrics.pictures, motion_core.metrics.clip_features, motion_core.tracking"
+    )
+    code = f"import sys; sys.modules[{name!r}] = None; import {rooms}, motion_core.metrics.image_reward"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -10,7 +10,7 @@ import torch
 from clip_files import CODING_LOSS, count_up, draw_noise, read_numbers, write_images
 from PIL import Image
 
-from motion_core import video_writing
+from motion_core import sheets, video_writing
 from motion_core.errors import OptionError, VideoError
 from motion_core.video import read_clip, write_clip, write_sheet
 
@@ -169,21 +169,21 @@ def test_missing_folder(tmp_path):
 
 
 def test_sheet_shows_evenly_spaced_frames(tmp_path):
-    gap = video_writing.GAP
+    gap = sheets.GAP
     write_sheet(tmp_path / "sheet.png", [count_up(11, 20, 24), count_up(2, 20, 24, step=100)], scale=2, columns=6)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (gap + 6 * (48 + gap), gap + 2 * (40 + gap))
         levels = [sheet.getpixel((gap + column * (48 + gap) + 24, gap + 20))[0] for column in range(6)]
         assert levels == [0, 40, 80, 120, 160, 200]
         assert sheet.getpixel((gap + 24 + 48 + gap, gap + 20 + 40 + gap)) == (100, 100, 100)
-        assert sheet.getpixel((sheet.width - 10, sheet.height - 10)) == video_writing.BACKGROUND
+        assert sheet.getpixel((sheet.width - 10, sheet.height - 10)) == sheets.BACKGROUND
 
 
 def test_sheet_enlarges_without_smoothing(tmp_path):
     frames = torch.zeros(1, 2, 2, 3)
     frames[0, 0, 0] = 1
     write_sheet(tmp_path / "sheet.png", [frames], scale=8)
-    gap = video_writing.GAP
+    gap = sheets.GAP
     with Image.open(tmp_path / "sheet.png") as sheet:
         patch = sheet.crop((gap, gap, gap + 16, gap + 16))
     assert sorted(patch.getcolors()) == [(64, (255, 255, 255)), (192, (0, 0, 0))]

@@ -1,0 +1,6 @@
+"""Tracks of points through a clip: (tracks, N, 2) in pixels, x and y, with (0, 0) in the upper left pixel's centre."""
+
+from .drawing import draw_tracks
+from .tracker import TRACKERS, Tracker, find_tracker
+
+__all__ = ["TRACKERS", "Tracker", "draw_tracks", "find_tracker"]

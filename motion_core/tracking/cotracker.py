@@ -1,0 +1,48 @@
+"""CoTracker (Karaev et al. 2023, 2024), where the person has it: its licence is non-commercial."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+from .following import place_grid
+
+
+@dataclass(frozen=True)
+class CoTracker:
+    """predictor: the package's `CoTrackerPredictor`; spacing: pixels between points, 0 for a twentieth of a side."""
+
+    predictor: Any
+    device: str
+    spacing: int = 0
+
+    @torch.no_grad()
+    def track(self, frames: Tensor) -> Tensor:
+        points = place_grid(frames, self.spacing)
+        queries = torch.cat([torch.zeros(len(points), 1), points], 1)[None].to(self.device)  # (1, T, 3) of frame, x, y
+        video = (frames.permute(0, 3, 1, 2)[None].float() * 255).to(self.device)
+        tracks, _ = self.predictor(video, queries=queries)  # (1, N, T, 2), of hidden points too
+        return tracks[0].transpose(0, 1).float().cpu()
+
+
+def load_cotracker(spacing: int = 0, weights: Path | None = None) -> CoTracker:
+    """Load CoTracker 2 or 3 (offline) on the GPU if there is one. weights: its file.
+
+    Raises ModelError where the package or the weights are missing or damaged.
+    """
+    if weights is None or not weights.is_file():
+        raise ModelError(f"CoTracker's weights are not at {weights}; give the path of its scaled_offline.pth")
+    try:
+        from cotracker.predictor import CoTrackerPredictor
+    except Exception as reason:  # a broken install fails in many ways
+        raise ModelError(
+            f"CoTracker could not be imported ({reason}); its page says how to install it, or choose another tracker"
+        ) from reason
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return CoTracker(CoTrackerPredictor(checkpoint=str(weights)).to(device), device, spacing)
+    except Exception as reason:  # whatever a damaged file or another model's makes of it
+        raise ModelError(f"{weights} holds no weights of CoTracker; download the file again") from reason
