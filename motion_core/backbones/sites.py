@@ -43,7 +43,7 @@ class AttentionSite:
         """The site of an attention module; diffusers, ComfyUI and AnimateDiff-Evolved name its parts alike."""
         layers = (attention.to_q, attention.to_k, attention.to_v)
         to_out = getattr(attention, "to_out", [None])[0]  # only attention maps need it
-        return cls(name, *layers, attention.to_q.in_features, to_out, attention.heads, frame, level, own)
+        return cls(name, *layers, attention.to_q.in_features, to_out, getattr(attention, "heads", 1), frame, level, own)
 
     @property
     def block(self) -> str:
