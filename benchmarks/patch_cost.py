@@ -37,7 +37,7 @@ def measure_on_host(side: int, frames: int, rounds: int, sites: str) -> str:
         try:
             graph, model, clip, wanted, _ = begin(frames=frames, side=side)
             patched = graphs.apply(graph, model, learn(graph, model, clip, wanted, steps=1, sites=sites))
-            numbers = {"frames": frames, "side": side, "forwards": 4, "rounds": rounds}
+            numbers = {"frames": frames, "side": side, "forwards": 2, "rounds": rounds}
             node = graph.add("ProbeCost", plain=model, patched=patched, positive=wanted, **numbers)
             said = host.wait(host.queue(graph), patience=3600)[node]["text"][0]
         finally:
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--true-size", action="store_true", help="the core at SD 1.5's size, without a host")
     parser.add_argument("--side", type=int, default=32, help="latent pixels along a side (32)")
     parser.add_argument("--frames", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=20, help="pairs (20)")
+    parser.add_argument("--rounds", type=int, default=8, help="pairs (8)")
     parser.add_argument("--sites", default="deepest", help="deepest or all")
     given = parser.parse_args()
     measure = measure_at_true_size if given.true_size else measure_on_host

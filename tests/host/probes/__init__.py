@@ -317,7 +317,7 @@ class ProbeCost(_Probe):
             guider.set_conds(positive, positive)
             guider.set_cfg(7.5)
             start = time.perf_counter()
-            guider.sample(torch.ones_like(latent), latent, Timed(), torch.tensor([5.0, 0.0]), disable_pbar=True)
+            guider.sample(torch.ones_like(latent), latent, Timed(), torch.tensor([5.0, 0.0]), disable_pbar=True, seed=0)
             return time.perf_counter() - start
 
         measure(plain), measure(patched)  # loading and warming up
