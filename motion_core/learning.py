@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,17 +13,15 @@ from torch import Tensor
 from .backbones import AttentionSite, family_of, find_modules_by_level, find_sites, select_sites
 from .checkpointing import MEMORY_MODES, checkpointed, choose_layers
 from .denoiser import Denoiser
+from .descent import Callback, Descent, Losses
 from .embedding import LAYOUTS, Grid, MotionEmbedding
-from .errors import MemoryShortage, MotionError, OptionError
+from .errors import MemoryShortage, OptionError
 from .freezing import frozen
 from .injection import inject, note_grid
 from .objectives import evaluate_objective, parse_objective
 from .presets import PRESETS, find_preset
 from .recolouring import COLOURINGS
 from .timesteps import TimestepSampler, Uniform
-
-Callback = Callable[[int, float], bool | None]
-"""Called after each step with its number (from 1) and loss; True ends learning and keeps what was learnt."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,7 @@ class LearnConfig:
     preset: str = "custom"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= 100_000:
-            raise OptionError(f"steps is {self.steps}; choose 1 to 100000 (400 is usual)")
-        if not (math.isfinite(self.learning_rate) and 0 < self.learning_rate <= 10):
-            raise OptionError(f"learning_rate is {self.learning_rate}; choose above 0 and up to 10 (0.02 is usual)")
+        self.descent()
         if self.layout not in LAYOUTS:
             raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
         if self.memory not in MEMORY_MODES:
@@ -60,6 +54,10 @@ class LearnConfig:
         if not 0 <= self.seed < 2**63:
             raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
         parse_objective(self.objective)
+
+    def descent(self) -> Descent:
+        """Its optimiser. Raises OptionError."""
+        return Descent(self.steps, self.learning_rate)
 
     @classmethod
     def of(cls, preset: str, **changes: Any) -> LearnConfig:
@@ -73,8 +71,7 @@ class LearnConfig:
         numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
         del numbers["seed"]
         suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
-        optimiser = "AdamW, betas 0.9 and 0.999, eps 1e-8, weight decay 1e-2"
-        return {"method": "motion inversion", "optimiser": optimiser, "apply": suggested, **numbers}
+        return {"method": "motion inversion", "optimiser": str(self.descent()), "apply": suggested, **numbers}
 
 
 @dataclass(frozen=True)
@@ -107,44 +104,20 @@ def fit(
     text = text.expand(len(latents), -1, -1)
     sites = select_sites(find_sites(denoiser.module), config.sites)
     layers = choose_layers(find_modules_by_level(denoiser.module), config.memory)
-    with frozen(denoiser.module), _explained(config.memory, latents):
+    with frozen(denoiser.module), explained(config.memory, latents):
         grids = measure_grids(denoiser, sites, latents[:1], text[:1])
         embedding = MotionEmbedding.zeros(
             family_of(denoiser.module), sites, grids, latents.shape[2], config.layout, latents.device
         )
-        with checkpointed(layers), torch.enable_grad():
-            losses = _descend(denoiser, embedding, latents, text, config, callback, _loss_weight(mask, latents))
+        draws, weight = _Draws(denoiser, latents, config), _loss_weight(mask, latents)
+
+        def draw() -> Losses:
+            yield draws.loss(text, weight), embedding.parameters
+
+        # the injection stays until backward is done: checkpointing computes the forward again
+        with checkpointed(layers), inject(denoiser.module, embedding), torch.enable_grad():
+            losses = config.descent().follow(embedding.parameters, draw, is_half(denoiser), callback)
     return Learnt(embedding.detached().moved("cpu"), losses)
-
-
-def _descend(
-    denoiser: Denoiser,
-    embedding: MotionEmbedding,
-    latents: Tensor,
-    text: Tensor,
-    config: LearnConfig,
-    callback: Callback | None,
-    weight: Tensor | None,
-) -> list[float]:
-    parameters = [p.requires_grad_() for p in embedding.parameters]
-    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
-    half = any(p.dtype == torch.float16 for p in denoiser.module.parameters())
-    scaler = torch.amp.GradScaler(latents.device.type, enabled=half)  # fp16 gradients vanish unscaled
-    draw = _Draws(denoiser, latents, config)
-    losses: list[float] = []
-    with inject(denoiser.module, embedding):  # until backward is done: checkpointing computes the forward again
-        for step in range(1, config.steps + 1):
-            optimiser.zero_grad(set_to_none=True)
-            loss = draw.loss(text, weight)
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise MotionError(f"the loss at step {step} is {losses[-1]}; choose a lower learning_rate")
-            scaler.scale(loss).backward()
-            scaler.step(optimiser)
-            scaler.update()
-            if callback is not None and callback(step, losses[-1]):
-                break
-    return losses
 
 
 class _Draws:
@@ -184,6 +157,11 @@ def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: T
     return grids
 
 
+def is_half(denoiser: Denoiser) -> bool:
+    """Whether any of the model is kept in fp16."""
+    return any(p.dtype == torch.float16 for p in denoiser.module.parameters())
+
+
 def _check_latents(latents: Tensor, mask: Tensor | None) -> None:
     if latents.ndim != 5 or not len(latents):
         raise OptionError(f"latents have shape {tuple(latents.shape)}; give one clip as (1, C, N, h, w)")
@@ -208,7 +186,7 @@ def _loss_weight(mask: Tensor | None, latents: Tensor) -> Tensor | None:
 
 
 @contextmanager
-def _explained(memory: str, latents: Tensor):
+def explained(memory: str, latents: Tensor) -> Iterator[None]:
     """Turn out-of-memory errors, of a GPU or of this machine, into a sentence."""
     try:
         yield

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .adapter import Adapter
+from .adapting import Adaptation, adapt
 from .debias import DEBIAS_MODES
 from .denoiser import Denoiser
 from .embedding import MotionEmbedding
@@ -18,6 +21,12 @@ from .injection import Injection, check_strength, inject
 BRANCHES = ("both", "conditional")
 Progress = Callable[[int, int], None]
 """Called after each step with its number (from 1) and how many there are."""
+
+
+def check_span(start: float, end: float) -> None:
+    """Raises OptionError unless 0 <= start <= end <= 1."""
+    if not 0 <= start <= end <= 1:
+        raise OptionError(f"start is {start} and end {end}; use 0 <= start <= end <= 1")
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,7 @@ class ApplyConfig:
             raise OptionError(f"debias is {self.debias!r}; use one of {', '.join(DEBIAS_MODES)}")
         if self.branches not in BRANCHES:
             raise OptionError(f"branches is {self.branches!r}; use one of {', '.join(BRANCHES)}")
-        if not 0 <= self.start <= self.end <= 1:
-            raise OptionError(f"start is {self.start} and end {self.end}; use 0 <= start <= end <= 1")
+        check_span(self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,48 @@ class AppliedMotion:
     embedding: MotionEmbedding
     config: ApplyConfig = ApplyConfig()
 
+    @contextmanager
+    def at_work(self, module: nn.Module, guided: bool) -> Iterator[Injection]:
+        """Within the block the model feels it; guided: whether a batch holds both halves of guidance."""
+        config, felt = self.config, self.embedding
+        if felt.debiased_by == "none":
+            felt = felt.debiased(config.debias)
+        with inject(module, felt, config.strength_qk, config.strength_v) as injection:
+            if config.branches == "conditional" and guided:
+                injection.gate = torch.tensor([0.0, 1.0])
+            yield injection
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """How an adapter is felt. start, end: the part of sampling, 0..1, in which it is felt. Raises OptionError."""
+
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_strength("strength", self.strength)
+        check_span(self.start, self.end)
+
+
+@dataclass(frozen=True)
+class AppliedAdapter:
+    """An adapter and how it is felt."""
+
+    adapter: Adapter
+    config: AdaptConfig = AdaptConfig()
+
+    @contextmanager
+    def at_work(self, module: nn.Module, guided: bool) -> Iterator[Adaptation]:
+        """Within the block the model feels it, in both halves of guidance."""
+        device = next(module.parameters()).device
+        with adapt(module, self.adapter.moved(device), self.config.strength) as adaptation:
+            yield adaptation
+
+
+Applied = AppliedMotion | AppliedAdapter
+
 
 @torch.no_grad()
 def sample(
@@ -59,7 +109,7 @@ def sample(
     noise: Tensor,
     text: Tensor,
     negative: Tensor | None = None,
-    motions: Sequence[AppliedMotion] = (),
+    motions: Sequence[Applied] = (),
     steps: int = 25,
     guidance: float = 7.5,
     progress: Progress | None = None,
@@ -111,23 +161,17 @@ def invert(
 
 
 @contextmanager
-def injected(denoiser: Denoiser, motions: Sequence[AppliedMotion], guided: bool) -> Iterator[Callable[[float], None]]:
+def injected(denoiser: Denoiser, motions: Sequence[Applied], guided: bool) -> Iterator[Callable[[float], None]]:
     """Puts the motions into the model; gives a function that says how far sampling is, 0..1."""
-    live: list[tuple[Injection, ApplyConfig]] = []
     with ExitStack() as stack:
+        live: list[tuple[Injection | Adaptation, ApplyConfig | AdaptConfig]] = []
         for motion in motions:
-            config = motion.config
-            felt = motion.embedding
-            if felt.debiased_by == "none":
-                felt = felt.debiased(config.debias)
-            injection = stack.enter_context(inject(denoiser.module, felt, config.strength_qk, config.strength_v))
-            if config.branches == "conditional" and guided:
-                injection.gate = torch.tensor([0.0, 1.0])
-            live.append((injection, config))
+            at_work: Any = motion.at_work(denoiser.module, guided)
+            live.append((stack.enter_context(at_work), motion.config))
 
         def feel(progress: float) -> None:
-            for injection, config in live:
-                injection.active = config.start <= progress and (progress < config.end or config.end == 1)
+            for felt, config in live:
+                felt.active = config.start <= progress and (progress < config.end or config.end == 1)
 
         yield feel
 

@@ -10,13 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .adapter_learning import LearntAdapter, fit_adapter
 from .backbones.zeroscope.loading import VideoModel
+from .descent import Callback
 from .embedding import Origin
 from .errors import OptionError
-from .learning import Callback, LearnConfig, Learnt, fit
+from .learning import LearnConfig, Learnt, fit
 from .noise import NOISE_METHODS, mix
+from .recipes import Recipe
 from .recolouring import recolour
-from .sampling import AppliedMotion, Progress, invert, sample
+from .references import Example, ReferenceSet
+from .sampling import Applied, Progress, invert, sample
 from .video import Clip
 
 
@@ -77,6 +81,39 @@ def learn_motion(
     return replace(learnt, embedding=replace(learnt.embedding, origin=origin))
 
 
+@dataclass(frozen=True)
+class Captioned:
+    """A clip and what it shows."""
+
+    clip: Clip
+    caption: str
+
+
+def learn_adapter(
+    model: VideoModel,
+    clips: Sequence[Captioned],
+    recipe: Recipe,
+    regularisation: Sequence[Captioned] = (),
+    seed: int = 0,
+    callback: Callback | None = None,
+) -> LearntAdapter:
+    """Learn what captioned clips share, as a recipe says. regularisation: related clips that do not show it.
+
+    Raises MotionError.
+    """
+
+    def encode(shown: Sequence[Captioned]) -> list[Example]:
+        return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in shown]
+
+    references = ReferenceSet(encode(clips), encode(regularisation))
+    learnt = fit_adapter(model.denoiser, references, recipe, seed, callback)
+    first = clips[0]
+    height, width = first.clip.frames.shape[1:3]
+    about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(clips), "model": model.name}
+    origin = Origin(width, height, first.clip.fps, first.caption, seed, about)
+    return replace(learnt, adapter=replace(learnt.adapter, origin=origin))
+
+
 def shrink_mask(frames: Tensor, latents: Tensor) -> Tensor:
     """Pixels (N, H, W, 3) in 0..1 to loss weights (N, h, w) on the grid of latents (1, C, N, h, w)."""
     if len(frames) != latents.shape[2]:
@@ -96,7 +133,7 @@ def generate_clip(
     model: VideoModel,
     prompt: str,
     config: GenerateConfig,
-    motions: Sequence[AppliedMotion] = (),
+    motions: Sequence[Applied] = (),
     inverted: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Tensor:

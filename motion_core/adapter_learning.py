@@ -1,0 +1,151 @@
+"""Learns an adapter from reference clips as a recipe says, on a model that stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from .adapter import Adapter
+from .adapting import Adaptation, adapt
+from .backbones import family_of, find_adaptable_layers, find_modules_by_level, select_layers
+from .checkpointing import checkpointed, choose_layers
+from .denoiser import Denoiser
+from .descent import Callback, Losses
+from .errors import OptionError
+from .feature_matching import FeatureSites, match_features
+from .freezing import frozen
+from .learning import explained, is_half
+from .objectives import evaluate_objective, noise_mse, parse_objective
+from .recipes import FEATURES, Recipe
+from .references import Example, ReferenceSet, draw_example
+
+LOOKS_REST = 0.2
+"""The share of steps in which the adapter of the looks does not take part (MotionDirector's code)."""
+
+
+@dataclass(frozen=True)
+class LearntAdapter:
+    """The adapter, on the CPU in float32, and the loss of each step."""
+
+    adapter: Adapter
+    losses: list[float]
+
+
+def fit_adapter(
+    denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, seed: int = 0, callback: Callback | None = None
+) -> LearntAdapter:
+    """Learn what the reference clips share.
+
+    The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
+    the same adapter. Raises OptionError, ModelError, MemoryShortage.
+    """
+    if recipe.regularised and not references.regularisation:
+        raise OptionError(
+            f"the recipe {recipe.name} needs clips that do not show the motion; give a regularisation set"
+        )
+    first = references.clips[0].latents
+    motion = _start(denoiser, recipe, recipe.layers, seed, first.device)
+    looks = _start(denoiser, recipe, recipe.looks, seed + 1, first.device) if recipe.looks else None
+    layers = choose_layers(find_modules_by_level(denoiser.module), recipe.memory)
+    with ExitStack() as stack:
+        stack.enter_context(frozen(denoiser.module))
+        stack.enter_context(explained(recipe.memory, first))
+        stack.enter_context(checkpointed(layers))
+        feel = stack.enter_context(adapt(denoiser.module, motion))
+        see = stack.enter_context(adapt(denoiser.module, looks)) if looks else None
+        stack.enter_context(torch.enable_grad())
+        teacher = _Teacher(denoiser, references, recipe, seed, motion, feel, looks, see)
+        parameters = [*motion.parameters, *(looks.parameters if looks else [])]
+        losses = recipe.descent.follow(parameters, teacher.draw, is_half(denoiser), callback)
+    return LearntAdapter(motion.detached().moved("cpu"), losses)
+
+
+def _start(denoiser: Denoiser, recipe: Recipe, which: str, seed: int, device: torch.device) -> Adapter:
+    layers = select_layers(find_adaptable_layers(denoiser.module), which)
+    family = family_of(denoiser.module)
+    if recipe.kind == "weights":
+        return Adapter.deltas(family, layers).moved(device)
+    return Adapter.low_rank(family, [layer for layer in layers if len(layer.shape) == 2], recipe.rank, seed=seed).moved(
+        device
+    )
+
+
+@dataclass(frozen=True)
+class _Noised:
+    """A clip at a noise level. z = what is seen of x0 under eps at t; all (1, C, N, h, w), t (1,)."""
+
+    z: Tensor
+    eps: Tensor
+    t: Tensor
+    text: Tensor
+
+    def frame(self, number: int) -> _Noised:
+        """One of its frames as a clip."""
+        kept = slice(number, number + 1)
+        return replace(self, z=self.z[:, :, kept], eps=self.eps[:, :, kept])
+
+
+class _Teacher:
+    """The losses of a step, from the seed alone."""
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        references: ReferenceSet,
+        recipe: Recipe,
+        seed: int,
+        motion: Adapter,
+        feel: Adaptation,
+        looks: Adapter | None,
+        see: Adaptation | None,
+    ):
+        self.denoiser, self.references, self.recipe = denoiser, references, recipe
+        self.motion, self.feel, self.looks, self.see = motion, feel, looks, see
+        self.generator = Generator().manual_seed(seed)
+        self.judge = self._choose_judge()
+
+    def draw(self) -> Losses:
+        """One loss after another, each with what it changes."""
+        noised = self._noise(draw_example(self.references.clips, self.generator))
+        if self.looks and self.see:
+            frame = int(torch.randint(noised.z.shape[2], (1,), generator=self.generator))
+            self.see.active = bool(torch.rand(1, generator=self.generator) >= LOOKS_REST)
+            if self.see.active:
+                self.feel.active = False
+                still = noised.frame(frame)
+                yield noise_mse(self._predict(still), still.eps), self.looks.parameters
+        self.feel.active = True
+        yield self.judge(noised), self.motion.parameters
+        if self.references.regularisation:
+            other = self._noise(draw_example(self.references.regularisation, self.generator))
+            yield noise_mse(self._predict(other), other.eps), self.motion.parameters
+
+    def _choose_judge(self) -> Callable[[_Noised], Tensor]:
+        if self.recipe.objective == FEATURES:
+            sites = FeatureSites.find(self.denoiser.module)
+            return lambda noised: self._judge_features(noised, sites)
+        terms = parse_objective(self.recipe.objective)
+        return lambda noised: self._judge_prediction(noised, terms)
+
+    def _judge_prediction(self, noised: _Noised, terms) -> Tensor:
+        anchor = int(torch.randint(noised.z.shape[2], (1,), generator=self.generator))
+        alpha_bar = self.denoiser.schedule.alpha_bars[noised.t.cpu()]
+        return evaluate_objective(terms, self._predict(noised), noised.eps, anchor, alpha_bar)
+
+    def _judge_features(self, noised: _Noised, sites: FeatureSites) -> Tensor:
+        predicted = self._predict(noised)
+        self.feel.active = False  # the model that judges is the one without the adapter
+        return match_features(self.denoiser, sites, noised.z, noised.t, predicted, noised.eps, noised.text)
+
+    def _noise(self, example: Example) -> _Noised:
+        t = self.recipe.timesteps.sample(1, self.generator)
+        eps = torch.randn(example.latents.shape, generator=self.generator).to(example.latents)
+        z = self.denoiser.schedule.add_noise(example.latents, eps, t)
+        return _Noised(z, eps, t.to(z.device), example.text)
+
+    def _predict(self, noised: _Noised) -> Tensor:
+        return self.denoiser.predict(noised.z, noised.t, noised.text)

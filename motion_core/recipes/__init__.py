@@ -1,0 +1,22 @@
+"""Published ways to customise motion that train an adapter: read them in this order.
+
+Motion Inversion, which trains embeddings instead, is in `motion_core.learning`.
+"""
+
+from ..errors import OptionError
+from .customizing_motion import CUSTOMIZING_MOTION
+from .motion_director import MOTION_DIRECTOR
+from .motion_matcher import MOTION_MATCHER
+from .recipe import FEATURES, Recipe
+from .vmc import VMC
+
+RECIPES = {recipe.name: recipe for recipe in (VMC, MOTION_DIRECTOR, CUSTOMIZING_MOTION, MOTION_MATCHER)}
+
+__all__ = ["FEATURES", "RECIPES", "Recipe", "find_recipe"]
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name. Raises OptionError."""
+    if name not in RECIPES:
+        raise OptionError(f"recipe is {name!r}; use one of {', '.join(RECIPES)}")
+    return RECIPES[name]
