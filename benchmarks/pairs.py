@@ -1,4 +1,4 @@
-"""Two ways of doing one thing, timed in turn in one process: medians and the ratio's spread."""
+"""Two ways of doing one thing, timed in turn in one process: medians and the spread of the ratio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import median, quantiles
 
 
 def describe_pairs(first: Sequence[float], second: Sequence[float], names: tuple[str, str]) -> str:
-    """One line: the median seconds of each, and the second's cost over the first, pair by pair, with its quartiles."""
+    """One line: the median processor seconds of each, and the second's cost over the first, pair by pair, with its quartiles."""
     extra = [100 * (b / a - 1) for a, b in zip(first, second, strict=True)]
     low, middle, high = quantiles(extra, n=4)
     return (

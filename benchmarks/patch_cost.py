@@ -1,4 +1,5 @@
 """What an applied motion costs in sampling: the same forwards without and with it, in turn, in one run.
+Processor time, so that what else the machine does matters little.
 
 `python -m benchmarks.patch_cost` measures AnimateDiff on a live host (see the README's Developing), on the tests' small
 model. `--true-size` measures the core on diffusers' `UNetMotionModel` at SD 1.5's size with random weights instead.
@@ -61,13 +62,13 @@ def measure_at_true_size(side: int, frames: int, rounds: int, sites: str) -> str
     seconds: dict[str, list[float]] = {name: [] for name in NAMES}
 
     def forward(patched: bool) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         if patched:
             with injector.at_work():
                 unet(noise, torch.tensor(500), encoder_hidden_states=text)
         else:
             unet(noise, torch.tensor(500), encoder_hidden_states=text)
-        seconds[NAMES[patched]].append(time.perf_counter() - start)
+        seconds[NAMES[patched]].append(time.process_time() - start)
 
     forward(False)
     forward(True)
