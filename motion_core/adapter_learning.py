@@ -139,7 +139,9 @@ class _Teacher:
     def _judge_features(self, noised: _Noised, sites: FeatureSites) -> Tensor:
         predicted = self._predict(noised)
         self.feel.active = False  # the model that judges is the one without the adapter
-        return match_features(self.denoiser, sites, noised.z, noised.t, predicted, noised.eps, noised.text)
+        loss = match_features(self.denoiser, sites, noised.z, noised.t, predicted, noised.eps, noised.text)
+        self.feel.active = True
+        return loss
 
     def _noise(self, example: Example) -> _Noised:
         t = self.recipe.timesteps.sample(1, self.generator)

@@ -1,0 +1,170 @@
+"""The published recipes on tiny models of both families: what they learn, what they leave alone, what they refuse."""
+
+import copy
+
+import pytest
+import torch
+
+from motion_core.adapter import Adapter
+from motion_core.adapter_learning import fit_adapter
+from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.errors import ModelError, OptionError
+from motion_core.feature_matching import FeatureSites, extract
+from motion_core.recipes import RECIPES, Recipe, find_recipe
+from motion_core.references import Example, ReferenceSet
+from motion_core.sampling import AdaptConfig, AppliedAdapter, sample
+from motion_core.schedule import NoiseSchedule
+from motion_core.timesteps import CoarseNoise, Uniform
+from tests.conftest import seeded
+from tests.unit.test_animatediff import build
+
+EACH = pytest.mark.parametrize("name", RECIPES)
+
+
+@pytest.fixture(scope="module")
+def references(latents, text):
+    still = seeded(1, 4, 1, 8, 12, seed=2).expand_as(latents)
+    return ReferenceSet([Example(latents, text)], [Example(still, seeded(1, 5, 16, seed=3))])
+
+
+@pytest.fixture(scope="module")
+def motion_denoiser():
+    return MotionUNetDenoiser(build(), NoiseSchedule.scaled_linear())
+
+
+def short(name, **changes) -> Recipe:
+    return find_recipe(name).changed(**{"steps": 2, "learning_rate": 1e-2, "rank": 4, "memory": "fast", **changes})
+
+
+def state(module):
+    hooks = [len(m._forward_pre_hooks) + len(m._forward_hooks) for m in module.modules()]
+    flags = [(p.requires_grad, p.dtype) for p in module.parameters()]
+    return hooks, flags, ["forward" in vars(m) for m in module.modules()]
+
+
+@EACH
+def test_the_model_is_as_before_and_the_seed_decides(name, denoiser, references):
+    weights, before = copy.deepcopy(denoiser.module.state_dict()), state(denoiser.module)
+    random_state = torch.random.get_rng_state()
+    one, same, other = (fit_adapter(denoiser, references, short(name), seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), random_state)
+    assert state(denoiser.module) == before
+    assert all(torch.equal(value, weights[key]) for key, value in denoiser.module.state_dict().items())
+    assert one.losses == same.losses != other.losses
+    for a, b in zip(one.adapter.parameters, same.adapter.parameters, strict=True):
+        assert torch.equal(a, b)
+
+
+@EACH
+def test_stopped_in_the_middle_nothing_is_left(name, denoiser, references):
+    before = state(denoiser.module)
+
+    def interrupt(step, loss):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_adapter(denoiser, references, short(name), callback=interrupt)
+    assert state(denoiser.module) == before
+
+
+@EACH
+def test_checkpointing_changes_nothing(name, denoiser, references):
+    whole, balanced, low = (
+        fit_adapter(denoiser, references, short(name, memory=memory, steps=3)) for memory in ("fast", "balanced", "low")
+    )
+    for other in (balanced, low):
+        assert whole.losses == pytest.approx(other.losses, rel=1e-4)
+        for a, b in zip(whole.adapter.parameters, other.adapter.parameters, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+@EACH
+def test_one_level_is_learnt(name, denoiser, references):
+    """Always the same timestep; the noise differs from step to step, so the first and last few losses are compared."""
+    recipe = short(name, steps=24, learning_rate=5e-3, timesteps=Uniform(600, 601))
+    losses = fit_adapter(denoiser, references, recipe).losses
+    assert sum(losses[-6:]) < 0.97 * sum(losses[:6])
+
+
+@EACH
+def test_what_is_learnt_is_felt_saved_and_felt_alike(name, denoiser, references, latents, text, tmp_path):
+    adapter = fit_adapter(denoiser, references, short(name)).adapter
+    adapter.save(tmp_path / "a.safetensors", torch.float32)
+    loaded = Adapter.load(tmp_path / "a.safetensors")
+    config = AdaptConfig(**find_recipe(name).apply)
+
+    def make(*motions):
+        return sample(denoiser, latents, text, torch.zeros_like(text), motions, steps=2, guidance=3.0)
+
+    plain, felt, again = make(), make(AppliedAdapter(adapter, config)), make(AppliedAdapter(loaded, config))
+    assert torch.equal(felt, again) and not torch.equal(felt, plain)
+    off = make(AppliedAdapter(adapter, AdaptConfig(strength=0.0)))
+    assert torch.equal(off, plain)
+    assert torch.equal(make(AppliedAdapter(adapter, AdaptConfig(start=1.0))), plain)
+
+
+@EACH
+def test_animatediff_learns_by_the_same_recipe(name, motion_denoiser):
+    latents, text = seeded(1, 4, 4, 8, 8), seeded(1, 5, 16, seed=1)
+    references = ReferenceSet([Example(latents, text)], [Example(latents.flip(2), text)])
+    learnt = fit_adapter(motion_denoiser, references, short(name))
+    assert learnt.adapter.family == "animatediff" and len(learnt.losses) == 2
+
+
+def test_the_looks_are_learnt_beside_and_thrown_away(denoiser, references):
+    alone = fit_adapter(denoiser, references, short("motion_director", looks=""))
+    beside = fit_adapter(denoiser, references, short("motion_director"))
+    assert set(alone.adapter.parts) == set(beside.adapter.parts)
+    assert all("temp" in name or "transformer_in" in name for name in beside.adapter.parts)
+    assert alone.losses != beside.losses
+
+
+def test_features_are_of_the_deepest_level_that_reads_the_text(denoiser, latents, text):
+    sites = FeatureSites.find(denoiser.module)
+    assert {name[:13] for name in (*sites.temporal, *sites.cross)} == {"down_blocks.2"}
+    maps = extract(denoiser, sites, latents, torch.tensor([600]), text)
+    assert {kind: tuple(m.shape) for kind, m in maps.items()} == {"temporal": (1, 6, 4, 4), "cross": (1, 4, 6, 5)}
+
+
+def test_a_zero_adapter_matches_only_its_own_prediction(denoiser, references):
+    """The first loss is that of the model itself: nothing has been learnt, and its features are not the reference's."""
+    losses = fit_adapter(denoiser, references, short("motion_matcher", steps=1)).losses
+    assert losses[0] > 0
+
+
+def test_each_recipe_is_the_papers():
+    vmc, director, newmove, matcher = (
+        RECIPES[n] for n in ("vmc", "motion_director", "customizing_motion", "motion_matcher")
+    )
+    assert (vmc.kind, vmc.layers, vmc.objective) == ("weights", "temporal_qkv", "frame_residual_cosine")
+    assert newmove.timesteps == CoarseNoise(0.5) and newmove.regularised
+    assert (matcher.timesteps, matcher.rank, matcher.beta) == (Uniform(500, 1000), 32, 0.3)
+    assert director.looks and director.objective == "noise_mse + appearance_debiased"
+    assert all(recipe.source for recipe in RECIPES.values())
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"rank": 0}, "rank"), ({"steps": 0}, "steps"), ({"learning_rate": -1.0}, "learning_rate"),
+        ({"kind": "x"}, "kind"), ({"objective": "x"}, "objective"), ({"memory": "x"}, "memory"), ({"noise": "x"}, "noise"),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_range(change, says):
+    with pytest.raises(OptionError, match=says):
+        find_recipe("vmc").changed(**change)
+
+
+def test_what_can_not_be_learnt(denoiser, latents, text, references):
+    with pytest.raises(OptionError, match="regularisation"):
+        fit_adapter(denoiser, ReferenceSet([Example(latents, text)]), short("customizing_motion"))
+    with pytest.raises(OptionError, match="at least 2"):
+        ReferenceSet([Example(latents[:, :, :1], text)])
+    with pytest.raises(OptionError, match="at least one"):
+        ReferenceSet([])
+    with pytest.raises(OptionError, match="not finite"):
+        Example(latents / 0, text)
+    with pytest.raises(ModelError, match="matches none"):
+        fit_adapter(denoiser, references, short("vmc", layers="no such layer"))
+    with pytest.raises(OptionError, match="recipe is"):
+        find_recipe("x")
