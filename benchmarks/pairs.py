@@ -7,7 +7,7 @@ from statistics import median, quantiles
 
 
 def describe_pairs(first: Sequence[float], second: Sequence[float], names: tuple[str, str]) -> str:
-    """One line: the median processor seconds of each, and the second's cost over the first, pair by pair, with its quartiles."""
+    """One line: the median processor seconds of each, and what the second costs more, pair by pair, with quartiles."""
     extra = [100 * (b / a - 1) for a, b in zip(first, second, strict=True)]
     low, middle, high = quantiles(extra, n=4)
     return (
