@@ -119,6 +119,15 @@ def read_tensors(path: Path, noun: str) -> tuple[dict[str, str], dict[str, Tenso
     return about, tensors
 
 
+def read_format(path: str | os.PathLike[str]) -> str:
+    """What a file says it is, or nothing; reading it as such says what is wrong with it."""
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("format", "")
+    except (SafetensorError, OSError, ValueError, OverflowError):
+        return ""
+
+
 @contextmanager
 def reading_description(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what goes wrong in reading metadata into a FileError."""

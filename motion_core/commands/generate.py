@@ -8,9 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from ..backbones.zeroscope.loading import VideoModel
-from ..embedding import MotionEmbedding
 from ..errors import OptionError
-from ..sampling import AppliedMotion
+from ..motion_file import Motion, read_motion
 from ..transfer import GenerateConfig, generate_clip, invert_clip
 from ..video import write_clip
 from . import options
@@ -43,19 +42,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, SUFFIXES)
-    embeddings = [MotionEmbedding.load(path) for path in args.motion]
-    write(args, options.load(args), embeddings)
+    motions = [read_motion(path) for path in args.motion]
+    write(args, options.load(args), motions)
 
 
-def write(args: argparse.Namespace, model: VideoModel, embeddings: list[MotionEmbedding]) -> None:
+def write(args: argparse.Namespace, model: VideoModel, motions: list[Motion]) -> None:
     """Sample behind a progress bar and write the clip."""
-    first = embeddings[0]
-    frames, width, height = options.usual_size(model)
-    config = options.generate_config(args, first.frames, first.origin.width or width, first.origin.height or height)
-    motions = [AppliedMotion(motion, options.apply_config(args, motion)) for motion in embeddings]
+    first = motions[0]
+    config = options.generate_config(args, first, *options.usual_size(model))
+    applied = [options.applied(args, motion) for motion in motions]
     inverted = find_inverted(args, model, config)
     with sampling_bar(config.steps, "generating") as progress:
-        clip = generate_clip(model, args.prompt, config, motions, inverted, progress)
+        clip = generate_clip(model, args.prompt, config, applied, inverted, progress)
     write_clip(args.out, clip, first.origin.fps or 8.0)
     print(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
+from ..adapter import Adapter, LowRank
 from ..embedding import MotionEmbedding
+from ..motion_file import Motion, read_motion
 
 EXAMPLE = """example:
   python -m motion_core inspect horse.safetensors"""
@@ -16,27 +19,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    print(describe(MotionEmbedding.load(args.file), args.file))
+    print(describe(read_motion(args.file), args.file))
 
 
-def describe(embedding: MotionEmbedding, path: Path) -> str:
-    """A page about a motion: where it comes from, how it was learnt, and how large it is at each block."""
-    origin, recipe = embedding.origin, dict(embedding.origin.recipe)
+def describe(motion: Motion, path: Path) -> str:
+    """A page about a motion: where it comes from, how it was learnt, and how large it is at each block or layer."""
+    origin, recipe = motion.origin, dict(motion.origin.recipe)
+    frames = recipe.get("frames", 0) if isinstance(motion, Adapter) else motion.frames
+    kind = "adapter" if isinstance(motion, Adapter) else f"{motion.layout} layout, debiased by {motion.debiased_by}"
     size = f"{origin.width}x{origin.height}" if origin.width else "unknown size"
     lines = [
         f"{path}  ({path.stat().st_size / 2**20:.2f} MiB)",
-        f"family     {embedding.family}, {embedding.layout} layout, debiased by {embedding.debiased_by}",
-        f"reference  {embedding.frames} frames, {size}, {origin.fps:g} fps",
+        f"family     {motion.family}, {kind}",
+        f"reference  {frames} frames, {size}, {origin.fps:g} fps",
         f"prompt     {origin.prompt or '(none)'}",
         f"seed       {origin.seed}",
         *(f"recipe     {name}: {value}" for name, value in sorted(recipe.items())),
         "",
-        f"{'block':68} {'grid':>7} {'channels':>8} {'|qk|':>7} {'|v|':>7}",
     ]
+    return "\n".join([*lines, *(_list_parts(motion) if isinstance(motion, Adapter) else _list_blocks(motion))])
+
+
+def _list_blocks(embedding: MotionEmbedding) -> Iterator[str]:
+    yield f"{'block':68} {'grid':>7} {'channels':>8} {'|qk|':>7} {'|v|':>7}"
     for block, (h, w) in embedding.grids.items():
         values = [t for name, t in embedding.v.items() if embedding.block_of(name) == block]
         v_size = sum(t.square().mean().item() for t in values) / len(values)
         qk = embedding.qk[block]
         grid = f"{h}x{w}"
-        lines.append(f"{block:68} {grid:>7} {qk.shape[2]:8d} {qk.square().mean().sqrt():7.3f} {v_size**0.5:7.3f}")
-    return "\n".join(lines)
+        yield f"{block:68} {grid:>7} {qk.shape[2]:8d} {qk.square().mean().sqrt():7.3f} {v_size**0.5:7.3f}"
+
+
+def _list_parts(adapter: Adapter) -> Iterator[str]:
+    yield f"{'layer':92} {'shape':>16} {'rank':>5}"
+    for name, part in adapter.parts.items():
+        rank = str(part.down.shape[0]) if isinstance(part, LowRank) else "full"
+        yield f"{name:92} {'x'.join(map(str, part.shape)):>16} {rank:>5}"

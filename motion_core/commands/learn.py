@@ -6,14 +6,16 @@ import argparse
 from pathlib import Path
 
 from ..backbones.zeroscope.loading import VideoModel
-from ..embedding import MotionEmbedding
 from ..learning import LearnConfig
-from ..transfer import learn_motion
+from ..motion_file import Motion
+from ..recipes import Recipe
+from ..transfer import Captioned, learn_adapter, learn_motion
 from . import options
 from .progress import learning_bar
 
-EXAMPLE = """example:
+EXAMPLE = """examples:
   python -m motion_core learn --reference horse.mp4 --prompt "a horse runs in a field" --out horse.safetensors
+  python -m motion_core learn --recipe vmc --reference horse.mp4 --prompt "a horse is running" --out horse.safetensors
 
 The prompt describes the looks of the reference, so that they need not be learnt with the motion."""
 
@@ -30,17 +32,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, (".safetensors",))
-    config = options.learn_config(args, args.seed)
-    embedding = learn(args, options.load(args), config, args.prompt)
-    embedding.save(args.out)
-    print(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB, {embedding.frames} frames)")
+    how = options.learning(args, args.seed)
+    motion = learn(args, options.load(args), how, args.prompt)
+    motion.save(args.out)
+    print(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB)")
 
 
-def learn(args: argparse.Namespace, model: VideoModel, config: LearnConfig, prompt: str) -> MotionEmbedding:
+def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe, prompt: str) -> Motion:
     """Read the reference as the options say and learn its motion behind a progress bar."""
     frames, width, height = options.usual_size(model)
     size = (args.frames or frames, args.width or width, args.height or height)
     clip = options.read_reference(args, args.reference, *size)
-    mask = options.read_reference(args, args.mask, *size) if args.mask else None
-    with learning_bar(config.steps) as callback:
-        return learn_motion(model, clip, prompt, config, callback, mask).embedding
+    if isinstance(how, LearnConfig):
+        mask = options.read_reference(args, args.mask, *size) if args.mask else None
+        with learning_bar(how.steps) as callback:
+            return learn_motion(model, clip, prompt, how, callback, mask).embedding
+    clips = [clip, *(options.read_reference(args, path, *size) for path in args.also or ())]
+    others = options.read_captioned(args, args.regularisation, *size) if args.regularisation else ()
+    with learning_bar(how.descent.steps) as callback:
+        shown = [Captioned(each, prompt) for each in clips]
+        return learn_adapter(model, shown, how, others, args.seed, callback).adapter

@@ -6,20 +6,25 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..adapter import Adapter
+from ..backbones import LAYER_CHOICES
 from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..debias import DEBIAS_MODES
-from ..embedding import MotionEmbedding
-from ..errors import FileError, VideoError
+from ..errors import FileError, OptionError, VideoError
 from ..learning import LearnConfig
+from ..motion_file import Motion
 from ..noise import NOISE_METHODS
 from ..objectives import OBJECTIVES
 from ..presets import PRESETS
-from ..sampling import BRANCHES, ApplyConfig
+from ..recipes import KINDS, RECIPES, Recipe, find_recipe
+from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
-from ..transfer import GenerateConfig
+from ..transfer import Captioned, GenerateConfig
 from ..video import Clip, ClipOptions, read_clip
 
+MOTION_INVERSION = "motion_inversion"
 _USUAL_FRAMES = 24
+_VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".gif")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +79,13 @@ def usual_size(model: VideoModel) -> tuple[int, int, int]:
 
 
 def add_learning(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("learning", "what is not given comes from the preset")
+    parser.add_argument(
+        "--recipe",
+        choices=(MOTION_INVERSION, *RECIPES),
+        default=MOTION_INVERSION,
+        help="the published method to learn by (default: motion_inversion)",
+    )
+    group = parser.add_argument_group("learning", "what is not given comes from the preset or the recipe")
     group.add_argument(
         "--preset",
         choices=tuple(PRESETS),
@@ -101,6 +112,48 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--memory", metavar="MODE", help="fast, balanced or low: less memory, more time")
     group.add_argument("--mask", type=Path, metavar="CLIP", help="clip that is white where the motion to learn is")
+    group = parser.add_argument_group("recipes other than motion_inversion")
+    group.add_argument("--layers", metavar="WHICH", help=f"{', '.join(LAYER_CHOICES)}, joined with ' + ', or a pattern")
+    group.add_argument("--kind", choices=KINDS, help="what is learnt of a layer")
+    group.add_argument("--rank", type=int, metavar="N", help="of a low-rank adapter")
+    group.add_argument("--also", type=Path, action="append", metavar="CLIP", help="another clip with the same motion")
+    group.add_argument(
+        "--regularisation",
+        type=Path,
+        metavar="DIR",
+        help="clips without the motion, each with its caption in a text file of its name",
+    )
+
+
+_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask")
+_OF_ADAPTERS = ("layers", "kind", "rank", "also", "regularisation")
+
+
+def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
+    """What the options make of the recipe. Raises OptionError for an option that it has no use for."""
+    foreign = _OF_ADAPTERS if args.recipe == MOTION_INVERSION else _OF_EMBEDDINGS
+    for name in foreign:
+        if getattr(args, name):
+            raise OptionError(f"--{name} does nothing for --recipe {args.recipe}; leave it out or change the recipe")
+    if args.recipe == MOTION_INVERSION:
+        return learn_config(args, seed)
+    names = ("steps", "learning_rate", "objective", "memory", "layers", "kind", "rank")
+    return find_recipe(args.recipe).changed(**{name: getattr(args, name) for name in names})
+
+
+def read_captioned(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
+    """The clips of a folder, each with the caption in the text file of its name. Raises VideoError."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _VIDEOS)
+    if not paths:
+        raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}); name a folder that does")
+    shown = []
+    for path in paths:
+        caption = path.with_suffix(".txt")
+        if not caption.is_file():
+            raise VideoError(f"{path.name} has no caption; write what it shows into {caption.name} beside it")
+        clip = read_reference(args, path, frames, width, height)
+        shown.append(Captioned(clip, caption.read_text(encoding="utf-8").strip()))
+    return shown
 
 
 def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
@@ -121,6 +174,7 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "applying", "what is not given comes from the preset that the motion was learnt with"
     )
+    group.add_argument("--strength", type=float, metavar="X", help="of an adapter: 1 is as learnt, 0 is off")
     group.add_argument("--strength-qk", type=float, metavar="X", help="1 is as learnt, 0 is off")
     group.add_argument("--strength-v", type=float, metavar="X", help="1 is as learnt, 0 keeps the camera's motion only")
     group.add_argument("--debias", choices=DEBIAS_MODES, help="how the reference's looks are taken out")
@@ -135,22 +189,28 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def apply_config(args: argparse.Namespace, embedding: MotionEmbedding) -> ApplyConfig:
-    suggested: dict[str, Any] = dict(embedding.origin.recipe.get("apply", {}))
-    given = {name: getattr(args, name) for name in ("strength_qk", "strength_v", "debias", "branches")}
+def applied(args: argparse.Namespace, motion: Motion) -> Applied:
+    """A motion as the options, and else its own recipe, say it is felt."""
+    suggested: dict[str, Any] = dict(motion.origin.recipe.get("apply", {}))
+    given = {name: getattr(args, name) for name in ("strength", "strength_qk", "strength_v", "debias", "branches")}
     given |= {"start": args.start_at, "end": args.end_at}
     suggested |= {name: value for name, value in given.items() if value is not None}
-    known = {name: value for name, value in suggested.items() if name in ApplyConfig.__dataclass_fields__}
-    return ApplyConfig(**known)
+    kind = AdaptConfig if isinstance(motion, Adapter) else ApplyConfig
+    known: dict[str, Any] = {name: v for name, v in suggested.items() if name in kind.__dataclass_fields__}
+    if isinstance(motion, Adapter):
+        return AppliedAdapter(motion, AdaptConfig(**known))
+    return AppliedMotion(motion, ApplyConfig(**known))
 
 
 def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps") -> None:
     group = parser.add_argument_group("sampling")
     group.add_argument(
-        "--noise", choices=NOISE_METHODS, default="random", help="what sampling starts from (default: random)"
+        "--noise",
+        choices=NOISE_METHODS,
+        help="what sampling starts from (default: the recipe's where a reference is given, else random)",
     )
     group.add_argument(
-        "--beta", type=float, default=0.5, metavar="X", help="share of inverted noise in a blend (default: 0.5)"
+        "--beta", type=float, metavar="X", help="share of inverted noise in a blend (default: the recipe's, or 0.5)"
     )
     group.add_argument("--factor", type=int, default=4, metavar="N", help="of low_frequency_replace (default: 4)")
     group.add_argument(
@@ -160,16 +220,20 @@ def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps") -> Non
     group.add_argument("--negative", default="", metavar="TEXT", help="what the clip should not look like")
 
 
-def generate_config(args: argparse.Namespace, frames: int, width: int, height: int) -> GenerateConfig:
+def generate_config(args: argparse.Namespace, motion: Motion, frames: int, width: int, height: int) -> GenerateConfig:
+    """The options, and else what the motion was learnt with, and else what is usual for the model."""
+    recipe, origin = motion.origin.recipe, motion.origin
+    learnt = recipe.get("frames", frames) if isinstance(motion, Adapter) else motion.frames
+    told = recipe if args.reference or args.inverted else {}
     return GenerateConfig(
-        frames=args.frames or frames,
-        width=args.width or width,
-        height=args.height or height,
+        frames=args.frames or learnt,
+        width=args.width or origin.width or width,
+        height=args.height or origin.height or height,
         steps=args.sampling_steps,
         guidance=args.guidance,
         negative=args.negative,
-        noise=args.noise,
-        beta=args.beta,
+        noise=args.noise or told.get("noise", "random"),
+        beta=recipe.get("beta", 0.5) if args.beta is None else args.beta,
         factor=args.factor,
         seed=args.seed,
     )

@@ -32,9 +32,9 @@ def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, generate.SUFFIXES)
     if args.save_motion:
         options.check_output(args.save_motion, (".safetensors",))
-    config = options.learn_config(args, args.seed)
+    how = options.learning(args, args.seed)
     model = options.load(args)
-    embedding = learn(args, model, config, args.reference_prompt)
+    motion = learn(args, model, how, args.reference_prompt)
     if args.save_motion:
-        embedding.save(args.save_motion)
-    generate.write(args, model, [embedding])
+        motion.save(args.save_motion)
+    generate.write(args, model, [motion])

@@ -7,12 +7,12 @@ from ..errors import OptionError
 from .customizing_motion import CUSTOMIZING_MOTION
 from .motion_director import MOTION_DIRECTOR
 from .motion_matcher import MOTION_MATCHER
-from .recipe import FEATURES, Recipe
+from .recipe import FEATURES, KINDS, Recipe
 from .vmc import VMC
 
 RECIPES = {recipe.name: recipe for recipe in (VMC, MOTION_DIRECTOR, CUSTOMIZING_MOTION, MOTION_MATCHER)}
 
-__all__ = ["FEATURES", "RECIPES", "Recipe", "find_recipe"]
+__all__ = ["FEATURES", "KINDS", "RECIPES", "Recipe", "find_recipe"]
 
 
 def find_recipe(name: str) -> Recipe:

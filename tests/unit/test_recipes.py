@@ -147,7 +147,8 @@ def test_each_recipe_is_the_papers():
     "change, says",
     [
         ({"rank": 0}, "rank"), ({"steps": 0}, "steps"), ({"learning_rate": -1.0}, "learning_rate"),
-        ({"kind": "x"}, "kind"), ({"objective": "x"}, "objective"), ({"memory": "x"}, "memory"), ({"noise": "x"}, "noise"),
+        ({"kind": "x"}, "kind"), ({"objective": "x"}, "objective"), ({"memory": "x"}, "memory"),
+        ({"noise": "x"}, "noise"),
     ],
 )  # fmt: skip
 def test_a_number_out_of_range(change, says):

@@ -1,0 +1,101 @@
+"""Every published recipe from the command line: learnt, looked at, and used in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from motion_core.adapter import Adapter
+from motion_core.recipes import RECIPES
+from motion_core.video import read_clip, write_clip
+from tests.cli.test_commands import ROOT, SMALL, refused, run
+from tests.cli.test_commands import clip as clip
+
+EACH = pytest.mark.parametrize("recipe", RECIPES)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("others")
+    write_clip(folder / "still.mp4", torch.full((8, 64, 96, 3), 0.5), 8)
+    (folder / "still.txt").write_text("a gray wall\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learn(tmp_path_factory, model_folder, clip, others):
+    """Recipe -> its file, learnt in two steps; once for each."""
+    made = {}
+
+    def get(recipe):
+        if recipe not in made:
+            made[recipe] = tmp_path_factory.mktemp("adapters") / f"{recipe}.safetensors"
+            more = ["--regularisation", others, "--also", clip] if recipe == "customizing_motion" else []
+            arguments = ["--reference", clip, "--prompt", "a square", "--steps", "2", "--learning-rate", "0.01"]
+            options = [*arguments, *SMALL, *more, "--model", model_folder, "--out", made[recipe]]
+            assert run("learn", "--recipe", recipe, *options) == 0
+        return made[recipe]
+
+    return get
+
+
+@EACH
+def test_a_recipe_writes_a_file_that_describes_itself(recipe, learn, capsys):
+    adapter = Adapter.load(learn(recipe))
+    assert adapter.origin.recipe["method"] == recipe and adapter.origin.recipe["frames"] == 6
+    capsys.readouterr()
+    assert run("inspect", learn(recipe)) == 0
+    page = capsys.readouterr().out
+    assert "adapter" in page and "6 frames, 96x64, 8 fps" in page and "to_q" in page
+
+
+@EACH
+def test_it_moves_what_is_made_and_does_so_alike_in_another_process(recipe, learn, model_folder, tmp_path):
+    arguments = ["--prompt", "a ball", "--model", model_folder, "--steps", "2"]
+    felt, again, off = (tmp_path / f"{name}.mp4" for name in ("felt", "again", "off"))
+    assert run("generate", "--motion", learn(recipe), *arguments, "--out", felt) == 0
+    assert run("generate", "--motion", learn(recipe), *arguments, "--strength", "0", "--out", off) == 0
+    command = [sys.executable, "-m", "motion_core", "generate", "--motion", learn(recipe), *arguments, "--out", again]
+    subprocess.run([str(part) for part in command], cwd=ROOT, check=True, capture_output=True)
+    first, second, without = (read_clip(path).frames for path in (felt, again, off))
+    assert len(first) == 6
+    same, moved = (first - second).abs().mean(), (first - without).abs().mean()
+    assert same < 0.1 * moved  # not bit by bit: the last digit of a sum depends on the machine's load
+
+
+def test_the_recipes_noise_is_taken_where_there_is_a_reference(learn, clip, model_folder, tmp_path):
+    arguments = ["--motion", learn("vmc"), "--prompt", "a ball", "--model", model_folder, "--steps", "2"]
+    paths = [tmp_path / f"{name}.mp4" for name in ("inverted", "same", "random")]
+    for path, more in zip(
+        paths, (["--reference", clip], ["--reference", clip, "--noise", "inversion"], []), strict=True
+    ):
+        assert run("generate", *arguments, *more, "--out", path) == 0
+    inverted, same, random = (path.read_bytes() for path in paths)
+    assert inverted == same != random
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (["--recipe", "vmc", "--sites", "all"], "--sites does nothing"),
+        (["--rank", "4"], "--rank does nothing"),
+        (["--recipe", "motion_director", "--rank", "5000"], "rank is 5000"),
+        (["--recipe", "customizing_motion"], "regularisation"),
+        (["--recipe", "vmc", "--layers", "no such"], "matches none"),
+    ],
+)
+def test_what_does_not_go_together(options, says, capsys, clip, model_folder, tmp_path):
+    usual = ["--reference", clip, "--prompt", "x", "--out", tmp_path / "x.safetensors", "--model", model_folder, *SMALL]
+    assert says in refused(capsys, "learn", *usual, *options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_regularisation_set_without_captions_or_clips(capsys, clip, model_folder, others, tmp_path):
+    usual = ["--reference", clip, "--prompt", "x", "--out", tmp_path / "x.safetensors", "--model", model_folder, *SMALL]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    newmove = ["--recipe", "customizing_motion", "--regularisation"]
+    assert "holds no clips" in refused(capsys, "learn", *usual, *newmove, empty)
+    (empty / "still.mp4").write_bytes((others / "still.mp4").read_bytes())
+    assert "still.txt" in refused(capsys, "learn", *usual, *newmove, empty)
