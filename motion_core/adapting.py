@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,6 +27,27 @@ class Adaptation:
     active: bool = True
 
 
+class Adapting:
+    """Hooks that let a model feel an adapter, ready to be switched on. It keeps the parts where and in what the model
+    computes, so that many forwards, as in sampling, move them once. Raises ModelError when a layer is missing.
+    """
+
+    def __init__(self, module: nn.Module, adapter: Adapter, strength: float = 1.0):
+        check_strength("strength", strength)
+        matched = match_layers(module, adapter)
+        self.additions = [(layer, _Addition(part, strength)) for layer, part in matched] if strength else []
+
+    @contextmanager
+    def at_work(self) -> Iterator[Adaptation]:
+        """Within the block every forward of the model feels the adapter."""
+        adaptation = Adaptation()
+        with ExitStack() as hooks:
+            for layer, addition in self.additions:
+                hook = _Hook(addition, adaptation)
+                hooks.callback(layer.module.register_forward_hook(hook, with_kwargs=True).remove)
+            yield adaptation
+
+
 @contextmanager
 def adapt(module: nn.Module, adapter: Adapter, strength: float = 1.0) -> Iterator[Adaptation]:
     """Within the block, every forward of `module` feels the adapter, times `strength`.
@@ -35,14 +56,16 @@ def adapt(module: nn.Module, adapter: Adapter, strength: float = 1.0) -> Iterato
     checkpointing, stay inside until backward is done: what `active` was in a forward holds when it is computed again.
     A zero strength adds no hook. Adaptations nest and add up. Raises ModelError when the model has no such layer.
     """
-    check_strength("strength", strength)
-    matched = match_layers(module, adapter)
-    adaptation = Adaptation()
-    with ExitStack() as hooks:
-        for layer, part in matched if strength else []:
-            addition = _Addition(part, strength, adaptation)
-            hooks.callback(layer.module.register_forward_hook(addition, with_kwargs=True).remove)
+    with Adapting(module, adapter, strength).at_work() as adaptation:
         yield adaptation
+
+
+def temporal_parts(module: nn.Module, adapter: Adapter) -> Adapter:
+    """What of an adapter works along time. Raises ModelError when nothing does, or the model lacks a layer."""
+    names = {layer.name for layer, _ in match_layers(module, adapter) if layer.temporal}
+    if not names:
+        raise ModelError("nothing of this adapter works along time; apply all of it")
+    return replace(adapter, parts={name: part for name, part in adapter.parts.items() if name in names})
 
 
 def match_layers(module: nn.Module, adapter: Adapter) -> list[tuple[Layer, Part]]:
@@ -63,17 +86,25 @@ def match_layers(module: nn.Module, adapter: Adapter) -> list[tuple[Layer, Part]
     return matched
 
 
-class _Addition:
-    """A hook of one layer: output + strength * scale * the part's output."""
+@dataclass(frozen=True, eq=False)
+class _Hook:
+    """After a layer: its output as `addition` makes it, as long as `live` says so."""
 
-    def __init__(self, part: Part, strength: float, live: Adaptation):
-        self.part, self.alpha, self.live = part, strength * part.scale, live
-        self.last: tuple[Any, Part] | None = None
+    addition: _Addition
+    live: Adaptation
 
     def __call__(self, layer: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
-        if not self.live.active:
-            return None
-        x = args[0] if args else kwargs["input"]
+        return self.addition.added_to(output, layer, args[0] if args else kwargs["input"]) if self.live.active else None
+
+
+class _Addition:
+    """output + strength * scale * the part's output."""
+
+    def __init__(self, part: Part, strength: float):
+        self.part, self.alpha = part, strength * part.scale
+        self.last: tuple[Any, Part] | None = None
+
+    def added_to(self, output: Tensor, layer: nn.Module, x: Tensor) -> Tensor:
         return torch.add(output, self._cast(x).output(layer, x), alpha=self.alpha)
 
     def _cast(self, like: Tensor) -> Part:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .apply_motion_adapter import ApplyMotionAdapter
 from .apply_motion_embedding import ApplyMotionEmbedding
 from .debias_value_embedding import DebiasValueEmbedding
 from .host.folders import register_folders
 from .inversion_noise_mix import InversionNoiseMix
 from .invert_reference_video import InvertReferenceVideo
+from .load_motion_adapter import LoadMotionAdapter
 from .load_motion_embedding import LoadMotionEmbedding
 from .load_reference_video import LoadReferenceVideo
 from .load_video_model import LoadVideoDiffusionModel
+from .motion_reference_set import MotionReferenceSet
 from .recolour_reference_video import RecolourReferenceVideo
+from .save_motion_adapter import SaveMotionAdapter
 from .save_motion_embedding import SaveMotionEmbedding
+from .train_motion_adapter import TrainMotionAdapter
 from .train_motion_embedding import TrainMotionEmbedding
 
 
@@ -31,4 +36,9 @@ class MotionInversion(ComfyExtension):
             InversionNoiseMix,
             SaveMotionEmbedding,
             LoadMotionEmbedding,
+            MotionReferenceSet,
+            TrainMotionAdapter,
+            ApplyMotionAdapter,
+            SaveMotionAdapter,
+            LoadMotionAdapter,
         ]

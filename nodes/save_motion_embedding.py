@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..motion_core.embedding import MotionEmbedding
-from .host.folders import free_motion_path, motion_name
+from .host.folders import MOTION_FOLDER, free_path, saved_name
 from .sockets import MotionEmbeddingSocket
 
 
@@ -27,8 +27,8 @@ class SaveMotionEmbedding(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion: MotionEmbedding, name: str) -> io.NodeOutput:
-        path = free_motion_path(name)
+        path = free_path(MOTION_FOLDER, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         motion.save(path)
-        saved = motion_name(path)
+        saved = saved_name(MOTION_FOLDER, path)
         return io.NodeOutput(saved, ui=ui.PreviewText(f"saved as {saved}"))

@@ -4,3 +4,9 @@ from comfy_api.latest import io
 
 MotionEmbeddingSocket = io.Custom("MOTION_EMBEDDING")
 """Carries a `motion_core.embedding.MotionEmbedding`, on the CPU."""
+
+MotionAdapterSocket = io.Custom("MOTION_ADAPTER")
+"""Carries a `motion_core.adapter.Adapter`, on the CPU."""
+
+MotionReferencesSocket = io.Custom("MOTION_REFERENCES")
+"""Carries a list of `nodes.host.adapter_learning.Shown`."""

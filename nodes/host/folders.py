@@ -13,6 +13,11 @@ from ...motion_core.starter.folder import CLIP_FOLDER, find_starter
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 
 MOTION_FOLDER = "motion_embeddings"
+ADAPTER_FOLDER = "motion_adapters"
+MOTION_LORA_FOLDER = "animatediff_motion_lora"
+"""AnimateDiff-Evolved's."""
+MOTION_LORA = "motion LoRA: "
+"""Before the name of a motion LoRA in the list of adapters."""
 MOTION_SUFFIX = ".safetensors"
 STARTER = "starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
@@ -21,9 +26,11 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi")
 
 
 def register_folders() -> None:
-    """Tell the host where motions are kept: `models/motion_embeddings`, and what a person's extra paths add."""
+    """Tell the host where motions and adapters are kept: folders in `models`, and what a person's extra paths add."""
     folder_paths.add_model_folder_path(MOTION_FOLDER, os.path.join(folder_paths.models_dir, MOTION_FOLDER))
     folder_paths.folder_names_and_paths[MOTION_FOLDER][1].add(MOTION_SUFFIX)
+    folder_paths.add_model_folder_path(ADAPTER_FOLDER, os.path.join(folder_paths.models_dir, ADAPTER_FOLDER))
+    folder_paths.folder_names_and_paths[ADAPTER_FOLDER][1].update((MOTION_SUFFIX, ".pt"))
 
 
 def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
@@ -87,9 +94,22 @@ def find_motion(name: str) -> Path:
     return _existing(inside(folder_paths.get_folder_paths(MOTION_FOLDER), name, "the motion"), "motion")
 
 
-def free_motion_path(name: str) -> Path:
-    """Where a motion of that name is saved: `name.safetensors`, or with a number if there is one already."""
-    path = inside(folder_paths.get_folder_paths(MOTION_FOLDER), name.removesuffix(MOTION_SUFFIX), "the name")
+def list_adapters() -> list[str]:
+    """Adapters in the host's folders, then AnimateDiff-Evolved's motion LoRAs where it is installed."""
+    known = folder_paths.folder_names_and_paths
+    loras = folder_paths.get_filename_list(MOTION_LORA_FOLDER) if MOTION_LORA_FOLDER in known else []
+    return [*folder_paths.get_filename_list(ADAPTER_FOLDER), *(MOTION_LORA + name for name in loras)]
+
+
+def find_adapter(name: str) -> Path:
+    folder = MOTION_LORA_FOLDER if name.startswith(MOTION_LORA) else ADAPTER_FOLDER
+    roots = folder_paths.get_folder_paths(folder)
+    return _existing(inside(roots, name.removeprefix(MOTION_LORA), "the adapter"), "adapter")
+
+
+def free_path(folder: str, name: str) -> Path:
+    """Where a file of that name is saved in a model folder: `name.safetensors`, or with a number if there is one."""
+    path = inside(folder_paths.get_folder_paths(folder), name.removesuffix(MOTION_SUFFIX), "the name")
     stem, number = path.name, 1
     path = path.with_name(stem + MOTION_SUFFIX)
     while path.exists():
@@ -98,9 +118,9 @@ def free_motion_path(name: str) -> Path:
     return path
 
 
-def motion_name(path: Path) -> str:
-    """The name under which the list has a saved motion."""
-    roots = [Path(root) for root in folder_paths.get_folder_paths(MOTION_FOLDER)]
+def saved_name(folder: str, path: Path) -> str:
+    """The name under which the list of a model folder has a saved file."""
+    roots = [Path(root) for root in folder_paths.get_folder_paths(folder)]
     return path.relative_to(next(root for root in roots if path.is_relative_to(root))).as_posix()
 
 

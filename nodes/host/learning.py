@@ -14,13 +14,10 @@ from ...motion_core.errors import OptionError
 from ...motion_core.learning import LearnConfig, Learnt, fit
 from ...motion_core.sampling import invert
 from .progress import learning_progress, sampling_progress
-from .running import HostDenoiser, run_in_host, thawed
+from .running import HostDenoiser, number_of_text, run_in_host, thawed
 
 LATENT_PIXELS = 8
 """Pixels to a latent pixel, along each side, of every model family that is supported."""
-
-_NO_TEXT = torch.zeros(1, 1, 1)
-"""Handed to the core where it wants text: the host's conditioning is in the guider."""
 
 
 def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, mask: Tensor | None = None) -> Learnt:
@@ -37,16 +34,16 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
     found: list[Learnt] = []
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
-        _thaw_conditioning(denoiser.guider.conds)
+        thaw_conditioning(denoiser.guider.conds)
         weights = None if mask is None else _shrink(mask.clone(), clip)
         with torch.inference_mode(False), thawed(denoiser.base):
             versions = denoiser.base.process_latent_in(latents.clone().to(clip)).unflatten(0, (-1, frames))
             versions = versions.transpose(1, 2)  # (K, C, N, h, w)
-            found.append(fit(denoiser, versions, _NO_TEXT, config, learning_progress(config.steps), weights))
+            found.append(fit(denoiser, versions, number_of_text(0), config, learning_progress(config.steps), weights))
         return clip
 
     with torch.inference_mode(False):
-        run_in_host(model, conditioning, latents[:frames].clone(), work, learning=True)
+        run_in_host(model, [conditioning], latents[:frames].clone(), work, learning=True)
     width, height = latents.shape[-1] * LATENT_PIXELS, latents.shape[-2] * LATENT_PIXELS
     origin = Origin(width, height, 0.0, "", config.seed, config.recipe())
     return replace(found[0], embedding=replace(found[0].embedding, origin=origin))
@@ -57,10 +54,10 @@ def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) 
     found: list[Tensor] = []
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
-        found.append(invert(denoiser, clip, _NO_TEXT.to(clip.device), steps, sampling_progress(steps)))
+        found.append(invert(denoiser, clip, number_of_text(0, clip.device), steps, sampling_progress(steps)))
         return clip
 
-    run_in_host(model, conditioning, latents, work)
+    run_in_host(model, [conditioning], latents, work)
     return found[0][0].transpose(0, 1).cpu()
 
 
@@ -71,7 +68,7 @@ def _shrink(mask: Tensor, clip: Tensor) -> Tensor:
     return (small.expand(frames, -1, -1) if len(small) == 1 else small).to(clip.device)
 
 
-def _thaw_conditioning(conds: dict[str, Any]) -> None:
+def thaw_conditioning(conds: dict[str, Any]) -> None:
     """Clone what conditioning was made under inference mode, wherever the host keeps it."""
     for entries in conds.values():
         for entry in entries:

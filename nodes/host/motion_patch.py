@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from comfy.patcher_extension import WrappersMP
 from torch import nn
 
+from ...motion_core.adapter import Adapter
+from ...motion_core.adapting import Adapting, match_layers, temporal_parts
 from ...motion_core.embedding import MotionEmbedding
 from ...motion_core.errors import OptionError
-from ...motion_core.injection import Injector, Window, match_sites
-from ...motion_core.sampling import ApplyConfig
+from ...motion_core.injection import Injection, Injector, Window, match_sites
+from ...motion_core.sampling import AdaptConfig, ApplyConfig
 from .video_model import find_attention_owner
 
 FRAME_INDICES = ("window", "absolute")
@@ -25,22 +28,20 @@ _CONDITIONAL = 0
 class MotionPatch:
     """Lets every forward of the wrapped diffusion model feel a motion. Nothing of it stays in the model, and what is
     worth keeping from one forward to the next is kept only while one sampling lasts.
+
+    prepare: gives, for the module with the attention, what has `at_work()`; tune: sets what that yields for a forward.
     """
 
     def __init__(
         self,
-        embedding: MotionEmbedding,
-        config: ApplyConfig,
+        prepare: Callable[[nn.Module], Injector | Adapting],
+        tune: Callable[[Any, dict[str, Any]], None],
         highest_sigma: float,
         lowest_sigma: float,
-        frame_index: str = "window",
     ):
-        if frame_index not in FRAME_INDICES:
-            raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
-        self.frame_index = frame_index
-        self.embedding, self.config = embedding, config
+        self.prepare, self.tune = prepare, tune
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
-        self.kept: dict[int, Injector] | None = None
+        self.kept: dict[int, Injector | Adapting] | None = None
 
     def during_sampling(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
         """The wrapper around a whole sampling."""
@@ -54,18 +55,14 @@ class MotionPatch:
         options = _find_options(args, kwargs)
         if not self._is_felt(options):
             return executor(x, timesteps, *args, **kwargs)
-        with self._injector(find_attention_owner(executor.class_obj)).at_work() as injection:
-            if self.frame_index == "absolute":
-                injection.window = find_window(options)
-            if self.config.branches == "conditional":
-                branches = options.get("cond_or_uncond") or [_CONDITIONAL]
-                injection.gate = torch.tensor([float(branch == _CONDITIONAL) for branch in branches])
+        with self._prepared(find_attention_owner(executor.class_obj)).at_work() as live:
+            self.tune(live, options)
             return executor(x, timesteps, *args, **kwargs)
 
-    def _injector(self, module: nn.Module) -> Injector:
+    def _prepared(self, module: nn.Module) -> Injector | Adapting:
         kept = {} if self.kept is None else self.kept
         if id(module) not in kept:
-            kept[id(module)] = Injector(module, self.embedding, self.config.strength_qk, self.config.strength_v)
+            kept[id(module)] = self.prepare(module)
         return kept[id(module)]
 
     def _is_felt(self, options: dict[str, Any]) -> bool:
@@ -75,13 +72,44 @@ class MotionPatch:
 
 def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, frame_index: str = "window") -> Any:
     """A clone of MODEL that feels the motion. Raises ModelError when the model has no such attention site."""
+    if frame_index not in FRAME_INDICES:
+        raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
     if not model.injections:  # else temporal attention is put in while it samples, and the patch finds out then
         match_sites(find_attention_owner(model.model.diffusion_model), embedding)
+
+    def prepare(module: nn.Module) -> Injector:
+        return Injector(module, embedding, config.strength_qk, config.strength_v)
+
+    def tune(injection: Injection, options: dict[str, Any]) -> None:
+        if frame_index == "absolute":
+            injection.window = find_window(options)
+        if config.branches == "conditional":
+            branches = options.get("cond_or_uncond") or [_CONDITIONAL]
+            injection.gate = torch.tensor([float(branch == _CONDITIONAL) for branch in branches])
+
+    return _patched(model, prepare, tune, config)
+
+
+def apply_adapter(model: Any, adapter: Adapter, config: AdaptConfig, temporal_only: bool = False) -> Any:
+    """A clone of MODEL that feels the adapter, or what of it works along time. Raises ModelError as above."""
+    if not model.injections:
+        match_layers(find_attention_owner(model.model.diffusion_model), adapter)
+
+    def prepare(module: nn.Module) -> Adapting:
+        return Adapting(module, temporal_parts(module, adapter) if temporal_only else adapter, config.strength)
+
+    return _patched(model, prepare, lambda *_: None, config)
+
+
+def _patched(
+    model: Any,
+    prepare: Callable[[nn.Module], Injector | Adapting],
+    tune: Callable[[Any, dict[str, Any]], None],
+    config: ApplyConfig | AdaptConfig,
+) -> Any:
     sampling = model.get_model_object("model_sampling")
-    felt_from, felt_to = sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end)
-    patch = MotionPatch(embedding, config, felt_from, felt_to, frame_index)
-    clone = model.clone()
-    key = f"motion {uuid.uuid4()}"
+    patch = MotionPatch(prepare, tune, sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end))
+    clone, key = model.clone(), f"motion {uuid.uuid4()}"
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, patch)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, patch.during_sampling)
     return clone

@@ -4,7 +4,7 @@ hooks, context options) is in place, the model is loaded whole, and conditioning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,23 +23,36 @@ ALL_MEMORY = 1e20
 
 class HostDenoiser:
     """A core `Denoiser` over a MODEL that the host is sampling with. Text is the host's conditioning: what the core
-    hands in as text is not looked at.
+    hands in as text is the number of a CONDITIONING that the sampling was given, see `number_of_text`.
+
+    frames: how many the model sees at once; AnimateDiff-Evolved's modules, once put in, take no other number.
     """
 
-    def __init__(self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any]):
-        self.guider, self.extra_args = guider, extra_args
+    def __init__(self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any], frames: int):
+        self.guider, self.extra_args, self.frames = guider, extra_args, frames
         self.base = guider.inner_model
         self.module: nn.Module = find_attention_owner(self.base.diffusion_model)
         self.schedule = schedule_of(self.base.model_sampling)
 
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The noise in z (1, C, N, h, w) at timestep t (1,): the host works on z / sqrt(alpha_bar), frame by frame."""
+        self.guider.conds["positive"] = self.guider.conds[_key(int(text.flatten()[0]))]
         abar = self.schedule.alpha_bar(t, z)
         sigma = ((1 - abar) / abar).sqrt()
         frames = (z / abar.sqrt())[0].transpose(0, 1)
-        sigmas = sigma.flatten().expand(len(frames)).float()
-        x0 = self.guider(frames, sigmas, **self.extra_args)
+        seen = frames.expand(self.frames, -1, -1, -1) if len(frames) == 1 else frames  # one frame: a still clip
+        sigmas = sigma.flatten().expand(len(seen)).float()
+        x0 = self.guider(seen, sigmas, **self.extra_args)[: len(frames)]
         return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
+
+
+def number_of_text(number: int, device: torch.device | str = "cpu") -> Tensor:
+    """(1, 1, 1): what the core is handed as text for the number-th CONDITIONING."""
+    return torch.full((1, 1, 1), float(number), device=device)
+
+
+def _key(number: int) -> str:
+    return f"text {number}"
 
 
 def schedule_of(model_sampling: Any) -> NoiseSchedule:
@@ -68,18 +81,19 @@ class _Job(comfy.samplers.Sampler):
     ) -> Tensor:
         assert latent_image is not None
         clip = latent_image.transpose(0, 1)[None]  # (1, C, N, h, w), as the model wants latents
-        return self.work(HostDenoiser(model_wrap, extra_args), clip)[0].transpose(0, 1)
+        return self.work(HostDenoiser(model_wrap, extra_args, clip.shape[2]), clip)[0].transpose(0, 1)
 
 
 def run_in_host(
     model: Any,
-    conditioning: Any,
+    conditionings: Sequence[Any],
     latents: Tensor,
     work: Callable[[HostDenoiser, Tensor], Tensor],
     learning: bool = False,
 ) -> Tensor:
-    """Let `work(denoiser, clip)` run on MODEL under CONDITIONING; latents, result: (N, C, h, w) as in a LATENT.
+    """Let `work(denoiser, clip)` run on MODEL; latents, result: (N, C, h, w) as in a LATENT.
 
+    conditionings: what the core may ask for as text, by number.
     learning: whether there is a backward: the model is then loaded whole, and everything else makes room for it.
     """
     channels = model.get_model_object("latent_format").latent_channels
@@ -89,7 +103,9 @@ def run_in_host(
             "encode the reference with the VAE that belongs to the model"
         )
     guider = comfy.samplers.CFGGuider(model)
-    guider.inner_set_conds({"positive": conditioning})
+    guider.inner_set_conds(
+        {"positive": conditionings[0], **{_key(number): each for number, each in enumerate(conditionings)}}
+    )
     guider.set_cfg(1.0)
     sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
     if learning:

@@ -54,6 +54,18 @@ def apply(graph: Graph, model: list[Any], motion: list[Any], **changes: Any) -> 
     return out(graph.add("ApplyMotionEmbedding", model=model, motion=motion, **{**inputs, **changes}))
 
 
+def train_adapter(graph: Graph, model: list[Any], latent: list[Any], positive: list[Any], **changes: Any) -> str:
+    inputs: dict[str, Any] = {
+        "recipe": "motion_director", "steps": 2, "learning_rate": 0.01, "rank": 4, "memory": "recipe's", "seed": 0,
+    }  # fmt: skip
+    return graph.add("TrainMotionAdapter", model=model, latent=latent, positive=positive, **{**inputs, **changes})
+
+
+def apply_adapter(graph: Graph, model: list[Any], adapter: list[Any], **changes: Any) -> list[Any]:
+    inputs = {"strength": 1.0, "start": 0.0, "end": 1.0, "parts": "all"}
+    return out(graph.add("ApplyMotionAdapter", model=model, adapter=adapter, **{**inputs, **changes}))
+
+
 def load_clip(graph: Graph, **changes: Any) -> str:
     """An example clip, whole, as it is; `changes` are other widgets."""
     usual = {"video": "example: figure_eight.mp4", "frames": 16, "start": 0, "every": 1, "width": 64, "height": 64,

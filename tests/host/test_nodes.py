@@ -18,6 +18,11 @@ NODES = (
     "InversionNoiseMix",
     "SaveMotionEmbedding",
     "LoadMotionEmbedding",
+    "MotionReferenceSet",
+    "TrainMotionAdapter",
+    "ApplyMotionAdapter",
+    "SaveMotionAdapter",
+    "LoadMotionAdapter",
 )
 
 

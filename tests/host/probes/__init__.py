@@ -362,7 +362,7 @@ class ProbeByHeart(_Probe):
             return clip
 
         with torch.inference_mode(False):
-            running.run_in_host(model, _thawed(positive), latent["samples"].clone(), work, learning=True)
+            running.run_in_host(model, [_thawed(positive)], latent["samples"].clone(), work, learning=True)
         return {"ui": {"text": [f"{losses[0]:.6f} {losses[-1]:.6f}"]}}
 
 

@@ -1,0 +1,54 @@
+"""ApplyMotionAdapter: a MODEL that moves as an adapter says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..motion_core.adapter import Adapter
+from ..motion_core.sampling import AdaptConfig
+from .host.motion_patch import apply_adapter
+from .sockets import MotionAdapterSocket
+
+ALL, TEMPORAL = "all", "temporal"
+
+
+class ApplyMotionAdapter(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ApplyMotionAdapter",
+            display_name="Apply Motion Adapter",
+            category="motion inversion",
+            description="Lets everything that the model makes move as the adapter says. Several of these add up.",
+            inputs=[
+                io.Model.Input("model", tooltip="The kind of model that the adapter was learnt on."),
+                MotionAdapterSocket.Input("adapter", tooltip="From Train or Load Motion Adapter."),
+                io.Float.Input("strength", default=1.0, min=-10.0, max=10.0, step=0.05, tooltip="1 as learnt, 0 off."),
+                io.Float.Input(
+                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."
+                ),
+                io.Float.Input(
+                    "end",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Felt up to this part of sampling; 0.5 for motion_matcher.",
+                ),
+                io.Combo.Input(
+                    "parts",
+                    options=[ALL, TEMPORAL],
+                    default=ALL,
+                    tooltip="temporal: without what works within frames and holds the looks of the reference.",
+                ),
+            ],
+            outputs=[io.Model.Output(tooltip="For KSampler.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, model: Any, adapter: Adapter, strength: float, start: float, end: float, parts: str
+    ) -> io.NodeOutput:
+        return io.NodeOutput(apply_adapter(model, adapter, AdaptConfig(strength, start, end), parts == TEMPORAL))

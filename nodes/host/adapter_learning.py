@@ -1,0 +1,65 @@
+"""Learns an adapter on the host's MODEL, as a recipe says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...motion_core.adapter_learning import LearntAdapter, fit_adapter
+from ...motion_core.errors import OptionError
+from ...motion_core.origin import Origin
+from ...motion_core.recipes import Recipe
+from ...motion_core.references import Example, ReferenceSet
+from .learning import LATENT_PIXELS, thaw_conditioning
+from .progress import learning_progress
+from .running import HostDenoiser, number_of_text, run_in_host, thawed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A clip with what it shows, as the sockets carry them. latents: (N, C, h, w). regularises: it lacks the motion."""
+
+    latents: Tensor
+    conditioning: Any
+    regularises: bool = False
+
+
+def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int) -> LearntAdapter:
+    """What the clips share. The first is the reference; all have its frames and size. Raises MotionError."""
+    first = shown[0].latents
+    for other in shown[1:]:
+        if other.latents.shape != first.shape:
+            raise OptionError(
+                f"a clip's latents have shape {tuple(other.latents.shape)} and the first one's {tuple(first.shape)}; "
+                "load all clips with the same frames and size"
+            )
+    found: list[LearntAdapter] = []
+
+    def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
+        thaw_conditioning(denoiser.guider.conds)
+        with torch.inference_mode(False), thawed(denoiser.base):
+            references = _collect(denoiser, shown, clip)
+            found.append(fit_adapter(denoiser, references, recipe, seed, learning_progress(recipe.descent.steps)))
+        return clip
+
+    with torch.inference_mode(False):
+        run_in_host(model, [each.conditioning for each in shown], first.clone(), work, learning=True)
+    width, height = first.shape[-1] * LATENT_PIXELS, first.shape[-2] * LATENT_PIXELS
+    about = {**recipe.describe(), "frames": len(first), "clips": sum(not each.regularises for each in shown)}
+    origin = Origin(width, height, 0.0, "", seed, about)
+    return replace(found[0], adapter=replace(found[0].adapter, origin=origin))
+
+
+def _collect(denoiser: HostDenoiser, shown: Sequence[Shown], like: Tensor) -> ReferenceSet:
+    examples = []
+    for number, each in enumerate(shown):
+        latents = denoiser.base.process_latent_in(each.latents.clone().to(like)).transpose(0, 1)[None]
+        examples.append((each.regularises, Example(latents, number_of_text(number, like.device))))
+    return ReferenceSet(
+        [example for regularises, example in examples if not regularises],
+        [example for regularises, example in examples if regularises],
+    )

@@ -1,0 +1,41 @@
+"""MotionReferenceSet: further clips to learn from, or not to forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from .host.adapter_learning import Shown
+from .sockets import MotionReferencesSocket
+
+SHOWS, LACKS = "shows the motion", "regularisation"
+
+
+class MotionReferenceSet(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionReferenceSet",
+            display_name="Motion Reference Set",
+            category="motion inversion",
+            description="One more clip for Train Motion Adapter; several of these in a row make a set.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="A clip through VAE Encode, as long and as large as the others."),
+                io.Conditioning.Input("positive", tooltip="What this clip shows."),
+                io.Combo.Input(
+                    "role",
+                    options=[SHOWS, LACKS],
+                    default=SHOWS,
+                    tooltip="regularisation: a related clip without the motion, so that the model forgets nothing.",
+                ),
+                MotionReferencesSocket.Input("references", optional=True, tooltip="The set so far."),
+            ],
+            outputs=[MotionReferencesSocket.Output(display_name="references", tooltip="For Train Motion Adapter.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, latent: dict[str, Any], positive: Any, role: str, references: list[Shown] | None = None
+    ) -> io.NodeOutput:
+        return io.NodeOutput([*(references or ()), Shown(latent["samples"], positive, role == LACKS)])

@@ -1,0 +1,44 @@
+"""SaveMotionAdapter: an adapter as a file in `models/motion_adapters`, or as a motion LoRA."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from ..motion_core.adapter import Adapter
+from ..motion_core.motion_lora import write_motion_lora
+from .host.folders import ADAPTER_FOLDER, free_path, saved_name
+from .sockets import MotionAdapterSocket
+
+OURS, MOTION_LORA = "motion adapter", "motion LoRA"
+
+
+class SaveMotionAdapter(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SaveMotionAdapter",
+            display_name="Save Motion Adapter",
+            category="motion inversion",
+            description="Writes the adapter to models/motion_adapters; a file of that name is kept, not replaced.",
+            is_output_node=True,
+            inputs=[
+                MotionAdapterSocket.Input("adapter", tooltip="From Train Motion Adapter."),
+                io.String.Input("name", default="motion", tooltip="Of the file, without its suffix."),
+                io.Combo.Input(
+                    "format",
+                    options=[OURS, MOTION_LORA],
+                    default=OURS,
+                    tooltip="motion LoRA: for AnimateDiff-Evolved; move the file to models/animatediff_motion_lora. "
+                    "Only low-rank changes of temporal attention fit.",
+                ),
+            ],
+            outputs=[io.String.Output(display_name="file", tooltip="The name under which Load finds it.")],
+        )
+
+    @classmethod
+    def execute(cls, adapter: Adapter, name: str, format: str) -> io.NodeOutput:
+        path = free_path(ADAPTER_FOLDER, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_motion_lora(adapter, path) if format == MOTION_LORA else adapter.save(path)
+        saved = saved_name(ADAPTER_FOLDER, path)
+        return io.NodeOutput(saved, ui=ui.PreviewText(f"saved as {saved}"))

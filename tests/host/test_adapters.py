@@ -1,0 +1,172 @@
+"""The published recipes in graphs on a live host, on the starter model and, where it is there, AnimateDiff-Evolved."""
+
+import pytest
+import torch
+
+from motion_core.recipes import RECIPES
+from tests.host import graphs
+from tests.host.graphs import Graph, out, probe
+from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, Failed, Interrupted
+from tests.host.test_animatediff import begin
+
+EACH = pytest.mark.parametrize("recipe", RECIPES)
+FRAMES = 4
+
+
+def start_on_starter():
+    graph = Graph()
+    model, latent = graphs.load(graph, FRAMES)
+    return graph, out(model), out(latent), *(graphs.write(graph, model, text) for text in ("a red circle", ""))
+
+
+def start_on_animatediff(host):
+    if ANIMATEDIFF not in host.packs:
+        pytest.skip(HOW_TO_GET_ANIMATEDIFF)
+    graph, model, clip, wanted, nothing = begin(frames=FRAMES)
+    return graph, model, out(clip), wanted, nothing
+
+
+def learn(graph, model, latent, wanted, nothing, recipe, **changes):
+    """By the recipe, with the clip itself as what must not be forgotten where the recipe asks for such."""
+    if RECIPES[recipe].regularised:
+        kept = graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="regularisation")
+        changes["references"] = out(kept)
+    return out(graphs.train_adapter(graph, model, latent, wanted, recipe=recipe, **changes))
+
+
+def sample(graph, model, wanted, nothing):
+    return graphs.sample(graph, model, wanted, nothing, steps=2, frames=FRAMES)
+
+
+@EACH
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_applied_plain_applied(host, recipe, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    plain = sample(graph, model, wanted, nothing)
+    before = graph.add("ProbeModel", model=model, after=plain)
+    alone = probe(graph, plain)
+    first = host.run(graph)
+    adapter = learn(graph, model, latent, wanted, nothing, recipe)
+    graph[before]["inputs"]["after"] = adapter
+    learnt = probe(graph, adapter)
+    felt = [
+        probe(graph, sample(graph, graphs.apply_adapter(graph, model, adapter, strength=strength), wanted, nothing))
+        for strength in (1.0, 0.0, 1.0)
+    ]
+    said = host.run(graph)
+    assert said[before] == first[before] and said[felt[1]] == first[alone]
+    assert said[felt[0]] == said[felt[2]] != first[alone]
+    host.forget()  # else the host would hand out what it learnt before
+    again = host.run(graph)
+    assert again[learnt] == said[learnt] and again[felt[0]] == said[felt[0]]
+
+
+def test_only_what_works_along_time(host):
+    graph, model, latent, wanted, nothing = start_on_starter()
+    adapter = learn(graph, model, latent, wanted, nothing, "motion_matcher")
+    ways = [graphs.apply_adapter(graph, model, adapter, parts=parts) for parts in ("all", "temporal")]
+    late = graphs.apply_adapter(graph, model, adapter, start=1.0)
+    nodes = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in (*ways, late, model)]
+    said = host.run(graph)
+    whole, temporal, unfelt, plain = (said[node] for node in nodes)
+    assert len({whole, temporal, plain}) == 3 and unfelt == plain
+
+
+def test_a_set_of_clips_is_learnt_from(host):
+    graph, model, latent, wanted, nothing = start_on_starter()
+    other = graphs.load_clip(graph, frames=FRAMES, video="example: spiral.mp4")
+    loader = next(name for name in graph if name.startswith("LoadVideoDiffusionModel"))
+    encoded = graph.add("VAEEncode", pixels=out(other), vae=out(loader, 2))
+    more = graph.add("MotionReferenceSet", latent=out(encoded), positive=nothing, role="shows the motion")
+    adapters = [
+        out(graphs.train_adapter(graph, model, latent, wanted, steps=4)),
+        out(graphs.train_adapter(graph, model, latent, wanted, steps=4, references=out(more))),
+    ]
+    nodes = [probe(graph, adapter) for adapter in adapters]
+    said = host.run(graph)
+    assert said[nodes[0]] != said[nodes[1]]
+
+
+def test_a_saved_adapter_comes_back(host):
+    graph, model, latent, wanted, nothing = start_on_starter()
+    adapter = learn(graph, model, latent, wanted, nothing, "motion_director")
+    graph.add("SaveMotionAdapter", adapter=adapter, name="directed", format="motion adapter")
+    felt = sample(graph, graphs.apply_adapter(graph, model, adapter), wanted, nothing)
+    probe(graph, felt)
+    host.run(graph)
+    assert (host.work / "models" / "motion_adapters" / "directed.safetensors").exists()
+    loaded = out(graph.add("LoadMotionAdapter", adapter="directed.safetensors"))
+    again = sample(graph, graphs.apply_adapter(graph, model, loaded), wanted, nothing)
+    apart = graph.add("ProbeDifference", first=felt, second=again)
+    moved = graph.add("ProbeDifference", first=felt, second=sample(graph, model, wanted, nothing))
+    said = host.run(graph)
+    assert float(said[apart]) < 1e-1 * float(said[moved])  # the file is fp16
+
+
+def test_a_motion_lora_of_animatediff_comes_in(host):
+    graph, model, _, wanted, nothing = start_on_animatediff(host)
+    loaded = out(graph.add("LoadMotionAdapter", adapter="motion LoRA: tiny_motion_lora.safetensors"))
+    ways = (graphs.apply_adapter(graph, model, loaded), model)
+    nodes = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in ways]
+    said = host.run(graph)
+    assert said[nodes[0]] != said[nodes[1]]
+
+
+def test_cancelled_nothing_is_left(host):
+    def run(cancel_at):
+        graph, model, latent, wanted, nothing = start_on_starter()
+        armed = out(graph.add("ProbeCancelAt", model=model, step=cancel_at))
+        adapter = learn(graph, armed, latent, wanted, nothing, "motion_matcher", steps=4)
+        probe(graph, adapter)
+        graph.add("ProbeModel", model=model, after=adapter)
+        return host.run(graph)
+
+    fresh = run(cancel_at=0)
+    for step in (1, 2, 3):
+        with pytest.raises(Interrupted):
+            run(cancel_at=step)
+    assert run(cancel_at=0) == fresh
+
+
+def failing(host, graph) -> str:
+    with pytest.raises(Failed) as caught:
+        host.run(graph)
+    return caught.value.said
+
+
+def test_what_can_not_be_learnt_or_applied(host):
+    graph, model, latent, wanted, nothing = start_on_starter()
+    probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, recipe="customizing_motion")))
+    assert "regularisation" in failing(host, graph)
+    graph, model, latent, wanted, nothing = start_on_starter()
+    short = graph.add("LatentFromBatch", samples=latent, batch_index=0, length=2)
+    more = graph.add("MotionReferenceSet", latent=out(short), positive=nothing, role="shows the motion")
+    probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=out(more))))
+    assert "same frames and size" in failing(host, graph)
+    graph, model, latent, wanted, nothing = start_on_starter()
+    adapter = learn(graph, model, latent, wanted, nothing, "motion_director")
+    graph.add("SaveMotionAdapter", adapter=adapter, name="lora", format="motion LoRA")
+    assert "animatediff family" in failing(host, graph)
+
+
+def test_a_file_of_motion_directors(host):
+    """Its list for the temporal path of the starter."""
+    from motion_core.backbones import find_adaptable_layers, select_layers
+    from motion_core.backbones.zeroscope.loading import load_model
+    from motion_core.starter.folder import find_starter
+
+    unet = load_model(find_starter(), "cpu").denoiser.module
+    layers = select_layers(find_adaptable_layers(unet), "temporal_transformer")
+    pairs = [(torch.randn(layer.shape[0], 4) / 4, torch.randn(4, layer.shape[1]) / 4) for layer in layers]
+    folder = host.work / "models" / "motion_adapters"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save([tensor for pair in pairs for tensor in pair], folder / "directed.pt")
+    graph, model, _, wanted, nothing = start_on_starter()
+    loaded = out(graph.add("LoadMotionAdapter", adapter="directed.pt", model=model))
+    ways = (graphs.apply_adapter(graph, model, loaded), model)
+    nodes = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in ways]
+    said = host.run(graph)
+    assert said[nodes[0]] != said[nodes[1]]
+    probe(graph, out(graph.add("LoadMotionAdapter", adapter="directed.pt")))
+    assert "connect the model" in failing(host, graph)
