@@ -22,8 +22,8 @@ class TrainMotionAdapter(io.ComfyNode):
             node_id="TrainMotionAdapter",
             display_name="Train Motion Adapter",
             category="motion inversion",
-            description="Learns a motion by VMC, MotionDirector, Customizing Motion or MotionMatcher. The model stays as "
-            "it is; Cancel works at every step.",
+            description="Learns a motion by VMC, MotionDirector, Customizing Motion or MotionMatcher. The model stays "
+            "as it is; Cancel works at every step.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
