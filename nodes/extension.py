@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .apply_motion_embedding import ApplyMotionEmbedding
+from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
 from .host.folders import register_folders
 from .inversion_noise_mix import InversionNoiseMix
@@ -12,8 +13,13 @@ from .invert_reference_video import InvertReferenceVideo
 from .load_motion_embedding import LoadMotionEmbedding
 from .load_reference_video import LoadReferenceVideo
 from .load_video_model import LoadVideoDiffusionModel
+from .motion_fidelity import MotionFidelity
+from .motion_report import MotionReport
 from .recolour_reference_video import RecolourReferenceVideo
 from .save_motion_embedding import SaveMotionEmbedding
+from .temporal_consistency import TemporalConsistency
+from .text_similarity import TextSimilarity
+from .track_motion import TrackMotion
 from .train_motion_embedding import TrainMotionEmbedding
 
 
@@ -31,4 +37,10 @@ class MotionInversion(ComfyExtension):
             InversionNoiseMix,
             SaveMotionEmbedding,
             LoadMotionEmbedding,
+            TrackMotion,
+            MotionFidelity,
+            TextSimilarity,
+            TemporalConsistency,
+            CompareVideos,
+            MotionReport,
         ]

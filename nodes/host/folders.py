@@ -14,6 +14,9 @@ from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 
 MOTION_FOLDER = "motion_embeddings"
 MOTION_SUFFIX = ".safetensors"
+TRACKER_FOLDER = "motion_tracking"
+TRACKER_SUFFIXES = (".pth", ".pt")
+NO_WEIGHTS = "none"
 STARTER = "starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
@@ -21,9 +24,10 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi")
 
 
 def register_folders() -> None:
-    """Tell the host where motions are kept: `models/motion_embeddings`, and what a person's extra paths add."""
-    folder_paths.add_model_folder_path(MOTION_FOLDER, os.path.join(folder_paths.models_dir, MOTION_FOLDER))
-    folder_paths.folder_names_and_paths[MOTION_FOLDER][1].add(MOTION_SUFFIX)
+    """Tell the host of the pack's folders in `models`, to which a person's extra paths add others."""
+    for name, suffixes in ((MOTION_FOLDER, [MOTION_SUFFIX]), (TRACKER_FOLDER, TRACKER_SUFFIXES)):
+        folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
+        folder_paths.folder_names_and_paths[name][1].update(suffixes)
 
 
 def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
@@ -87,6 +91,16 @@ def find_motion(name: str) -> Path:
     return _existing(inside(folder_paths.get_folder_paths(MOTION_FOLDER), name, "the motion"), "motion")
 
 
+def list_tracker_weights() -> list[str]:
+    return [NO_WEIGHTS, *folder_paths.get_filename_list(TRACKER_FOLDER)]
+
+
+def find_tracker_weights(name: str) -> Path | None:
+    if name == NO_WEIGHTS:
+        return None
+    return _existing(inside(folder_paths.get_folder_paths(TRACKER_FOLDER), name, "the weights"), "tracker's weights")
+
+
 def free_motion_path(name: str) -> Path:
     """Where a motion of that name is saved: `name.safetensors`, or with a number if there is one already."""
     path = inside(folder_paths.get_folder_paths(MOTION_FOLDER), name.removesuffix(MOTION_SUFFIX), "the name")
@@ -104,7 +118,7 @@ def motion_name(path: Path) -> str:
     return path.relative_to(next(root for root in roots if path.is_relative_to(root))).as_posix()
 
 
-def explain_missing(find: Callable[[str], Path], name: str) -> bool | str:
+def explain_missing(find: Callable[[str], Path | None], name: str) -> bool | str:
     """What a node answers when the host validates a name: True, or the sentence of the error."""
     try:
         find(name)
