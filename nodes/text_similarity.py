@@ -35,7 +35,7 @@ class TextSimilarity(io.ComfyNode):
             ],
             outputs=[
                 io.Float.Output(
-                    display_name="similarity", tooltip="Mean cosine of frames and prompt: -1 to 1, about 0.3 is good."
+                    display_name="similarity", tooltip="Mean cosine of frames and prompt: -1 to 1, rarely above 0.4."
                 )
             ],
         )
