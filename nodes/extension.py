@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply_motion_adapter import ApplyMotionAdapter
 from .apply_motion_embedding import ApplyMotionEmbedding
+from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
 from .host.folders import register_folders
 from .inversion_noise_mix import InversionNoiseMix
@@ -14,10 +15,15 @@ from .load_motion_adapter import LoadMotionAdapter
 from .load_motion_embedding import LoadMotionEmbedding
 from .load_reference_video import LoadReferenceVideo
 from .load_video_model import LoadVideoDiffusionModel
+from .motion_fidelity import MotionFidelity
 from .motion_reference_set import MotionReferenceSet
+from .motion_report import MotionReport
 from .recolour_reference_video import RecolourReferenceVideo
 from .save_motion_adapter import SaveMotionAdapter
 from .save_motion_embedding import SaveMotionEmbedding
+from .temporal_consistency import TemporalConsistency
+from .text_similarity import TextSimilarity
+from .track_motion import TrackMotion
 from .train_motion_adapter import TrainMotionAdapter
 from .train_motion_embedding import TrainMotionEmbedding
 
@@ -41,4 +47,10 @@ class MotionInversion(ComfyExtension):
             ApplyMotionAdapter,
             SaveMotionAdapter,
             LoadMotionAdapter,
+            TrackMotion,
+            MotionFidelity,
+            TextSimilarity,
+            TemporalConsistency,
+            CompareVideos,
+            MotionReport,
         ]

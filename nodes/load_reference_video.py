@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import folder_paths
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
-from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames, write_clip
+from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames
 from .host.folders import find_clip, list_clips
+from .host.previews import preview_video
 
 
 class LoadReferenceVideo(io.ComfyNode):
@@ -75,7 +74,7 @@ class LoadReferenceVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         options = ClipOptions(frames, start, every, width, height, fit, reversed)
         picked = read_clip(find_clip(video), options) if clip is None else _read_socket(clip, options)
-        return io.NodeOutput(picked.frames, picked.fps, len(picked.frames), ui=preview_clip(picked))
+        return io.NodeOutput(picked.frames, picked.fps, len(picked.frames), ui=preview_video(picked.frames, picked.fps))
 
 
 def _read_socket(clip: Any, options: ClipOptions) -> Clip:
@@ -86,13 +85,3 @@ def _read_socket(clip: Any, options: ClipOptions) -> Clip:
         return read_clip(file, options)
     held = clip.get_components()
     return take_frames(held.images[..., :3], float(held.frame_rate), options)
-
-
-def preview_clip(clip: Clip) -> ui.PreviewVideo:
-    """The picked frames as a video in the host's temp folder: a node with a video upload shows nothing else."""
-    folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
-        "reference", folder_paths.get_temp_directory(), clip.frames.shape[2], clip.frames.shape[1]
-    )
-    name = f"{stem}_{number:05}_.mp4"
-    write_clip(Path(folder) / name, clip.frames, clip.fps)
-    return ui.PreviewVideo([ui.SavedResult(name, subfolder, io.FolderType.temp)])

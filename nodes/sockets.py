@@ -10,3 +10,6 @@ MotionAdapterSocket = io.Custom("MOTION_ADAPTER")
 
 MotionReferencesSocket = io.Custom("MOTION_REFERENCES")
 """Carries a list of `nodes.host.adapter_learning.Shown`."""
+
+MotionTracksSocket = io.Custom("MOTION_TRACKS")
+"""Carries `motion_core.tracking.Tracks`, on the CPU."""

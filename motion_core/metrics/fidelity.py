@@ -13,13 +13,15 @@ def motion_fidelity(source_tracks: Tensor, output_tracks: Tensor, still: float =
     Half of eq. 6 of Yatim et al. 2024 (DMT), so that identical motion scores 1. Place and speed do not matter; a step
     of `still` pixels or less counts as 0: the paper has no such bound, but what little a tracker sees in the noise of a
     still clip has directions too. Tracks: (tracks, N, 2) in pixels, of one N but any number of tracks each.
-    Raises OptionError for other shapes, no tracks, fewer than 2 frames or an unequal number of them.
+    Raises OptionError for other shapes, no tracks, fewer than 2 frames, an unequal number of them or still below 0.
     """
     return raw_motion_fidelity(source_tracks, output_tracks, still) / 2
 
 
 def raw_motion_fidelity(source_tracks: Tensor, output_tracks: Tensor, still: float = 0.0) -> Tensor:
     """Eq. 6 of Yatim et al. 2024 (DMT) as it is written: twice `motion_fidelity`, -2..2."""
+    if not still >= 0:  # so that NaN is refused too
+        raise OptionError(f"still={still} must be a number of pixels, 0 or more")
     source, output = (_directions(tracks, still) for tracks in comparable(source_tracks, output_tracks, frames=2))
     correlations = torch.einsum("anc,bnc->ab", source, output) / source.shape[1]
     return correlations.amax(1).mean() + correlations.amax(0).mean()

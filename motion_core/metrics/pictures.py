@@ -25,7 +25,8 @@ def side_by_side(clips: Mapping[str, Tensor]) -> Tensor:
     """Clips beside each other, each below its label: (N', H', W', 3) float32 on the CPU.
 
     clips: by label, (N, H, W, 3) floats of 0..1 of any size and length. Each is scaled to the height of the first;
-    those that end early hold their last frame. Raises OptionError for no clip or other shapes.
+    those that end early hold their last frame. Both sides are even, as video encoders want them.
+    Raises OptionError for no clip or other shapes.
     """
     if not clips:
         raise OptionError("there is no clip to compare; give at least one")
@@ -36,8 +37,9 @@ def side_by_side(clips: Mapping[str, Tensor]) -> Tensor:
     fitted = {label: _hold(_fit(clip, height), count) for label, clip in clips.items()}
     heads = [_draw_label(label, clip.shape[2]) for label, clip in fitted.items()]
     top = GAP + max(head.height for head in heads) + GAP
+    top += (top + height + GAP) % 2
     *lefts, width = accumulate((head.width + GAP for head in heads), initial=GAP)
-    canvas = Image.new("RGB", (width, top + height + GAP), BACKGROUND)
+    canvas = Image.new("RGB", (width + width % 2, top + height + GAP), BACKGROUND)
     for head, left in zip(heads, lefts, strict=True):
         canvas.paste(head, (left, GAP))
     compared = from_image(canvas).repeat(count, 1, 1, 1)
@@ -58,17 +60,25 @@ def draw_report(
     strays = [label for label in tracks if label not in clips]
     if strays:
         raise OptionError(f"no clip is called {strays[0]!r}, as tracks are; use one of {', '.join(clips)}")
-    rows = [_draw_row(clip, tracks.get(label)) for label, clip in clips.items()]
+    rows = [draw_row(clip, tracks.get(label)) for label, clip in clips.items()]
     sheet = draw_sheet(rows, [textwrap.fill(label, LINE) for label in clips], columns=columns)
-    words = [f"{name}: {number:.3f}" for name, number in numbers.items()]
-    said = _draw_text("\n".join(words))
+    said = _draw_text(say_numbers(numbers))
     picture = Image.new("RGB", (max(sheet.width, said.width + 2 * GAP), sheet.height + said.height + GAP), BACKGROUND)
     picture.paste(sheet, (0, 0))
     picture.paste(said, (GAP, sheet.height))
     return from_image(picture)
 
 
-def _draw_row(clip: Tensor, tracks: Tensor | None) -> Tensor:
+def say_numbers(numbers: Mapping[str, float]) -> str:
+    """A line each: `name: number`."""
+    return "\n".join(f"{name}: {number:.3g}" for name, number in numbers.items())
+
+
+def draw_row(clip: Tensor, tracks: Tensor | None) -> Tensor:
+    """The frames (N, H, W, 3), enlarged by a whole number where they are small, with their tracks (T, N, 2).
+
+    Raises OptionError for other shapes.
+    """
     check_frames(clip)
     scale = math.ceil(SMALLEST_ROW / clip.shape[1])
     return enlarge(clip, scale) if tracks is None else draw_tracks(clip, tracks, scale)

@@ -2,5 +2,6 @@
 
 from .drawing import draw_tracks
 from .tracker import TRACKERS, Tracker, find_tracker
+from .tracks import Tracks
 
-__all__ = ["TRACKERS", "Tracker", "draw_tracks", "find_tracker"]
+__all__ = ["TRACKERS", "Tracker", "Tracks", "draw_tracks", "find_tracker"]

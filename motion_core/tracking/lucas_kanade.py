@@ -33,9 +33,6 @@ class LucasKanade:
         moved, found, _ = self.opencv.calcOpticalFlowPyrLK(*pictures, start, None, winSize=WINDOW, maxLevel=LEVELS)
         return torch.from_numpy(moved).where(torch.from_numpy(found).bool(), torch.nan)
 
-    def _to_grey(self, frame: Tensor) -> Any:
-        return self.opencv.cvtColor(to_bytes(frame).numpy(), self.opencv.COLOR_RGB2GRAY)
-
 
 def load_lucas_kanade(spacing: int = 0, weights: Path | None = None) -> LucasKanade:
     """Needs no weights. Raises ModelError where OpenCV is not installed."""

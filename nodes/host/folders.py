@@ -19,6 +19,9 @@ MOTION_LORA_FOLDER = "animatediff_motion_lora"
 MOTION_LORA = "motion LoRA: "
 """Before the name of a motion LoRA in the list of adapters."""
 MOTION_SUFFIX = ".safetensors"
+TRACKER_FOLDER = "motion_tracking"
+TRACKER_SUFFIXES = (".pth", ".pt")
+NO_WEIGHTS = "none"
 STARTER = "starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
@@ -26,11 +29,15 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi")
 
 
 def register_folders() -> None:
-    """Tell the host where motions and adapters are kept: folders in `models`, and what a person's extra paths add."""
-    folder_paths.add_model_folder_path(MOTION_FOLDER, os.path.join(folder_paths.models_dir, MOTION_FOLDER))
-    folder_paths.folder_names_and_paths[MOTION_FOLDER][1].add(MOTION_SUFFIX)
-    folder_paths.add_model_folder_path(ADAPTER_FOLDER, os.path.join(folder_paths.models_dir, ADAPTER_FOLDER))
-    folder_paths.folder_names_and_paths[ADAPTER_FOLDER][1].update((MOTION_SUFFIX, ".pt"))
+    """Tell the host of the pack's folders in `models`, to which a person's extra paths add others."""
+    kinds = {
+        MOTION_FOLDER: (MOTION_SUFFIX,),
+        ADAPTER_FOLDER: (MOTION_SUFFIX, ".pt"),
+        TRACKER_FOLDER: TRACKER_SUFFIXES,
+    }
+    for name, suffixes in kinds.items():
+        folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
+        folder_paths.folder_names_and_paths[name][1].update(suffixes)
 
 
 def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
@@ -105,6 +112,16 @@ def find_adapter(name: str) -> Path:
     folder = MOTION_LORA_FOLDER if name.startswith(MOTION_LORA) else ADAPTER_FOLDER
     roots = folder_paths.get_folder_paths(folder)
     return _existing(inside(roots, name.removeprefix(MOTION_LORA), "the adapter"), "adapter")
+
+
+def list_tracker_weights() -> list[str]:
+    return [NO_WEIGHTS, *folder_paths.get_filename_list(TRACKER_FOLDER)]
+
+
+def find_tracker_weights(name: str) -> Path | None:
+    if name == NO_WEIGHTS:
+        return None
+    return _existing(inside(folder_paths.get_folder_paths(TRACKER_FOLDER), name, "the weights"), "tracker's weights")
 
 
 def free_path(folder: str, name: str) -> Path:

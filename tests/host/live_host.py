@@ -17,6 +17,7 @@ PACK = Path(__file__).resolve().parents[2]
 PROBES = Path(__file__).with_name("probes")
 ANIMATEDIFF = "ComfyUI-AnimateDiff-Evolved"
 HOW_TO_GET_ANIMATEDIFF = f"the host has no {ANIMATEDIFF}; put it into its custom_nodes"
+HOW_TO_GET_OPENCV = "the host has no OpenCV; pip install opencv-python-headless into its environment"
 USUAL = Path.home() / "comfy" / "ComfyUI"
 HOW_TO_GET_ONE = (
     "no ComfyUI was found: name one in COMFYUI_PATH, put this pack into a ComfyUI's custom_nodes, or install one to "
@@ -37,6 +38,10 @@ def find_python(host: Path) -> str:
     venvs = [folder / name for folder in (host, host.parent) for name in ("venv", ".venv")]
     found = [path for venv in venvs for path in (venv / "bin/python", venv / "Scripts/python.exe") if path.exists()]
     return named or str(found[0] if found else sys.executable)
+
+
+def has_opencv(host: Path) -> bool:
+    return subprocess.run([find_python(host), "-c", "import cv2"], capture_output=True).returncode == 0
 
 
 class Refused(AssertionError):

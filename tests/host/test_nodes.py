@@ -7,6 +7,14 @@ from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Interrupted
 
+EVALUATION = (
+    "TrackMotion",
+    "MotionFidelity",
+    "TextSimilarity",
+    "TemporalConsistency",
+    "CompareVideos",
+    "MotionReport",
+)
 NODES = (
     "LoadReferenceVideo",
     "RecolourReferenceVideo",
@@ -23,6 +31,7 @@ NODES = (
     "ApplyMotionAdapter",
     "SaveMotionAdapter",
     "LoadMotionAdapter",
+    *EVALUATION,
 )
 
 
@@ -32,7 +41,7 @@ def test_every_input_and_output_is_explained(host, name):
     inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
     assert inputs and all(said[1].get("tooltip") for said in inputs.values()), inputs
     assert len(info["output_tooltips"]) == len(info["output"]) and all(info["output_tooltips"])
-    assert info["description"] and info["category"] == "motion inversion"
+    assert info["description"] and info["category"] == "motion inversion" + "/evaluation" * (name in EVALUATION)
 
 
 def start(frames=16, **training):

@@ -4,7 +4,7 @@ import urllib.request
 
 import pytest
 
-from tests.host.graphs import STARTER, Graph, out
+from tests.host.graphs import STARTER, Graph, load_clip, out
 from tests.host.live_host import HOW_TO_GET_ONE, PACK, Failed, LiveHost, find_host
 from tests.host.test_nodes import NODES
 
@@ -22,11 +22,12 @@ def test_every_node_has_its_page_with_a_picture(host, name):
     assert f"{name}.jpg" in page and fetch(f"{name}.jpg")[:2] == b"\xff\xd8"
 
 
-def test_a_broken_diffusers_is_spoken_of_when_it_is_needed(tmp_path):
+def test_a_broken_neighbour_is_spoken_of_when_it_is_needed(tmp_path):
     root = find_host()
     if root is None:
         pytest.skip(HOW_TO_GET_ONE)
     (tmp_path / "diffusers.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')\n")
+    (tmp_path / "cv2.py").write_text("raise ImportError('no cv2')\n")
     live = LiveHost(root, tmp_path / "host")
     live.start(python_path=tmp_path)
     try:
@@ -38,8 +39,18 @@ def test_a_broken_diffusers_is_spoken_of_when_it_is_needed(tmp_path):
         with pytest.raises(Failed) as caught:
             live.run(graph)
         assert "diffusers could not be imported" in caught.value.said and "libcudart" in caught.value.said
+        assert "no tracker is installed; pip install opencv" in _tracking_said(live, "auto")
+        assert "OpenCV could not be imported (no cv2)" in _tracking_said(live, "lucas_kanade")
     finally:
         live.stop()
+
+
+def _tracking_said(live, tracker):
+    graph = Graph()
+    graph.add("TrackMotion", images=out(load_clip(graph)), tracker=tracker, spacing=0)
+    with pytest.raises(Failed) as caught:
+        live.run(graph)
+    return caught.value.said
 
 
 def test_the_graphs_are_among_the_hosts_templates(host):

@@ -13,6 +13,8 @@ from motion_core.metrics import (
     temporal_consistency,
     text_similarity,
 )
+from motion_core.metrics.comparison import compare_motion
+from motion_core.tracking import Tracks
 
 
 def randn(seed: int, *shape: int) -> Tensor:
@@ -168,3 +170,22 @@ def test_features_are_refused():
     for text in (frames[0, :8], frames[:2]):
         with pytest.raises(OptionError, match=r"\(6, 16\).*give \(N, D\) and \(D,\)"):
             text_similarity(frames, text)
+
+
+def test_motion_is_compared_in_pixels_of_the_reference():
+    reference = Tracks(tracks(0), 64, 96)
+    same = compare_motion(reference, reference, still=0)
+    assert (same.fidelity, same.raw, same.discrepancy) == pytest.approx((1, 2, 0), abs=1e-12)
+    larger = Tracks((tracks(0) + 0.5) * 3 - 0.5, 192, 288)
+    again = compare_motion(reference, larger, still=0)
+    assert (again.fidelity, again.discrepancy) == pytest.approx((1, 0), abs=1e-12)
+    assert compare_motion(reference, reference, still=1e3).fidelity == 0
+    apart = compare_motion(reference, Tracks(tracks(1), 64, 96), still=0)
+    assert apart.fidelity == pytest.approx(motion_fidelity(tracks(0), tracks(1)).item(), abs=1e-12)
+    assert apart.discrepancy == pytest.approx(discrepancy(tracks(0), tracks(1)).item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("still", [-0.1, float("nan")])
+def test_a_bound_below_0_is_refused(still):
+    with pytest.raises(OptionError, match="still="):
+        motion_fidelity(tracks(0), tracks(0), still)

@@ -51,6 +51,13 @@ def test_labels_are_broken_into_lines_and_narrow_clips_get_room():
     assert narrow.shape[2] > 100 and narrow.shape[1] == short.shape[1]
 
 
+def test_sides_are_even():
+    for height, width in ((41, 201), (40, 201), (41, 200)):
+        compared = side_by_side({"one": grey(0.5, 2, height, width)})
+        assert not compared.shape[1] % 2 and not compared.shape[2] % 2
+        assert (compared[:, -GAP - height : -GAP, GAP : GAP + width] == 0.5).all()
+
+
 def test_comparing_refuses_what_is_no_clip():
     with pytest.raises(OptionError, match="no clip to compare"):
         side_by_side({})

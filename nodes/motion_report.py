@@ -1,0 +1,101 @@
+"""MotionReport: a reference and its results in one picture, with their tracks and the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..motion_core.metrics.comparison import STILL, compare_motion
+from ..motion_core.metrics.pictures import draw_report, say_numbers
+from ..motion_core.tracking import Tracks
+from .host.clips import by_label
+from .host.previews import preview_text
+from .sockets import MotionTracksSocket
+
+REFERENCE = "reference"
+LABELS = ("result", "result 2", "result 3")
+SCORES = {
+    "text_similarity": "From Text Similarity.",
+    "temporal_consistency": "From Temporal Consistency.",
+    "frame_consistency": "From Temporal Consistency.",
+}
+
+
+class MotionReport(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionReport",
+            display_name="Motion Report",
+            category="motion inversion/evaluation",
+            description="One picture: frames of the reference and of up to three results, their tracks, the numbers.",
+            is_output_node=True,
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                io.Image.Input("reference", tooltip="The frames of the reference."),
+                MotionTracksSocket.Input("reference_tracks", optional=True, tooltip="From Track Motion."),
+                *(each for number, label in enumerate(LABELS, start=1) for each in _inputs_of(number, label)),
+                io.Float.Input(
+                    "still",
+                    default=STILL,
+                    min=0.0,
+                    max=100.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="Pixels a frame up to which a point counts as still; 0: the paper's.",
+                ),
+                *(
+                    io.Float.Input(name, optional=True, force_input=True, tooltip=f"Of the first result. {source}")
+                    for name, source in SCORES.items()
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="report", tooltip="One picture, for Save Image."),
+                io.String.Output(
+                    display_name="numbers", tooltip="The numbers: fidelity and discrepancy where tracks are connected."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, reference: Tensor, reference_tracks: Tracks | None = None, still: float = STILL, **given: Any
+    ) -> io.NodeOutput:
+        results = [
+            (given.get(f"label_{number}", label), given[f"result_{number}"], given.get(f"tracks_{number}"))
+            for number, label in enumerate(LABELS, start=1)
+            if f"result_{number}" in given
+        ]
+        rows = [(REFERENCE, reference, reference_tracks), *results]
+        clips = by_label((label, images) for label, images, _ in rows)
+        tracks = {label: found for label, _, found in rows if found is not None}
+        scores = {name.replace("_", " "): given[name] for name in SCORES if name in given}
+        numbers = {**_measure(tracks, still), **scores}
+        drawn = {label: found.scaled(*clips[label].shape[1:3]) for label, found in tracks.items()}
+        report, said = draw_report(clips, drawn, numbers)[None], say_numbers(numbers)
+        shown = {**ui.PreviewImage(report, cls=cls).as_dict(), **preview_text(cls, said).as_dict()}
+        return io.NodeOutput(report, said, ui=shown)
+
+
+def _inputs_of(number: int, label: str) -> list[io.Input]:
+    """The sockets and the label of one result; all but the first are optional."""
+    images = io.Image.Input(f"result_{number}", optional=number > 1, tooltip="The frames of a result.")
+    tracks = MotionTracksSocket.Input(f"tracks_{number}", optional=True, tooltip=f"Of result_{number}, to be compared.")
+    name = io.String.Input(
+        f"label_{number}", default=label, optional=True, tooltip=f"What stands beside result_{number}."
+    )
+    return [images, tracks, name]
+
+
+def _measure(tracks: dict[str, Tracks], still: float) -> dict[str, float]:
+    """Fidelity and discrepancy of each result whose tracks, and the reference's, are there."""
+    results = dict(tracks)
+    reference = results.pop(REFERENCE, None)
+    numbers = {}
+    for label, found in results.items() if reference is not None else ():
+        scores = compare_motion(reference, found, still)
+        numbers[f"fidelity of {label}"] = scores.fidelity
+        numbers[f"discrepancy of {label}"] = scores.discrepancy
+    return numbers
