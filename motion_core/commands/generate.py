@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -11,6 +12,8 @@ from ..backbones.zeroscope.loading import VideoModel
 from ..embedding import MotionEmbedding
 from ..errors import OptionError
 from ..sampling import AppliedMotion
+from ..steering.dmt import Dmt
+from ..steering.motion_clone import MotionClone
 from ..transfer import GenerateConfig, generate_clip, invert_clip
 from ..video import write_clip
 from . import options
@@ -53,10 +56,21 @@ def write(args: argparse.Namespace, model: VideoModel, embeddings: list[MotionEm
     frames, width, height = options.usual_size(model)
     config = options.generate_config(args, first.frames, first.origin.width or width, first.origin.height or height)
     motions = [AppliedMotion(motion, options.apply_config(args, motion)) for motion in embeddings]
-    inverted = find_inverted(args, model, config)
+    sample(args, model, config, first.origin.fps or 8.0, motions)
+
+
+def sample(
+    args: argparse.Namespace,
+    model: VideoModel,
+    config: GenerateConfig,
+    fps: float,
+    motions: Sequence[AppliedMotion] = (),
+    steering: Dmt | MotionClone | None = None,
+) -> None:
+    inverted = steering.inverted if isinstance(steering, Dmt) else find_inverted(args, model, config)
     with sampling_bar(config.steps, "generating") as progress:
-        clip = generate_clip(model, args.prompt, config, motions, inverted, progress)
-    write_clip(args.out, clip, first.origin.fps or 8.0)
+        clip = generate_clip(model, args.prompt, config, motions, inverted, progress, steering)
+    write_clip(args.out, clip, fps)
     print(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
 
 

@@ -144,19 +144,21 @@ def apply_config(args: argparse.Namespace, embedding: MotionEmbedding) -> ApplyC
     return ApplyConfig(**known)
 
 
-def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps") -> None:
+def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps", whence: str | None = None) -> None:
+    """whence: what the usual values belong to; the options that have none of their own are then None."""
     group = parser.add_argument_group("sampling")
-    group.add_argument(
-        "--noise", choices=NOISE_METHODS, default="random", help="what sampling starts from (default: random)"
-    )
+
+    def add(option: str, dest: str, usual: Any, about: str, **more: Any) -> None:
+        default = None if whence else usual
+        group.add_argument(option, dest=dest, default=default, help=f"{about} (default: {whence or usual})", **more)
+
+    add("--noise", "noise", "random", "what sampling starts from", choices=NOISE_METHODS)
     group.add_argument(
         "--beta", type=float, default=0.5, metavar="X", help="share of inverted noise in a blend (default: 0.5)"
     )
     group.add_argument("--factor", type=int, default=4, metavar="N", help="of low_frequency_replace (default: 4)")
-    group.add_argument(
-        steps, dest="sampling_steps", type=int, default=25, metavar="N", help="sampling steps (default: 25)"
-    )
-    group.add_argument("--guidance", type=float, default=6.0, metavar="X", help="classifier-free guidance (default: 6)")
+    add(steps, "sampling_steps", 25, "sampling steps", type=int, metavar="N")
+    add("--guidance", "guidance", 6.0, "classifier-free guidance", type=float, metavar="X")
     group.add_argument("--negative", default="", metavar="TEXT", help="what the clip should not look like")
 
 

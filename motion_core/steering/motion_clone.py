@@ -81,16 +81,15 @@ class MotionClone:
         """
         sites = [site.name for site in find_sites(denoiser.module) if site.name.startswith(f"{config.block}.")]
         if not sites:
-            raise ModelError(
-                f"this model has no temporal attention in {config.block!r}; name a block such as up_blocks.1"
-            )
+            raise ModelError(f"this model has no temporal attention in {config.block!r}; name one such as up_blocks.1")
         if config.timestep >= denoiser.schedule.steps:
             raise OptionError(f"timestep is {config.timestep}; choose one below the model's {denoiser.schedule.steps}")
         eps = torch.randn(latents.shape, generator=torch.Generator().manual_seed(config.seed)).to(latents)
         noisy = denoiser.schedule.add_noise(latents, eps, config.timestep)
-        with torch.no_grad(), capture(denoiser.module, sites, stop=True, by_head=True) as maps:
-            denoiser.predict(noisy, torch.full((1,), config.timestep, device=latents.device), text)
-        return cls(denoiser, {name: find_primary(attention) for name, attention in maps.items()}, config)
+        with torch.inference_mode(False), torch.no_grad():  # what is kept here takes part in a backward later
+            with capture(denoiser.module, sites, stop=True, by_head=True) as maps:
+                denoiser.predict(noisy, torch.full((1,), config.timestep, device=latents.device), text)
+            return cls(denoiser, {name: find_primary(attention) for name, attention in maps.items()}, config)
 
     def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         place = step.place_within(self.config.start, self.config.end)
