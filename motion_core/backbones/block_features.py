@@ -24,8 +24,7 @@ def find_block_features(module: nn.Module, block: str) -> dict[str, nn.Module]:
 def _name_as_diffusers(module: nn.Module) -> dict[str, nn.Module]:
     """Of ComfyUI's UNet, in whose `output_blocks` a level has three entries, with motion modules among their parts."""
     named: dict[str, nn.Module] = {}
-    entries = list(module.output_blocks)  # type: ignore[arg-type]
-    for number, parts in enumerate(entries):
+    for number, parts in enumerate(getattr(module, "output_blocks", ())):
         home = f"up_blocks.{number // 3}"
         for part in parts:
             if hasattr(part, "out_layers"):

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def write(args: argparse.Namespace, model: VideoModel, embeddings: list[MotionEmbedding]) -> None:
-    """Sample behind a progress bar and write the clip."""
+    """Sample with the motions, at the size of the first, and write the clip."""
     first = embeddings[0]
     frames, width, height = options.usual_size(model)
     config = options.generate_config(args, first.frames, first.origin.width or width, first.origin.height or height)
@@ -67,6 +67,7 @@ def sample(
     motions: Sequence[AppliedMotion] = (),
     steering: Dmt | MotionClone | None = None,
 ) -> None:
+    """Sample behind a progress bar and write the clip. fps: its frames a second."""
     inverted = steering.inverted if isinstance(steering, Dmt) else find_inverted(args, model, config)
     with sampling_bar(config.steps, "generating") as progress:
         clip = generate_clip(model, args.prompt, config, motions, inverted, progress, steering)

@@ -332,6 +332,8 @@ def test_what_is_wrong_is_one_sentence(denoiser, latents, text, noise):
         build("motion_clone", denoiser, latents, text, block="up_blocks.9")
     with pytest.raises(OptionError, match="timestep is 1000; choose one below the model's 1000"):
         build("motion_clone", denoiser, latents, text, timestep=1000)
+    with pytest.raises(ModelError, match="no features in 'up_blocks.1'; name a block"):
+        find_block_features(nn.Linear(1, 1), "up_blocks.1")
     steering = build("dmt", denoiser, latents, text, block="down_blocks.9")
     with pytest.raises(ModelError, match="no features in 'down_blocks.9'; name a block"):
         steering.optimise(noise, T, text, 0.01)
