@@ -18,11 +18,14 @@ from .errors import ModelError, OptionError
 
 
 @contextmanager
-def capture(module: nn.Module, names: Sequence[str], clips: int = 1, stop: bool = False) -> Iterator[dict[str, Tensor]]:
+def capture(
+    module: nn.Module, names: Sequence[str], clips: int = 1, stop: bool = False, by_head: bool = False
+) -> Iterator[dict[str, Tensor]]:
     """Within the block, the first forward of `module` leaves the map of each named site in the dict.
 
     names: of `find_sites`, for maps (clips, HW, N, N), or of `find_cross_attentions`, for (clips, N, HW, words).
     HW are the places row by row; rows sum to 1; heads are averaged; half precision is computed in float32.
+    by_head: heads are kept apart, before the last two axes: (clips, HW, heads, N, N), (clips, N, heads, HW, words).
     clips: how many the forward holds. stop: leave the forward, and the block with it, once the last map is there.
     Gradients flow through the maps, and backward may come after the block, with checkpointing too. An adapter that
     hooks the outputs of to_q and to_k is in the map if it was there before the block.
@@ -35,7 +38,7 @@ def capture(module: nn.Module, names: Sequence[str], clips: int = 1, stop: bool 
     maps: dict[str, Tensor] = {}
     with ExitStack() as probes:
         for site in sites:
-            probes.callback(_Probe(site, clips, maps, len(sites) if stop else None).close)
+            probes.callback(_Probe(site, clips, by_head, maps, len(sites) if stop else None).close)
         try:
             yield maps
         except _LastMap as last:
@@ -51,12 +54,18 @@ def attention_map(q: Tensor, k: Tensor, heads: int) -> Tensor:
 
     q: (rows, queries, heads * d); k: (rows, keys, heads * d); result: (rows, queries, keys).
     """
-    dtype = torch.promote_types(q.dtype, torch.float32)
-    total = torch.zeros((), dtype=dtype, device=q.device)
-    for one_q, one_k in zip(q.chunk(heads, -1), k.chunk(heads, -1), strict=True):  # one by one, to save memory
-        one_q = one_q.to(dtype) / one_q.shape[-1] ** 0.5
-        total = total + torch.softmax(one_q @ one_k.to(dtype).mT, -1)
+    total = torch.zeros((), dtype=torch.promote_types(q.dtype, torch.float32), device=q.device)
+    for one in head_maps(q, k, heads):
+        total = total + one
     return total / heads
+
+
+def head_maps(q: Tensor, k: Tensor, heads: int) -> Iterator[Tensor]:
+    """The map of each head, (rows, queries, keys); one by one, to save memory. q, k: as in `attention_map`."""
+    dtype = torch.promote_types(q.dtype, torch.float32)
+    for one_q, one_k in zip(q.chunk(heads, -1), k.chunk(heads, -1), strict=True):
+        one_q = one_q.to(dtype) / one_q.shape[-1] ** 0.5
+        yield torch.softmax(one_q @ one_k.to(dtype).mT, -1)
 
 
 def averaged(maps: Mapping[str, Tensor]) -> Tensor:
@@ -92,8 +101,8 @@ class _LastMap(Exception):
 class _Probe:
     """The hooks on one site, gone once its map is there: the second forward of a checkpoint meets none."""
 
-    def __init__(self, site: AttentionSite, clips: int, maps: dict[str, Tensor], last: int | None):
-        self.site, self.clips, self.maps, self.last = site, clips, maps, last
+    def __init__(self, site: AttentionSite, clips: int, by_head: bool, maps: dict[str, Tensor], last: int | None):
+        self.site, self.clips, self.by_head, self.maps, self.last = site, clips, by_head, maps, last
         self.projected: dict[nn.Module, Tensor] = {}
         if site.to_out is None:
             raise ModelError(f"{site.name} has no output layer, where its map is taken; load a model of a known family")
@@ -118,7 +127,8 @@ class _Probe:
             )
         # kept here, since a checkpoint around it counts what its layer saves and must count the same without the map
         with torch.autograd.graph.saved_tensors_hooks(torch.Tensor.detach, lambda kept: kept):
-            flat = attention_map(q, k, self.site.heads)
+            heads = self.site.heads
+            flat = torch.stack([*head_maps(q, k, heads)], 1) if self.by_head else attention_map(q, k, heads)
         self.maps[self.site.name] = flat.unflatten(0, (self.clips, -1))
         if len(self.maps) == self.last:
             raise _LastMap(self.maps)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,10 +19,13 @@ from .denoiser import Denoiser
 from .embedding import MotionEmbedding
 from .errors import OptionError
 from .injection import Injection, check_strength, inject
+from .steering import Steering, Step
 
 BRANCHES = ("both", "conditional")
 Progress = Callable[[int, int], None]
 """Called after each step with its number (from 1) and how many there are."""
+Feel = Callable[[float, bool], None]
+"""Called before a forward with how far sampling is, 0..1, and whether the forward has both branches of guidance."""
 
 
 def check_span(start: float, end: float) -> None:
@@ -61,14 +66,12 @@ class AppliedMotion:
     config: ApplyConfig = ApplyConfig()
 
     @contextmanager
-    def at_work(self, module: nn.Module, guided: bool) -> Iterator[Injection]:
-        """Within the block the model feels it; guided: whether a batch holds both halves of guidance."""
+    def at_work(self, module: nn.Module) -> Iterator[Injection]:
+        """Within the block the model feels it."""
         config, felt = self.config, self.embedding
         if felt.debiased_by == "none":
             felt = felt.debiased(config.debias)
         with inject(module, felt, config.strength_qk, config.strength_v) as injection:
-            if config.branches == "conditional" and guided:
-                injection.gate = torch.tensor([0.0, 1.0])
             yield injection
 
 
@@ -93,8 +96,8 @@ class AppliedAdapter:
     config: AdaptConfig = AdaptConfig()
 
     @contextmanager
-    def at_work(self, module: nn.Module, guided: bool) -> Iterator[Adaptation]:
-        """Within the block the model feels it, in both halves of guidance."""
+    def at_work(self, module: nn.Module) -> Iterator[Adaptation]:
+        """Within the block the model feels it."""
         device = next(module.parameters()).device
         with adapt(module, self.adapter.moved(device), self.config.strength) as adaptation:
             yield adaptation
@@ -113,38 +116,58 @@ def sample(
     steps: int = 25,
     guidance: float = 7.5,
     progress: Progress | None = None,
+    steering: Steering | None = None,
 ) -> Tensor:
     """From noise (B, C, N, h, w) to latents of the same shape, with classifier-free guidance.
 
     text, negative: (B, L, D) or (1, L, D) features; without negative, or with guidance 1, no guidance.
-    Raises OptionError, ModelError.
+    steering: takes the steps in its own way, see `motion_core.steering`. Raises OptionError, ModelError.
     """
     timesteps = denoiser.schedule.timesteps(steps)
     guided = negative is not None and guidance != 1
-    conditions = torch.cat(
-        [_spread(t, noise) for t in ([negative, text] if guided and negative is not None else [text])]
-    )
+    conditions = _spread(text, noise)
+    branches = torch.cat([_spread(negative, noise), conditions]) if guided and negative is not None else conditions
     z = noise
-    with injected(denoiser, motions, guided) as feel:
+    with injected(denoiser, motions) as feel:
         for number, t in enumerate(timesteps):
-            feel(number / len(timesteps))
-            inputs = torch.cat([z, z]) if guided else z
-            eps = denoiser.predict(inputs, torch.full((len(inputs),), t, device=z.device), conditions)
-            if guided:
-                away, towards = eps.chunk(2)
-                eps = away + guidance * (towards - away)
             t_prev = timesteps[number + 1] if number + 1 < len(timesteps) else -1
-            z = denoiser.schedule.step(z, eps, t, t_prev)
+            step = Step(number, len(timesteps), t, t_prev, conditions)
+            advance = partial(_advance, denoiser, step, branches, guidance, feel)
+            if steering is None:
+                z = advance(z)
+            else:
+                feel(step.progress, False)  # what it asks of the model it asks under the prompt alone
+                z = steering.steer(z, step, advance)
             if progress is not None:
                 progress(number + 1, len(timesteps))
     return z
 
 
-@torch.no_grad()
+def _advance(denoiser: Denoiser, step: Step, branches: Tensor, guidance: float, feel: Feel, z: Tensor) -> Tensor:
+    """An ordinary step. branches: (2B, L, D), away from and towards, or (B, L, D) without guidance."""
+    guided = len(branches) > len(z)
+    feel(step.progress, guided)
+    inputs = torch.cat([z, z]) if guided else z
+    eps = denoiser.predict(inputs, torch.full((len(inputs),), step.t, device=z.device), branches)
+    if guided:
+        away, towards = eps.chunk(2)
+        eps = away + guidance * (towards - away)
+    return denoiser.schedule.step(z, eps, step.t, step.t_prev)
+
+
 def invert(
     denoiser: Denoiser, latents: Tensor, text: Tensor, steps: int = 50, progress: Progress | None = None
 ) -> Tensor:
-    """The noise from which `sample` without guidance would lead back to the latents: DDIM inversion.
+    """The noise from which `sample` without guidance would lead back to the latents: the end of `trace_inversion`."""
+    _t, z = deque(trace_inversion(denoiser, latents, text, steps, progress), maxlen=1).pop()
+    return z
+
+
+@torch.no_grad()
+def trace_inversion(
+    denoiser: Denoiser, latents: Tensor, text: Tensor, steps: int = 50, progress: Progress | None = None
+) -> Iterator[tuple[int, Tensor]]:
+    """DDIM inversion: the latents at each of the timesteps of a sampling of `steps` steps, least noisy first.
 
     latents: (B, C, N, h, w). The noise is predicted at the timestep that a step leads to, as in the official code.
     """
@@ -157,21 +180,23 @@ def invert(
         t_from = t
         if progress is not None:
             progress(number + 1, len(timesteps))
-    return z
+        yield t, z
 
 
 @contextmanager
-def injected(denoiser: Denoiser, motions: Sequence[Applied], guided: bool) -> Iterator[Callable[[float], None]]:
-    """Puts the motions into the model; gives a function that says how far sampling is, 0..1."""
+def injected(denoiser: Denoiser, motions: Sequence[Applied]) -> Iterator[Feel]:
+    """Puts the motions into the model; gives a function that says how the next forward feels them."""
     with ExitStack() as stack:
         live: list[tuple[Injection | Adaptation, ApplyConfig | AdaptConfig]] = []
         for motion in motions:
-            at_work: Any = motion.at_work(denoiser.module, guided)
+            at_work: Any = motion.at_work(denoiser.module)
             live.append((stack.enter_context(at_work), motion.config))
 
-        def feel(progress: float) -> None:
+        def feel(progress: float, guided: bool) -> None:
             for felt, config in live:
                 felt.active = config.start <= progress and (progress < config.end or config.end == 1)
+                if isinstance(felt, Injection) and isinstance(config, ApplyConfig):
+                    felt.gate = torch.tensor([0.0, 1.0]) if config.branches == "conditional" and guided else None
 
         yield feel
 

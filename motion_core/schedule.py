@@ -48,6 +48,11 @@ class NoiseSchedule:
         abar = self.alpha_bar(t, x0)
         return abar.sqrt() * x0 + (1 - abar).sqrt() * eps
 
+    def add_more_noise(self, z: Tensor, eps: Tensor, t: int, t_next: int) -> Tensor:
+        """From timestep t to the noisier t_next by the forward process, q(z_next | z) (Ho et al. 2020, eq. 2)."""
+        kept = self.alpha_bar(t_next, z) / self.alpha_bar(t, z)
+        return kept.sqrt() * z + (1 - kept).sqrt() * eps
+
     def predict_x0(self, z: Tensor, eps: Tensor, t: Tensor | int) -> Tensor:
         """The clean sample that z_t and its noise imply."""
         abar = self.alpha_bar(t, z)

@@ -20,7 +20,11 @@ from .noise import NOISE_METHODS, mix
 from .recipes import Recipe
 from .recolouring import recolour
 from .references import Example, ReferenceSet
-from .sampling import Applied, Progress, invert, sample
+from .sampling import Applied, Progress, invert, sample, trace_inversion
+from .steering import Steering
+from .steering.dmt import Dmt
+from .steering.methods import Config
+from .steering.motion_clone import MotionClone, MotionCloneConfig
 from .video import Clip
 
 
@@ -129,6 +133,20 @@ def invert_clip(
     return invert(model.denoiser, model.encode(clip.frames), model.encode_text([prompt]), steps, progress)
 
 
+def steer_by(
+    model: VideoModel, clip: Clip, prompt: str, config: Config, steps: int, progress: Progress | None = None
+) -> Dmt | MotionClone:
+    """A method of `motion_core.steering` made ready to steer a sampling of `steps` steps by a clip of the same size.
+
+    prompt: what the clip shows, for DMT; MotionClone looks at it under none. Raises OptionError, ModelError.
+    """
+    latents = model.encode(clip.frames)
+    if isinstance(config, MotionCloneConfig):
+        return MotionClone.of(model.denoiser, latents, model.encode_text([""]), config)
+    text = model.encode_text([prompt])
+    return Dmt(model.denoiser, trace_inversion(model.denoiser, latents, text, steps, progress), text, config)
+
+
 def generate_clip(
     model: VideoModel,
     prompt: str,
@@ -136,8 +154,10 @@ def generate_clip(
     motions: Sequence[Applied] = (),
     inverted: Tensor | None = None,
     progress: Progress | None = None,
+    steering: Steering | None = None,
 ) -> Tensor:
-    """A new clip, (N, H, W, 3) in 0..1. inverted: from `invert_clip`, for the noise methods that need it.
+    """A new clip, (N, H, W, 3) in 0..1. inverted: from `invert_clip`, for the noise methods that need it; steering:
+    from `steer_by`.
 
     Raises MotionError.
     """
@@ -146,7 +166,7 @@ def generate_clip(
         raise OptionError(f"the size is {config.width}x{config.height}; use multiples of {factor}")
     noise = start_noise(model, config, inverted)
     negative, text = model.encode_text([config.negative, prompt]).split(1)
-    latents = sample(model.denoiser, noise, text, negative, motions, config.steps, config.guidance, progress)
+    latents = sample(model.denoiser, noise, text, negative, motions, config.steps, config.guidance, progress, steering)
     return model.decode(latents)
 
 

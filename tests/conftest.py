@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
+from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
 from motion_core.schedule import NoiseSchedule
 from tests.host import live_host
@@ -37,6 +39,31 @@ def unet():
 @pytest.fixture(scope="session")
 def denoiser(unet):
     return UNetDenoiser(unet, NoiseSchedule.scaled_linear())
+
+
+@pytest.fixture(scope="session")
+def motion_denoiser():
+    from diffusers import UNetMotionModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = UNetMotionModel(
+            sample_size=8, block_out_channels=(32, 32, 64, 64), cross_attention_dim=16, num_attention_heads=4,
+            motion_num_attention_heads=2, use_motion_mid_block=False,
+        ).eval()  # fmt: skip
+        for name, parameter in model.named_parameters():
+            if "motion_modules" in name and "proj_out" in name:  # zero at first, so that nothing would be felt
+                nn.init.normal_(parameter, std=0.1)
+    return MotionUNetDenoiser(model, NoiseSchedule.scaled_linear())
+
+
+@pytest.fixture(params=["zeroscope", "animatediff"])
+def either(request, denoiser):
+    return denoiser if request.param == "zeroscope" else request.getfixturevalue("motion_denoiser")
+
+
+def count_hooks(module):
+    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules())
 
 
 def seeded(*shape: int, seed: int = 0) -> torch.Tensor:

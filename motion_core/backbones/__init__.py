@@ -6,6 +6,7 @@ from ..errors import ModelError
 from . import animatediff, zeroscope
 from .animatediff import layers as animatediff_layers
 from .animatediff import sites as animatediff_sites
+from .block_features import find_block_features
 from .layers import LAYER_CHOICES, Layer, select_layers
 from .sites import SITE_CHOICES, AttentionSite, group_by_block, select_sites
 from .zeroscope import layers as zeroscope_layers
@@ -21,6 +22,7 @@ __all__ = [
     "Layer",
     "family_of",
     "find_adaptable_layers",
+    "find_block_features",
     "find_cross_attentions",
     "find_modules_by_level",
     "find_sites",

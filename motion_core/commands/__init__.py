@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import MotionError
-from . import convert, generate, inspect, invert, learn, transfer
+from . import convert, generate, inspect, invert, learn, steer, transfer
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),
     "generate": (generate, "make a new clip that moves like a learnt motion and looks like a prompt"),
     "transfer": (transfer, "learn and generate in one"),
+    "steer": (steer, "make a new clip that moves like a reference, by guidance, with nothing learnt"),
     "invert": (invert, "save the noise that leads to a clip, for generate --inverted"),
     "inspect": (inspect, "say what a motion file holds"),
     "convert": (convert, "turn the official motion_embed.pt into a motion file, or back"),

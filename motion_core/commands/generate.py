@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 from ..backbones.zeroscope.loading import VideoModel
 from ..errors import OptionError
 from ..motion_file import Motion, read_motion
+from ..sampling import Applied
+from ..steering.dmt import Dmt
+from ..steering.motion_clone import MotionClone
 from ..transfer import GenerateConfig, generate_clip, invert_clip
 from ..video import write_clip
 from . import options
@@ -47,14 +51,27 @@ def run(args: argparse.Namespace) -> None:
 
 
 def write(args: argparse.Namespace, model: VideoModel, motions: list[Motion]) -> None:
-    """Sample behind a progress bar and write the clip."""
+    """Sample with the motions, at the size of the first, and write the clip."""
     first = motions[0]
-    config = options.generate_config(args, first, *options.usual_size(model))
-    applied = [options.applied(args, motion) for motion in motions]
-    inverted = find_inverted(args, model, config)
+    told = first.origin.recipe if args.reference or args.inverted else {}
+    start = {name: told[name] for name in ("noise", "beta") if name in told}
+    config = options.generate_config(args, *options.size_of(first, model), **start)
+    sample(args, model, config, first.origin.fps or 8.0, [options.applied(args, motion) for motion in motions])
+
+
+def sample(
+    args: argparse.Namespace,
+    model: VideoModel,
+    config: GenerateConfig,
+    fps: float,
+    motions: Sequence[Applied] = (),
+    steering: Dmt | MotionClone | None = None,
+) -> None:
+    """Sample behind a progress bar and write the clip. fps: its frames a second."""
+    inverted = steering.inverted if isinstance(steering, Dmt) else find_inverted(args, model, config)
     with sampling_bar(config.steps, "generating") as progress:
-        clip = generate_clip(model, args.prompt, config, applied, inverted, progress)
-    write_clip(args.out, clip, first.origin.fps or 8.0)
+        clip = generate_clip(model, args.prompt, config, motions, inverted, progress, steering)
+    write_clip(args.out, clip, fps)
     print(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
 
 

@@ -202,38 +202,45 @@ def applied(args: argparse.Namespace, motion: Motion) -> Applied:
     return AppliedMotion(motion, ApplyConfig(**known))
 
 
-def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps") -> None:
+def add_sampling(parser: argparse.ArgumentParser, steps: str = "--steps", whence: str | None = None) -> None:
+    """whence: what the usual values belong to; the options that have none of their own are then None."""
     group = parser.add_argument_group("sampling")
-    group.add_argument(
-        "--noise",
-        choices=NOISE_METHODS,
-        help="what sampling starts from (default: the recipe's where a reference is given, else random)",
-    )
+
+    def add(option: str, dest: str, usual: Any, about: str, **more: Any) -> None:
+        default = None if whence else usual
+        group.add_argument(option, dest=dest, default=default, help=f"{about} (default: {whence or usual})", **more)
+
+    usual_noise = whence or "the recipe's where a reference is given, else random"
+    group.add_argument("--noise", choices=NOISE_METHODS, help=f"what sampling starts from (default: {usual_noise})")
     group.add_argument(
         "--beta", type=float, metavar="X", help="share of inverted noise in a blend (default: the recipe's, or 0.5)"
     )
     group.add_argument("--factor", type=int, default=4, metavar="N", help="of low_frequency_replace (default: 4)")
-    group.add_argument(
-        steps, dest="sampling_steps", type=int, default=25, metavar="N", help="sampling steps (default: 25)"
-    )
-    group.add_argument("--guidance", type=float, default=6.0, metavar="X", help="classifier-free guidance (default: 6)")
+    add(steps, "sampling_steps", 25, "sampling steps", type=int, metavar="N")
+    add("--guidance", "guidance", 6.0, "classifier-free guidance", type=float, metavar="X")
     group.add_argument("--negative", default="", metavar="TEXT", help="what the clip should not look like")
 
 
-def generate_config(args: argparse.Namespace, motion: Motion, frames: int, width: int, height: int) -> GenerateConfig:
-    """The options, and else what the motion was learnt with, and else what is usual for the model."""
-    recipe, origin = motion.origin.recipe, motion.origin
-    learnt = recipe.get("frames", frames) if isinstance(motion, Adapter) else motion.frames
-    told = recipe if args.reference or args.inverted else {}
+def size_of(motion: Motion, model: VideoModel) -> tuple[int, int, int]:
+    """(frames, width, height) of what a motion was learnt from, or else what is usual for the model."""
+    frames, width, height = usual_size(model)
+    learnt = motion.origin.recipe.get("frames", frames) if isinstance(motion, Adapter) else motion.frames
+    return learnt, motion.origin.width or width, motion.origin.height or height
+
+
+def generate_config(
+    args: argparse.Namespace, frames: int, width: int, height: int, noise: str = "random", beta: float = 0.5
+) -> GenerateConfig:
+    """The options, and what is given here where they say nothing."""
     return GenerateConfig(
-        frames=args.frames or learnt,
-        width=args.width or origin.width or width,
-        height=args.height or origin.height or height,
+        frames=args.frames or frames,
+        width=args.width or width,
+        height=args.height or height,
         steps=args.sampling_steps,
         guidance=args.guidance,
         negative=args.negative,
-        noise=args.noise or told.get("noise", "random"),
-        beta=recipe.get("beta", 0.5) if args.beta is None else args.beta,
+        noise=args.noise or noise,
+        beta=beta if args.beta is None else args.beta,
         factor=args.factor,
         seed=args.seed,
     )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from motion_core.commands import main
 from motion_core.embedding import MotionEmbedding
+from motion_core.steering.methods import STARTER_METHODS
 from motion_core.video import read_clip, write_clip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +85,48 @@ def test_transfer_is_learn_and_generate(model_folder, clip, tmp_path, motion):
     assert len(read_clip(tmp_path / "a.gif").frames) == 6
 
 
+@pytest.mark.parametrize("method", ["dmt", "motion_clone"])
+def test_steer_is_reproducible_and_follows_its_reference(model_folder, clip, tmp_path, method):
+    steer = ["steer", "--method", method, "--reference", clip, "--reference-prompt", "a white square", *SMALL]
+    less = ["--optimisation-steps", "1", "--learning-rate", "0.05"] if method == "dmt" else ["--weight", "1e6"]
+    usual = [*less, "--prompt", "a red circle", "--steps", "3", "--model", model_folder]
+    for name, extra in {"a": [], "b": [], "backwards": ["--reversed"], "off": ["--steer-end", "0"]}.items():
+        assert run(*steer, *usual, "--noise", "random", *extra, "--out", tmp_path / f"{name}.mp4") == 0
+    assert run(*steer, *usual, "--noise", "blend", "--out", tmp_path / "blend.mp4") == 0
+    one = (tmp_path / "a.mp4").read_bytes()
+    assert one == (tmp_path / "b.mp4").read_bytes()
+    assert one not in [(tmp_path / f"{name}.mp4").read_bytes() for name in ("backwards", "off", "blend")]
+    assert read_clip(tmp_path / "a.mp4").frames.shape == (6, 64, 96, 3)
+
+
+def test_steer_takes_the_methods_settings(monkeypatch, capsys, clip, tmp_path):
+    seen = []
+    monkeypatch.setattr("motion_core.commands.steer.steer_by", lambda *args: seen.append(args))
+    monkeypatch.setattr("motion_core.commands.generate.sample", lambda *args, **_: seen.append(args[2]))
+    steer = [
+        "steer",
+        "--method",
+        "dmt",
+        "--reference",
+        clip,
+        "--prompt",
+        "x",
+        "--out",
+        tmp_path / "x.gif",
+        "--frames",
+        "6",
+    ]
+    assert run(*steer, "--seed", "5", "--distance", "cosine", "--guidance", "4") == 0
+    settings, (steps, sampling) = seen[0][3], (seen[0][4], seen[1])
+    starter = STARTER_METHODS["dmt"]
+    assert settings == replace(starter.config, seed=5, distance="cosine")
+    assert steps == sampling.steps == starter.sampling["steps"] and sampling.guidance == 4
+    assert sampling.noise == starter.sampling["noise"]
+    said = refused(capsys, *steer, "--weight", "5")
+    assert "weight is 5.0, and dmt has no such setting" in said
+    assert "start is 0.9 and end" in refused(capsys, *steer, "--steer-start", "0.9")
+
+
 def test_inverted_noise_is_kept_in_a_file(model_folder, clip, motion, tmp_path, capsys):
     noise = tmp_path / "noise.safetensors"
     assert run("invert", "--reference", clip, "--out", noise, "--steps", "2", *SMALL, "--model", model_folder) == 0
@@ -140,8 +184,6 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model_folder, clip, motion
 
 
 def test_a_motion_of_other_channels_is_refused(motion, tmp_path, capsys):
-    from dataclasses import replace
-
     embedding = MotionEmbedding.load(motion)
     replace(embedding, family="animatediff").save(tmp_path / "m.safetensors")
     generate = ["generate", "--prompt", "x", "--out", tmp_path / "x.gif"]
@@ -161,7 +203,7 @@ def test_an_interruption_writes_nothing(monkeypatch, model_folder, clip, tmp_pat
     assert "nothing was written" in capsys.readouterr().err and not out.exists()
 
 
-@pytest.mark.parametrize("command", ["", "learn", "generate", "transfer", "invert", "inspect", "convert"])
+@pytest.mark.parametrize("command", ["", "learn", "generate", "transfer", "steer", "invert", "inspect", "convert"])
 def test_every_command_explains_itself(command):
     arguments = [sys.executable, "-m", "motion_core", *([command] if command else []), "--help"]
     page = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -8,37 +8,14 @@ from torch import nn
 
 from motion_core.attention_maps import attention_map, averaged, capture
 from motion_core.backbones import find_cross_attentions, find_modules_by_level, find_sites, select_sites
-from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.checkpointing import checkpointed
 from motion_core.errors import ModelError, OptionError
 from motion_core.injection import inject
 from motion_core.objectives import attention_feature_match
-from motion_core.schedule import NoiseSchedule
-from tests.conftest import seeded
+from tests.conftest import count_hooks, seeded
 
 GRIDS = [(8, 12), (4, 6), (2, 3), (1, 2)]
 """(h, w) at each level for the shared latents, which are no square."""
-
-
-@pytest.fixture(scope="module")
-def motion_denoiser():
-    from diffusers import UNetMotionModel
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = UNetMotionModel(
-            sample_size=8, block_out_channels=(32, 32, 64, 64), cross_attention_dim=16, num_attention_heads=4,
-            motion_num_attention_heads=2, use_motion_mid_block=False,
-        ).eval()  # fmt: skip
-        for name, parameter in model.named_parameters():
-            if "motion_modules" in name and "proj_out" in name:  # zero at first, so that nothing would be felt
-                nn.init.normal_(parameter, std=0.1)
-    return MotionUNetDenoiser(model, NoiseSchedule.scaled_linear())
-
-
-@pytest.fixture(params=["zeroscope", "animatediff"])
-def either(request, denoiser):
-    return denoiser if request.param == "zeroscope" else request.getfixturevalue("motion_denoiser")
 
 
 def predict(denoiser, latents, text):
@@ -55,10 +32,6 @@ def pick(module, level=2):
 
 def find_named(module):
     return {site.name: site for find in (find_sites, find_cross_attentions) for site in find(module)}
-
-
-def count_hooks(module):
-    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules())
 
 
 def softmax_by_hand(q, k, heads):
