@@ -19,6 +19,7 @@ from .denoiser import Denoiser
 from .embedding import MotionEmbedding
 from .errors import OptionError
 from .injection import Injection, check_strength, inject
+from .span import check_span
 from .steering import Steering, Step
 
 BRANCHES = ("both", "conditional")
@@ -26,12 +27,6 @@ Progress = Callable[[int, int], None]
 """Called after each step with its number (from 1) and how many there are."""
 Feel = Callable[[float, bool], None]
 """Called before a forward with how far sampling is, 0..1, and whether the forward has both branches of guidance."""
-
-
-def check_span(start: float, end: float) -> None:
-    """Raises OptionError unless 0 <= start <= end <= 1."""
-    if not 0 <= start <= end <= 1:
-        raise OptionError(f"start is {start} and end {end}; use 0 <= start <= end <= 1")
 
 
 @dataclass(frozen=True)

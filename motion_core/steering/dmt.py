@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from ..denoiser import Denoiser
 from ..errors import OptionError
+from ..span import check_span
 from .features import capture_means
 from .gradients import differentiable, differentiate
-from .step import Advance, Step, check_range
+from .step import Advance, Step
 
 DISTANCES = ("l2", "cosine")
 
@@ -58,7 +59,7 @@ class DmtConfig:
                 raise OptionError(f"{name} is {getattr(self, name)}; choose above 0 and up to 10 (0.007 is usual)")
         if not 0 <= self.restart_end <= 1:
             raise OptionError(f"restart_end is {self.restart_end}; choose 0 (never) to 1 (at all steps)")
-        check_range(self.start, self.end)
+        check_span(self.start, self.end)
 
 
 class Dmt:

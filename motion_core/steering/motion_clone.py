@@ -24,8 +24,9 @@ from ..attention_maps import capture
 from ..backbones import find_sites
 from ..denoiser import Denoiser
 from ..errors import ModelError, OptionError
+from ..span import check_span
 from .gradients import differentiable, differentiate
-from .step import Advance, Step, check_range
+from .step import Advance, Step
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class MotionCloneConfig:
         for name in ("warm_up", "cool_down"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; choose 0 to 1, a share of the steered steps")
-        check_range(self.start, self.end)
+        check_span(self.start, self.end)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..errors import OptionError
-
 Advance = Callable[[Tensor], Tensor]
 """The ordinary step from t to t_prev: latents (B, C, N, h, w) to latents. It may be taken more than once."""
 
@@ -43,9 +41,3 @@ class Steering(Protocol):
     def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         """The latents at step.t_prev. z: those at step.t, (B, C, N, h, w), in the model's scale (variance 1)."""
         ...
-
-
-def check_range(start: float, end: float) -> None:
-    """Raises OptionError unless start and end are parts of sampling, in that order."""
-    if not 0 <= start <= end <= 1:
-        raise OptionError(f"start is {start} and end {end}; use 0 <= start <= end <= 1")
