@@ -25,11 +25,13 @@ class HostDenoiser:
     """A core `Denoiser` over a MODEL that the host is sampling with. Text is the host's conditioning: what the core
     hands in as text is the number of a CONDITIONING that the sampling was given, see `number_of_text`.
 
-    frames: how many the model sees at once; AnimateDiff-Evolved's modules, once put in, take no other number.
+    frames: of the clip that the host samples; modules that are put in for a sampling (AnimateDiff-Evolved's) take no
+    other number.
     """
 
     def __init__(self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any], frames: int):
-        self.guider, self.extra_args, self.frames = guider, extra_args, frames
+        self.guider, self.extra_args = guider, extra_args
+        self.least_frames = frames if guider.model_patcher.injections else 1
         self.base = guider.inner_model
         self.module: nn.Module = find_attention_owner(self.base.diffusion_model)
         self.schedule = schedule_of(self.base.model_sampling)
@@ -40,7 +42,7 @@ class HostDenoiser:
         abar = self.schedule.alpha_bar(t, z)
         sigma = ((1 - abar) / abar).sqrt()
         frames = (z / abar.sqrt())[0].transpose(0, 1)
-        seen = frames.expand(self.frames, -1, -1, -1) if len(frames) == 1 else frames  # one frame: a still clip
+        seen = frames.expand(self.least_frames, -1, -1, -1) if len(frames) == 1 else frames  # a still clip, if need be
         sigmas = sigma.flatten().expand(len(seen)).float()
         x0 = self.guider(seen, sigmas, **self.extra_args)[: len(frames)]
         return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
