@@ -34,14 +34,24 @@ METHODS: dict[str, Method] = {
 }
 STARTER_METHODS: dict[str, Method] = {
     "dmt": Method(
-        "ours, by trial on the starter model",
-        DmtConfig(block="up_blocks.0", learning_rate=0.05, last_learning_rate=0.03, restart_end=0.0, memory="fast"),
-        {"steps": 25, "guidance": 6.0, "noise": "low_frequency_replace", "factor": 4},
+        "ours, by trial on the starter model: the means of its first block on the way up tell motions apart",
+        DmtConfig(
+            block="up_blocks.0",
+            distance="cosine",
+            optimisation_steps=5,
+            learning_rate=0.1,
+            last_learning_rate=0.05,
+            start=0.1,
+            end=0.7,
+            restart_end=0.0,
+            memory="fast",
+        ),
+        {"steps": 16, "guidance": 6.0, "noise": "low_frequency_replace", "factor": 4},
     ),
     "motion_clone": Method(
-        "ours, by trial on the starter model",
-        MotionCloneConfig(block="up_blocks.0", memory="fast"),
-        {"steps": 25, "guidance": 6.0, "noise": "random"},
+        "ours, by trial on the starter model: a motion shows in its attention once the noise is not the strongest",
+        MotionCloneConfig(weight=3e4, start=0.15, end=0.8, memory="fast"),
+        {"steps": 16, "guidance": 6.0, "noise": "random"},
     ),
 }
-"""The same methods where the model has two levels and is sampled in few steps."""
+"""The same methods where the model is small and sampled in few steps."""
