@@ -13,8 +13,7 @@ def read_pickle(path: Path, what: str) -> Any:
     """Tensors in plain containers. what: the file that is expected, for the sentence of the FileError."""
     if not path.is_file():
         raise FileError(f"{path} is not there; check the name")
-    if not _is_safe():
-        raise FileError(f"torch {torch.__version__} can't read {path.name} safely; update torch to 2.6 or later")
+    require_safe_torch(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)  # restricted: tensors only, runs nothing
     except Exception as reason:  # a damaged or hostile archive can fail in any way
@@ -22,6 +21,7 @@ def read_pickle(path: Path, what: str) -> Any:
         raise FileError(f"{path.name} is no {what} ({said[:120]}); check the file") from reason
 
 
-def _is_safe() -> bool:
-    """Whether torch's restricted unpickler runs nothing: before 2.6 it could be made to (CVE-2025-32434)."""
-    return tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2]) >= (2, 6)
+def require_safe_torch(path: Path) -> None:
+    """Raises FileError before torch 2.6, whose restricted unpickler could be made to run things (CVE-2025-32434)."""
+    if tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2]) < (2, 6):
+        raise FileError(f"torch {torch.__version__} can't read {path.name} safely; update torch to 2.6 or later")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..pickle_reading import read_pickle
 from ..pixels import check_frames, to_image
 
 _FILES = ("ImageReward.pt", "med_config.json")
@@ -41,7 +42,7 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     """Load a folder with ImageReward.pt and med_config.json. device: `cuda` when there is one, else `cpu`.
 
     The package itself takes the tokenizer of bert-base-uncased from the hub's cache.
-    Raises ModelError where the package or a file is missing or damaged.
+    Raises ModelError where the package or a file is missing, FileError where the weights are damaged.
     """
     try:
         from ImageReward.ImageReward import ImageReward as Model
@@ -53,9 +54,9 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     if missing:
         raise ModelError(f"{folder} lacks {', '.join(missing)}; put the files of THUDM/ImageReward there")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    weights = read_pickle(folder / "ImageReward.pt", "ImageReward.pt")
     try:
         model = Model(med_config=str(folder / "med_config.json"), device=device)
-        weights = torch.load(folder / "ImageReward.pt", map_location="cpu", weights_only=True)
         missing = model.load_state_dict(weights, strict=False).missing_keys  # it may hold buffers of older packages
     except Exception as reason:  # whatever a damaged file or a missing tokenizer makes of it
         raise ModelError(f"{folder} can't be loaded as ImageReward ({reason}); download it again") from reason

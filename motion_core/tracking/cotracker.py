@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..pickle_reading import require_safe_torch
 from .following import place_grid
 
 
@@ -35,6 +36,7 @@ def load_cotracker(spacing: int = 0, weights: Path | None = None) -> CoTracker:
     """
     if weights is None or not weights.is_file():
         raise ModelError(f"CoTracker's weights are not at {weights}; give the path of its scaled_offline.pth")
+    require_safe_torch(weights)  # the package reads the pickle itself, restricted from torch 2.6 on
     try:
         from cotracker.predictor import CoTrackerPredictor
     except Exception as reason:  # a broken install fails in many ways

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ModelError
+from ..pickle_reading import read_pickle
 from .following import follow_grid
 
 LEAST_SIDE = 128
@@ -51,7 +52,7 @@ def move_along(flow: Tensor, points: Tensor) -> Tensor:
 def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
     """Load torchvision's RAFT on the GPU if there is one. weights: its file, large or small.
 
-    Raises ModelError where torchvision or the weights are missing or of another model.
+    Raises ModelError where torchvision or the weights are missing or of another model, FileError for a damaged file.
     """
     if weights is None or not weights.is_file():
         raise ModelError(
@@ -63,8 +64,8 @@ def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
         raise ModelError(
             f"torchvision could not be imported ({reason}); install the one made for this torch"
         ) from reason
+    state = read_pickle(weights, "file of RAFT's weights")
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
         model = raft_large() if len(state["feature_encoder.convnormrelu.0.weight"]) == 64 else raft_small()
         model.load_state_dict(state)
     except Exception as reason:  # whatever a damaged file or another model's makes of it

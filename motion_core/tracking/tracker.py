@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..errors import ModelError, OptionError
+from ..errors import ModelError, MotionError, OptionError
 from .cotracker import load_cotracker
 from .lucas_kanade import load_lucas_kanade
 from .raft import load_raft
@@ -46,6 +46,6 @@ def _find_first(spacing: int, weights: Path | None) -> Tracker:
     for load in TRACKERS.values():
         try:
             return load(spacing, weights)
-        except ModelError:
+        except MotionError:
             continue
     raise ModelError("no tracker is installed; pip install opencv-python-headless, or give tracks that you have")
