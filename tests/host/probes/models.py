@@ -1,0 +1,107 @@
+"""A MODEL that is changed in some way."""
+
+import comfy.clip_vision
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.patcher_extension
+import comfy.samplers
+import comfy.sd
+import comfy.sd1_clip
+import comfy.supported_models_base
+import comfy.utils
+import torch
+
+
+class _Changed:
+    """Hands on a clone of a MODEL that is changed in some way."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "change"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+
+class ProbeCancelAt:
+    """Hands a MODEL on, anew each time; the step-th progress update after it cancels, as the button does (0: none)."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "arm"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "step": ("INT", {"default": 1})}}
+
+    @classmethod
+    def IS_CHANGED(cls, **_):
+        return float("nan")
+
+    def arm(self, model, step):
+        real = comfy.utils.PROGRESS_BAR_HOOK
+        seen = []
+
+        def hook(*args, **kwargs):
+            seen.append(args)
+            if len(seen) == step:
+                comfy.utils.set_progress_bar_global_hook(real)
+                comfy.model_management.interrupt_current_processing()
+            return real(*args, **kwargs)
+
+        if step:
+            comfy.utils.set_progress_bar_global_hook(hook)
+        return (model,)
+
+
+class ProbeLittleMemory(_Changed):
+    """The halves of guidance run apart, as on a card that has no room for both."""
+
+    def change(self, model):
+        clone = model.clone()
+        clone.add_object_patch("memory_required", lambda *args, **kwargs: 1e18)
+        return (clone,)
+
+
+class ProbeOffload(_Changed):
+    """Most weights stay where they are kept and are brought over for each use, as on a card that is too small."""
+
+    def change(self, model):
+        class Offloaded(type(model)):
+            def load(self, device_to=None, lowvram_model_memory=0, force_patch_weights=False, full_load=False):
+                super().load(device_to, 100_000, force_patch_weights, full_load=False)
+
+        clone = model.clone()
+        clone.__class__ = Offloaded
+        return (clone,)
+
+
+class ProbeNoMemory(_Changed):
+    """The third forward finds no memory."""
+
+    def change(self, model):
+        clone, calls = model.clone(), []
+
+        def wrapper(executor, *args, **kwargs):
+            calls.append(1)
+            if len(calls) == 3:
+                raise comfy.model_management.OOM_EXCEPTION("no memory left")
+            return executor(*args, **kwargs)
+
+        clone.add_wrapper(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, wrapper)
+        return (clone,)
+
+
+class ProbeStillModel(_Changed):
+    """A MODEL of another kind: it makes pictures and has no temporal attention."""
+
+    def change(self, model):
+        config = comfy.supported_models_base.BASE({"disable_unet_model_creation": True, "dtype": torch.float32})
+        config.latent_format, config.unet_extra_config = comfy.latent_formats.SD15(), {}
+        base = comfy.model_base.BaseModel(config)
+        base.diffusion_model = torch.nn.Conv2d(4, 4, 1)
+        base.diffusion_model.dtype = torch.float32
+        return (comfy.model_patcher.ModelPatcher(base, model.load_device, model.offload_device),)

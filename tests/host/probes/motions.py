@@ -1,0 +1,58 @@
+"""A motion of which a part is left."""
+
+import torch
+
+
+class ProbePart:
+    """A motion of which only some tensors are left: those whose kind (qk, v) and name match."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "keep"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"motion": ("MOTION_EMBEDDING",), "part": ("STRING", {})}}
+
+    def keep(self, motion, part):
+        def on(kind):
+            return lambda name, t: t if f"{name}.{kind}".endswith(part) else torch.zeros_like(t)
+
+        return (motion.map(on("qk"), on("v")),)
+
+
+class ProbeNarrow:
+    """A motion of which half of the channels are left."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "cut"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"motion": ("MOTION_EMBEDDING",)}}
+
+    def cut(self, motion):
+        def part(_, tensor):
+            return tensor[..., : tensor.shape[-1] // 2].clone()
+
+        return (motion.map(part, part),)
+
+
+class ProbeStretched:
+    """Some frames, from `first` on, of a motion that was stretched over a longer clip; as a motion of its own."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "cut"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        numbers = {name: ("INT", {}) for name in ("length", "first", "frames")}
+        return {"required": {"motion": ("MOTION_EMBEDDING",), **numbers}}
+
+    def cut(self, motion, length, first, frames):
+        def part(_, tensor):
+            return tensor[:, first : first + frames].clone()
+
+        return (motion.resized(length).map(part, part),)
