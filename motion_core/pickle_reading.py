@@ -16,9 +16,8 @@ def read_pickle(path: Path, what: str) -> Any:
     require_safe_torch(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)  # restricted: tensors only, runs nothing
-    except Exception as reason:  # a damaged or hostile archive can fail in any way
-        said = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
-        raise FileError(f"{path.name} is no {what} ({said[:120]}); check the file") from reason
+    except Exception as reason:  # a damaged or hostile archive can fail in any way, mostly with paragraphs
+        raise FileError(f"{path.name} is damaged or no {what}; get it again from where it is published") from reason
 
 
 def require_safe_torch(path: Path) -> None:
