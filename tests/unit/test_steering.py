@@ -42,7 +42,7 @@ def negative():
 
 def build(method, denoiser, latents, text, **settings):
     if method == "dmt":
-        reference = trace_inversion(denoiser, latents, text, STEPS)
+        reference = trace_inversion(denoiser, latents, text, denoiser.schedule.timesteps(STEPS))
         return Dmt(denoiser, reference, text, DmtConfig(**{"optimisation_steps": 1, **settings}))
     return MotionClone.of(denoiser, latents, text, MotionCloneConfig(**settings))
 
