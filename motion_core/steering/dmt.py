@@ -61,6 +61,11 @@ class DmtConfig:
             raise OptionError(f"restart_end is {self.restart_end}; choose 0 (never) to 1 (at all steps)")
         check_span(self.start, self.end)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no step is steered."""
+        return (not self.optimisation_steps or self.start == self.end) and not self.restart_end
+
     def scaled(self, strength: float) -> DmtConfig:
         """With `strength` times the learning rates; at 0 with nothing to do. Raises OptionError."""
         if strength == 0:

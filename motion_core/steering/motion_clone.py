@@ -57,6 +57,11 @@ class MotionCloneConfig:
                 raise OptionError(f"{name} is {getattr(self, name)}; choose 0 to 1, a share of the steered steps")
         check_span(self.start, self.end)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no step is steered."""
+        return not self.weight or self.start == self.end
+
     def scaled(self, strength: float) -> MotionCloneConfig:
         """With `strength` times the weight. Raises OptionError."""
         return replace(self, weight=strength * self.weight)

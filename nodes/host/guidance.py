@@ -52,7 +52,10 @@ def guide(model: Any, latents: Tensor, conditioning: Any, config: Config) -> Any
     check_latents(model, latents)
     if not model.injections:  # else temporal attention is put in while it samples
         find_sites(find_attention_owner(model.model.diffusion_model))
-    guidance, clone = Guidance(latents, conditioning, config), model.clone()
+    clone = model.clone()
+    if config.idle:
+        return clone
+    guidance = Guidance(latents, conditioning, config)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, guidance.key, guidance.during_sampling)
     clone.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, guidance.key, guidance.during_steps)
     clone.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, guidance.key, guidance.predict)
