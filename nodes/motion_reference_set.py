@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .host.adapter_learning import Shown
+from .host.adapter_learning import Shown, split_clips
 from .sockets import MotionReferencesSocket
 
 SHOWS, LACKS = "shows the motion", "regularisation"
@@ -30,12 +30,27 @@ class MotionReferenceSet(io.ComfyNode):
                     tooltip="regularisation: a related clip without the motion, so that the model forgets nothing.",
                 ),
                 MotionReferencesSocket.Input("references", optional=True, tooltip="The set so far."),
+                io.Int.Input(
+                    "clips",
+                    default=1,
+                    min=1,
+                    max=1024,
+                    optional=True,
+                    tooltip="How many clips of one length the latent holds in a row: the number that Augment or "
+                    "Recolour Reference Video gives.",
+                ),
             ],
             outputs=[MotionReferencesSocket.Output(display_name="references", tooltip="For Train Motion Adapter.")],
         )
 
     @classmethod
     def execute(
-        cls, latent: dict[str, Any], positive: Any, role: str, references: list[Shown] | None = None
+        cls,
+        latent: dict[str, Any],
+        positive: Any,
+        role: str,
+        references: list[Shown] | None = None,
+        clips: int = 1,
     ) -> io.NodeOutput:
-        return io.NodeOutput([*(references or ()), Shown(latent["samples"], positive, role == LACKS)])
+        parts = split_clips(latent["samples"], clips)
+        return io.NodeOutput([*(references or ()), *(Shown(part, positive, role == LACKS) for part in parts)])

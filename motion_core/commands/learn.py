@@ -9,7 +9,7 @@ from ..backbones.zeroscope.loading import VideoModel
 from ..learning import LearnConfig
 from ..motion_file import Motion
 from ..recipes import Recipe
-from ..transfer import Captioned, learn_adapter, learn_motion
+from ..transfer import Captioned, Shown, learn_adapter, learn_motion
 from . import options
 from .progress import learning_bar
 
@@ -47,8 +47,8 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
             return learn_motion(model, clip, prompt, how, callback, mask).embedding
-    clips = [clip, *(options.read_reference(args, path, *size) for path in args.also or ())]
-    others = options.read_captioned(args, args.regularisation, *size) if args.regularisation else ()
+    also = [options.read_captioned(args, path, *size, usual=prompt) for path in args.also or ()]
+    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
+    shown = Shown([Captioned(clip, prompt), *also], others, options.augmentation(args))
     with learning_bar(how.descent.steps) as callback:
-        shown = [Captioned(each, prompt) for each in clips]
-        return learn_adapter(model, shown, how, others, args.seed, callback).adapter
+        return learn_adapter(model, shown, how, args.seed, callback).adapter

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapter import Adapter
+from ..augmentation import AUGMENTATIONS, AugmentConfig
 from ..backbones import LAYER_CHOICES
 from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..debias import DEBIAS_MODES
@@ -116,7 +117,19 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--layers", metavar="WHICH", help=f"{', '.join(LAYER_CHOICES)}, joined with ' + ', or a pattern")
     group.add_argument("--kind", choices=KINDS, help="what is learnt of a layer")
     group.add_argument("--rank", type=int, metavar="N", help="of a low-rank adapter")
-    group.add_argument("--also", type=Path, action="append", metavar="CLIP", help="another clip with the same motion")
+    group.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        metavar="CLIP",
+        help="another clip with the same motion, and with a caption of its own if a text file of its name is beside it",
+    )
+    group.add_argument(
+        "--augment",
+        choices=AUGMENTATIONS,
+        help="learn from several versions of each clip: nearer and off centre, in another light, or both",
+    )
+    group.add_argument("--versions", type=int, metavar="N", help="how many versions, the clip itself among them (4)")
     group.add_argument(
         "--regularisation",
         type=Path,
@@ -126,7 +139,7 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
 
 
 _OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask")
-_OF_ADAPTERS = ("layers", "kind", "rank", "also", "regularisation")
+_OF_ADAPTERS = ("layers", "kind", "rank", "also", "augment", "versions", "regularisation")
 
 
 def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
@@ -141,19 +154,34 @@ def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
     return find_recipe(args.recipe).changed(**{name: getattr(args, name) for name in names})
 
 
-def read_captioned(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
+def augmentation(args: argparse.Namespace) -> AugmentConfig | None:
+    """What the options say of versions of a clip; None where they say nothing. Raises OptionError."""
+    if args.augment is None and args.versions is None:
+        return None
+    given = {"how": args.augment, "versions": args.versions, "seed": args.seed}
+    return AugmentConfig(**{name: value for name, value in given.items() if value is not None})
+
+
+def read_folder(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
     """The clips of a folder, each with the caption in the text file of its name. Raises VideoError."""
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _VIDEOS)
     if not paths:
         raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}); name a folder that does")
-    shown = []
-    for path in paths:
-        caption = path.with_suffix(".txt")
-        if not caption.is_file():
-            raise VideoError(f"{path.name} has no caption; write what it shows into {caption.name} beside it")
-        clip = read_reference(args, path, frames, width, height)
-        shown.append(Captioned(clip, caption.read_text(encoding="utf-8").strip()))
-    return shown
+    return [read_captioned(args, path, frames, width, height) for path in paths]
+
+
+def read_captioned(
+    args: argparse.Namespace, path: Path, frames: int, width: int, height: int, usual: str | None = None
+) -> Captioned:
+    """A clip with the caption in the text file of its name, or else the usual one. Raises VideoError."""
+    file = path.with_suffix(".txt")
+    if file.is_file():
+        caption = file.read_text(encoding="utf-8").strip()
+    elif usual is None:
+        raise VideoError(f"{path.name} has no caption; write what it shows into {file.name} beside it")
+    else:
+        caption = usual
+    return Captioned(read_reference(args, path, frames, width, height), caption)
 
 
 def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:

@@ -28,6 +28,16 @@ class Shown:
     regularises: bool = False
 
 
+def split_clips(latents: Tensor, clips: int) -> list[Tensor]:
+    """(clips * N, C, h, w) to as many of (N, C, h, w). Raises OptionError."""
+    if len(latents) % clips:
+        raise OptionError(
+            f"{len(latents)} frames are not {clips} clips of one length; "
+            "give the number that Augment or Recolour Reference Video gives"
+        )
+    return list(latents.split(len(latents) // clips))
+
+
 def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int) -> LearntAdapter:
     """What the clips share. The first is the reference; all have its frames and size. Raises MotionError."""
     first = shown[0].latents

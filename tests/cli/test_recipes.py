@@ -75,6 +75,41 @@ def test_the_recipes_noise_is_taken_where_there_is_a_reference(learn, clip, mode
     assert inverted == same != random
 
 
+def learn_with(path, clip, model_folder, *options):
+    arguments = ["--reference", clip, "--prompt", "a square", "--steps", "3", "--learning-rate", "0.01", *SMALL]
+    assert run("learn", "--recipe", "vmc", *arguments, *options, "--model", model_folder, "--out", path) == 0
+    return Adapter.load(path)
+
+
+def test_versions_of_a_clip_are_learnt_from(clip, model_folder, tmp_path, capsys):
+    ways = {
+        "plain": [],
+        "one": ["--versions", "1"],
+        "colour": ["--augment", "colour"],
+        "again": ["--augment", "colour"],
+    }
+    learnt = {
+        name: learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, *more) for name, more in ways.items()
+    }
+    first = {name: adapter.parameters[0] for name, adapter in learnt.items()}
+    assert torch.equal(first["plain"], first["one"]) and torch.equal(first["colour"], first["again"])
+    assert not torch.equal(first["plain"], first["colour"])
+    recipe = learnt["colour"].origin.recipe
+    assert (recipe["augment"], recipe["versions"], recipe["clips"]) == ("colour", 4, 1)
+
+
+def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, tmp_path):
+    captions = {"same": None, "other": "a white wall"}
+    learnt = []
+    for name, caption in captions.items():
+        also = tmp_path / f"{name}.mp4"
+        also.write_bytes((others / "still.mp4").read_bytes())
+        if caption:
+            also.with_suffix(".txt").write_text(caption)
+        learnt.append(learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, "--also", also, "--seed", 1))
+    assert not torch.equal(learnt[0].parameters[0], learnt[1].parameters[0])
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -83,6 +118,8 @@ def test_the_recipes_noise_is_taken_where_there_is_a_reference(learn, clip, mode
         (["--recipe", "motion_director", "--rank", "5000"], "rank is 5000"),
         (["--recipe", "customizing_motion"], "regularisation"),
         (["--recipe", "vmc", "--layers", "no such"], "matches none"),
+        (["--augment", "colour"], "--augment does nothing"),
+        (["--recipe", "vmc", "--versions", "0"], "versions is 0"),
     ],
 )
 def test_what_does_not_go_together(options, says, capsys, clip, model_folder, tmp_path):
