@@ -21,7 +21,11 @@ class MotionReferenceSet(io.ComfyNode):
             category="motion inversion",
             description="One more clip for Train Motion Adapter; several of these in a row make a set.",
             inputs=[
-                io.Latent.Input("latent", tooltip="A clip through VAE Encode, as long and as large as the others."),
+                io.Latent.Input(
+                    "latent",
+                    tooltip="A clip through VAE Encode, as long and as large as the others. For "
+                    "regularisation also single frames.",
+                ),
                 io.Conditioning.Input("positive", tooltip="What this clip shows."),
                 io.Combo.Input(
                     "role",
@@ -37,7 +41,7 @@ class MotionReferenceSet(io.ComfyNode):
                     max=1024,
                     optional=True,
                     tooltip="How many clips of one length the latent holds in a row: the number that Augment or "
-                    "Recolour Reference Video gives.",
+                    "Recolour Reference Video gives, or how many single frames.",
                 ),
             ],
             outputs=[MotionReferencesSocket.Output(display_name="references", tooltip="For Train Motion Adapter.")],

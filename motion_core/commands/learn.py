@@ -47,8 +47,10 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
             return learn_motion(model, clip, prompt, how, callback, mask).embedding
-    also = [options.read_captioned(args, path, *size, usual=prompt) for path in args.also or ()]
+    clips = [Captioned(clip, prompt)]
+    for path in args.also or ():
+        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, prompt)))
     others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
-    shown = Shown([Captioned(clip, prompt), *also], others, options.augmentation(args))
+    shown = Shown(clips, others, options.augmentation(args))
     with learning_bar(how.descent.steps) as callback:
         return learn_adapter(model, shown, how, args.seed, callback).adapter

@@ -21,7 +21,7 @@ from ..recipes import KINDS, RECIPES, Recipe, find_recipe
 from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
 from ..transfer import Captioned, GenerateConfig
-from ..video import Clip, ClipOptions, read_clip
+from ..video import IMAGE_SUFFIXES, Clip, ClipOptions, read_clip, read_still
 
 MOTION_INVERSION = "motion_inversion"
 _USUAL_FRAMES = 24
@@ -134,7 +134,8 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         "--regularisation",
         type=Path,
         metavar="DIR",
-        help="clips without the motion, each with its caption in a text file of its name",
+        help="clips and images without the motion, each with its caption in a text file of its name; --start and "
+        "--reversed are not for them",
     )
 
 
@@ -163,25 +164,27 @@ def augmentation(args: argparse.Namespace) -> AugmentConfig | None:
 
 
 def read_folder(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
-    """The clips of a folder, each with the caption in the text file of its name. Raises VideoError."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _VIDEOS)
+    """The clips and images of a folder, each with the caption in the text file of its name. Raises VideoError."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (*_VIDEOS, *IMAGE_SUFFIXES))
     if not paths:
-        raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}); name a folder that does")
-    return [read_captioned(args, path, frames, width, height) for path in paths]
+        raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}) and no images; name a folder that does")
+    options = ClipOptions(frames, 0, args.every, width, height, args.fit)
+    return [Captioned(read_either(path, options), read_caption(path)) for path in paths]
 
 
-def read_captioned(
-    args: argparse.Namespace, path: Path, frames: int, width: int, height: int, usual: str | None = None
-) -> Captioned:
-    """A clip with the caption in the text file of its name, or else the usual one. Raises VideoError."""
+def read_either(path: Path, options: ClipOptions) -> Clip:
+    """A clip, or an image as a clip of one frame. Raises VideoError."""
+    return (read_still if path.suffix.lower() in IMAGE_SUFFIXES else read_clip)(path, options)
+
+
+def read_caption(path: Path, usual: str | None = None) -> str:
+    """What the text file of a clip's name says it shows, or else the usual. Raises VideoError."""
     file = path.with_suffix(".txt")
     if file.is_file():
-        caption = file.read_text(encoding="utf-8").strip()
-    elif usual is None:
+        return file.read_text(encoding="utf-8").strip()
+    if usual is None:
         raise VideoError(f"{path.name} has no caption; write what it shows into {file.name} beside it")
-    else:
-        caption = usual
-    return Captioned(read_reference(args, path, frames, width, height), caption)
+    return usual
 
 
 def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from motion_core.adapter import Adapter
+from motion_core.pixels import to_image
 from motion_core.recipes import RECIPES
 from motion_core.video import read_clip, write_clip
 from tests.cli.test_commands import ROOT, SMALL, refused, run
@@ -136,3 +137,28 @@ def test_a_regularisation_set_without_captions_or_clips(capsys, clip, model_fold
     assert "holds no clips" in refused(capsys, "learn", *usual, *newmove, empty)
     (empty / "still.mp4").write_bytes((others / "still.mp4").read_bytes())
     assert "still.txt" in refused(capsys, "learn", *usual, *newmove, empty)
+
+
+def test_a_regularisation_set_of_single_frames_that_the_references_options_leave_alone(
+    clip, model_folder, others, tmp_path, monkeypatch
+):
+    from motion_core.commands import learn as command
+
+    seen = []
+    monkeypatch.setattr(command, "learn_adapter", lambda model, shown, *rest: seen.append(shown))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    frames = read_clip(clip).frames
+    write_clip(folder / "moves.mp4", frames, 8)
+    (folder / "moves.txt").write_text("a square moves")
+    to_image(frames[5]).save(folder / "frame.png")
+    (folder / "frame.txt").write_text("a square\n")
+    usual = ["--reference", clip, "--prompt", "x", "--out", tmp_path / "x.safetensors", "--model", model_folder]
+    options = [*usual, "--frames", "4", "--width", "96", "--height", "64", "--start", "2", "--reversed"]
+    with pytest.raises(AttributeError):  # nothing was learnt
+        run("learn", "--recipe", "customizing_motion", *options, "--regularisation", folder)
+    still, moving = seen[0].regularisation
+    assert (still.caption, moving.caption) == ("a square", "a square moves")
+    assert len(still.clip.frames) == 1 and (still.clip.frames[0] - frames[5]).abs().mean() < 0.01
+    torch.testing.assert_close(moving.clip.frames, frames[:4], atol=0.1, rtol=0)
+    torch.testing.assert_close(seen[0].clips[0].clip.frames, frames[2:6].flip(0), atol=0.1, rtol=0)

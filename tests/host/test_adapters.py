@@ -118,6 +118,20 @@ def encode(graph, images):
     return out(graph.add("VAEEncode", pixels=images, vae=out(loader, 2)))
 
 
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_single_frames_regularise(host, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    nodes = []
+    for length, clips in ((1, 1), (2, 2), (FRAMES, 1)):
+        part = out(graph.add("LatentFromBatch", samples=latent, batch_index=0, length=length))
+        kept = graph.add("MotionReferenceSet", latent=part, positive=nothing, role="regularisation", clips=clips)
+        recipe = {"recipe": "customizing_motion", "references": out(kept), "steps": 4}
+        nodes.append(probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, **recipe))))
+    said = host.run(graph)
+    assert len({said[node] for node in nodes}) == 3
+
+
 def test_versions_of_a_clip_are_learnt_from(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     frames = out(next(name for name in graph if name.startswith("LoadReferenceVideo")))
