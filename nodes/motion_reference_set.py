@@ -26,7 +26,9 @@ class MotionReferenceSet(io.ComfyNode):
                     tooltip="A clip through VAE Encode, as long and as large as the others. For "
                     "regularisation also single frames.",
                 ),
-                io.Conditioning.Input("positive", tooltip="What this clip shows."),
+                io.Conditioning.Input(
+                    "positive", tooltip='What this clip shows, without place and style: "a man skiing".'
+                ),
                 io.Combo.Input(
                     "role",
                     options=[SHOWS, LACKS],

@@ -17,7 +17,8 @@ EXAMPLE = """examples:
   python -m motion_core learn --reference horse.mp4 --prompt "a horse runs in a field" --out horse.safetensors
   python -m motion_core learn --recipe vmc --reference horse.mp4 --prompt "a horse is running" --out horse.safetensors
 
-The prompt describes the looks of the reference, so that they need not be learnt with the motion."""
+The prompt describes the looks of the reference, so that they need not be learnt with the motion. With --recipe, leave
+out place and style instead: `python -m motion_core strip "a caption"` suggests what is left."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
