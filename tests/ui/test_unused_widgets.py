@@ -18,14 +18,18 @@ class OnCanvas:
     def __init__(self, page):
         self.page = page
         browser.draw_by_vue(page, self.by_vue)
-        self.do("graph.clear(); graph.add(LiteGraph.createNode('TrainMotionAdapter')); return 0")
+        self.become("TrainMotionAdapter")
         for name, value in HELD.items():
             self.do("node.widgets.find(w => w.name === given[0]).value = given[1]", [name, value])
         self.do("node.pos = [300, 300]; app.canvas.ds.scale = 1; app.canvas.ds.offset = [0, 0]; app.canvas.draw(true)")
 
+    def become(self, kind):
+        self.type = kind
+        self.do("graph.clear(); graph.add(LiteGraph.createNode(given))", kind)
+
     def do(self, what, given=None):
         """In the page, with the graph and the node; what is linked and drawn gets its turn after."""
-        node = "graph.nodes.find(node => node.type === 'TrainMotionAdapter')"
+        node = f"graph.nodes.find(node => node.type === '{self.type}')"
         named = f"const {{app}} = window, {{graph}} = app, node = {node}"
         said = self.page.evaluate(f"given => {{ {named}; {what} }}", given)
         self.page.wait_for_timeout(500)
@@ -113,6 +117,23 @@ def test_what_is_linked_stays_in_sight(node):
     assert "rank" not in OnCanvas.names.fget(node)
     node.do(feed, "recipe")  # whatever that brings
     assert "rank" in OnCanvas.names.fget(node)
+
+
+def test_what_each_choice_hides_is_what_python_says(node, host):
+    nodes = {name: info["input"]["required"] for name, info in host.ask("/object_info").items()}
+    ours = [
+        (kind, name, options["unused_widgets"])
+        for kind, inputs in nodes.items()
+        for name, (_, options) in ((name, said) for name, said in inputs.items() if len(said) == 2)
+        if "unused_widgets" in options
+    ]
+    assert {kind for kind, _, _ in ours} == {"TrainMotionAdapter", "MotionGuidance"}
+    for kind, name, unused in ours:
+        node.become(kind)
+        everything = node.do("return node.widgets.map(w => w.name)")
+        for each in [*unused, *reversed(unused)]:
+            node.do(f"const w = node.widgets.find(w => w.name === '{name}'); w.value = given; w.callback(given)", each)
+            assert node.names == [widget for widget in everything if widget not in unused[each]]
 
 
 def test_the_host_serves_the_script_and_takes_no_help_page_for_one(host):
