@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import MotionError
-from . import convert, generate, inspect, invert, learn, steer, transfer
+from . import convert, evaluate, generate, inspect, invert, learn, steer, transfer
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),
@@ -16,6 +16,7 @@ _COMMANDS = {
     "transfer": (transfer, "learn and generate in one"),
     "steer": (steer, "make a new clip that moves like a reference, by guidance, with nothing learnt"),
     "invert": (invert, "save the noise that leads to a clip, for generate --inverted"),
+    "evaluate": (evaluate, "run methods on clips, prompts and seeds, and write one table"),
     "inspect": (inspect, "say what a motion file holds"),
     "convert": (convert, "turn the official motion_embed.pt into a motion file, or back"),
 }
