@@ -14,7 +14,7 @@ from .backbones import AttentionSite, family_of, find_modules_by_level, find_sit
 from .checkpointing import MEMORY_MODES, checkpointed, choose_layers
 from .denoiser import Denoiser
 from .descent import Callback, Descent, Losses
-from .embedding import LAYOUTS, Grid, MotionEmbedding
+from .embedding import LAYOUTS, SPATIAL, Grid, MotionEmbedding
 from .errors import MemoryShortage, OptionError
 from .freezing import frozen
 from .injection import inject, note_grid
@@ -29,7 +29,8 @@ class LearnConfig:
     """How to learn. steps: optimiser steps; objective: a sum of objectives; sites: `deepest`, `all` or a pattern;
     layout: `official` or `paper`; memory: `fast`, `balanced` or `low`; timesteps: which noise levels are visited
     (None: all alike); colourings: in how many colourings `learn_motion` shows the clip (1: only as it is), see
-    `motion_core.recolouring`. Raises OptionError.
+    `motion_core.recolouring`; spatial: which embeddings differ from place to place, see `motion_core.embedding`.
+    Raises OptionError.
     """
 
     steps: int = 400
@@ -42,11 +43,14 @@ class LearnConfig:
     timesteps: TimestepSampler | None = None
     colourings: int = 1
     preset: str = "custom"
+    spatial: str = "v"
 
     def __post_init__(self) -> None:
         self.descent()
         if self.layout not in LAYOUTS:
             raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
+        if self.spatial not in SPATIAL:
+            raise OptionError(f"spatial is {self.spatial!r}; use one of {', '.join(SPATIAL)}")
         if self.memory not in MEMORY_MODES:
             raise OptionError(f"memory is {self.memory!r}; use one of {', '.join(MEMORY_MODES)}")
         if not 1 <= self.colourings <= COLOURINGS:
@@ -107,7 +111,7 @@ def fit(
     with frozen(denoiser.module), explained(config.memory, latents):
         grids = measure_grids(denoiser, sites, latents[:1], text[:1])
         embedding = MotionEmbedding.zeros(
-            family_of(denoiser.module), sites, grids, latents.shape[2], config.layout, latents.device
+            family_of(denoiser.module), sites, grids, latents.shape[2], config.layout, latents.device, config.spatial
         )
         draws, weight = _Draws(denoiser, latents, config), _loss_weight(mask, latents)
 

@@ -16,7 +16,7 @@ from ..motion_file import Motion
 from ..noise import NOISE_METHODS
 from ..objectives import OBJECTIVES
 from ..presets import PRESETS
-from ..recipes import KINDS, RECIPES, Recipe, find_recipe
+from ..recipes import KINDS, RECIPES, STARTER_RECIPES, Recipe, find_recipe
 from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
 from ..transfer import Captioned, GenerateConfig
@@ -138,7 +138,8 @@ def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
     if args.recipe == MOTION_INVERSION:
         return learn_config(args, seed)
     names = ("steps", "learning_rate", "objective", "memory", "layers", "kind", "rank")
-    return find_recipe(args.recipe).changed(**{name: getattr(args, name) for name in names})
+    known = None if args.model else STARTER_RECIPES
+    return find_recipe(args.recipe, known).changed(**{name: getattr(args, name) for name in names})
 
 
 def read_captioned(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
