@@ -13,6 +13,7 @@ from ..errors import VideoError
 from ..metrics import appearance_likeness, frame_consistency, temporal_consistency, text_similarity
 from ..metrics.clip_features import ClipEncoder, load_clip
 from ..metrics.comparison import compare_motion
+from ..metrics.image_reward import ImageReward, load_image_reward
 from ..tracking import Tracks
 from ..tracking.tracker import Tracker, find_tracker
 from ..transfer import Captioned
@@ -27,13 +28,15 @@ _LOOKS = {
     "frame_consistency": "frame consistency",
     "likeness": "likeness to the reference",
 }
+_REWARD = {"image_reward": "ImageReward"}
 
 
 @dataclass(frozen=True)
 class Filmed:
     """folder: of clips, each with a text file of its name whose first line says what it shows and whose others are
     prompts; others: a folder of related clips with captions for the recipes that need them; frames, width, height,
-    every, start: what is taken of a clip; tracker, weights: see `motion_core.tracking`; encoder: a CLIP, or None.
+    every, start: what is taken of a clip; tracker, weights: see `motion_core.tracking`; encoder: a CLIP, or
+    None; reward: ImageReward, or None.
 
     Likeness is the mean over frames of the cosine with the most similar frame of the reference: what of it is leakage
     shows beside a method without the motion under the same prompts (a suite's `control`).
@@ -44,6 +47,7 @@ class Filmed:
     tracker: Tracker
     encoder: ClipEncoder | None = None
     others: Path | None = None
+    reward: ImageReward | None = None
 
     @classmethod
     def of(
@@ -58,17 +62,19 @@ class Filmed:
         weights: str | None = None,
         clip: str | None = None,
         others: str | None = None,
+        image_reward: str | None = None,
     ) -> Filmed:
         options = ClipOptions(frames, start, every, width, height)
         found = find_tracker(tracker, weights=Path(weights) if weights else None)
         encoder = load_clip(Path(clip)) if clip else None
-        made = cls(Path(folder), options, found, encoder, Path(others) if others else None)
+        reward = load_image_reward(Path(image_reward)) if image_reward else None
+        made = cls(Path(folder), options, found, encoder, Path(others) if others else None, reward)
         made.names  # noqa: B018  an empty folder is said before minutes of work
         return made
 
     @property
     def columns(self) -> Mapping[str, str]:
-        return {**_MOTION, **_LOOKS} if self.encoder else _MOTION
+        return {**_MOTION, **(_LOOKS if self.encoder else {}), **(_REWARD if self.reward else {})}
 
     @property
     def names(self) -> Sequence[str]:
@@ -103,7 +109,11 @@ class Filmed:
         reference = self.reference(name, backwards)
         motion = compare_motion(self.follow(reference.clip), self.follow(Clip(frames, reference.clip.fps)))
         scores = {"fidelity": motion.fidelity, "discrepancy": motion.discrepancy}
-        return {**scores, **self.judge_looks(reference, take, frames)} if self.encoder else scores
+        if self.encoder:
+            scores |= self.judge_looks(reference, take, frames)
+        if self.reward:
+            scores["image_reward"] = float(self.reward.score(frames, take.prompt))
+        return scores
 
     def follow(self, clip: Clip) -> Tracks:
         return Tracks(self.tracker.track(clip.frames), *clip.frames.shape[1:3])

@@ -19,7 +19,7 @@ LEAKAGE = "leakage"
 def write_table(suite: Suite, columns: Mapping[str, str], results: Sequence[Result]) -> str:
     """The table of the scores, and below it one of what each method cost."""
     rows = {method.name: [result for result in results if result.method == method.name] for method in suite.methods}
-    if suite.control:
+    if suite.control and "likeness" in columns:
         columns = {**columns, LEAKAGE: "leakage"}
     lines = [f"# {suite.name}", "", *([suite.about.strip(), ""] if suite.about else []), describe(results), ""]
     lines += _draw(["method", *columns.values()], [

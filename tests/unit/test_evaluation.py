@@ -272,6 +272,24 @@ def test_filmed_clips_are_read_with_their_captions(tmp_path):
         make_filmed(tmp_path / "none").names  # noqa: B018
 
 
+def test_filmed_clips_are_evaluated(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("motion_core.evaluation.filmed.find_tracker", lambda *_, **__: Middle())
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_clip(clips / "hop.mp4", render_reference("hops").clip.frames, 8.0)
+    (clips / "hop.txt").write_text("a square hops\na red ball hops\n")
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nmaterial: {kind: filmed, width: 64, height: 64}\nsampling: {steps: 2}\ncontrol: base\n"
+        "methods: [{name: base}, {name: DMT, steer: {method: dmt, optimisation_steps: 1}}]"
+    )
+    out = tmp_path / "out"
+    assert main(["evaluate", str(tmp_path / "mine.yaml"), "--folder", str(clips), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "motion discrepancy" in said and "leakage" not in said and f"wrote {out}" in said
+    assert main(["evaluate", str(tmp_path / "mine.yaml"), "--folder", str(tmp_path), "--out", str(out)]) == 1
+    assert "holds no clips" in capsys.readouterr().err
+
+
 class Middle:
     """Follows the brightest place, so that no package is needed."""
 

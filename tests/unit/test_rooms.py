@@ -20,10 +20,11 @@ ALLOWED = {
     "diffusers",
     "transformers",
     "tokenizers",
+    "huggingface_hub",
     "tqdm",
 }
 OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward", "yaml", "ray"}
-LATE = {"diffusers", "transformers", "tokenizers"} | OPTIONAL
+LATE = {"diffusers", "transformers", "tokenizers", "huggingface_hub"} | OPTIONAL
 HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
 
 
