@@ -157,22 +157,23 @@ def invert(
     denoiser: Denoiser, latents: Tensor, text: Tensor, steps: int = 50, progress: Progress | None = None
 ) -> Tensor:
     """The noise from which `sample` without guidance would lead back to the latents: the end of `trace_inversion`."""
-    _t, z = deque(trace_inversion(denoiser, latents, text, steps, progress), maxlen=1).pop()
+    timesteps = denoiser.schedule.timesteps(steps)
+    _t, z = deque(trace_inversion(denoiser, latents, text, timesteps, progress), maxlen=1).pop()
     return z
 
 
 @torch.no_grad()
 def trace_inversion(
-    denoiser: Denoiser, latents: Tensor, text: Tensor, steps: int = 50, progress: Progress | None = None
+    denoiser: Denoiser, latents: Tensor, text: Tensor, timesteps: Sequence[int], progress: Progress | None = None
 ) -> Iterator[tuple[int, Tensor]]:
-    """DDIM inversion: the latents at each of the timesteps of a sampling of `steps` steps, least noisy first.
+    """DDIM inversion: the latents at each of the timesteps of a sampling, least noisy first.
 
-    latents: (B, C, N, h, w). The noise is predicted at the timestep that a step leads to, as in the official code.
+    latents: (B, C, N, h, w); timesteps: noisiest first, as sampling takes them. The noise is predicted at the timestep
+    that a step leads to, as in the official code.
     """
-    timesteps = denoiser.schedule.timesteps(steps)[::-1]
     z, t_from = latents, -1
     conditions = _spread(text, latents)
-    for number, t in enumerate(timesteps):
+    for number, t in enumerate(reversed(timesteps)):
         eps = denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
         z = denoiser.schedule.step(z, eps, t_from, t)
         t_from = t

@@ -20,10 +20,10 @@ from .noise import NOISE_METHODS, mix
 from .recipes import Recipe
 from .recolouring import recolour
 from .references import Example, ReferenceSet
-from .sampling import Applied, Progress, invert, sample, trace_inversion
+from .sampling import Applied, Progress, invert, sample
 from .steering import Steering
 from .steering.dmt import Dmt
-from .steering.methods import Config
+from .steering.methods import Config, look_at
 from .steering.motion_clone import MotionClone, MotionCloneConfig
 from .video import Clip
 
@@ -140,11 +140,9 @@ def steer_by(
 
     prompt: what the clip shows, for DMT; MotionClone looks at it under none. Raises OptionError, ModelError.
     """
-    latents = model.encode(clip.frames)
-    if isinstance(config, MotionCloneConfig):
-        return MotionClone.of(model.denoiser, latents, model.encode_text([""]), config)
-    text = model.encode_text([prompt])
-    return Dmt(model.denoiser, trace_inversion(model.denoiser, latents, text, steps, progress), text, config)
+    text = model.encode_text(["" if isinstance(config, MotionCloneConfig) else prompt])
+    timesteps = model.denoiser.schedule.timesteps(steps)
+    return look_at(model.denoiser, model.encode(clip.frames), text, config, timesteps, progress)
 
 
 def generate_clip(

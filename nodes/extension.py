@@ -16,6 +16,7 @@ from .load_motion_embedding import LoadMotionEmbedding
 from .load_reference_video import LoadReferenceVideo
 from .load_video_model import LoadVideoDiffusionModel
 from .motion_fidelity import MotionFidelity
+from .motion_guidance import MotionGuidance
 from .motion_reference_set import MotionReferenceSet
 from .motion_report import MotionReport
 from .recolour_reference_video import RecolourReferenceVideo
@@ -47,6 +48,7 @@ class MotionInversion(ComfyExtension):
             ApplyMotionAdapter,
             SaveMotionAdapter,
             LoadMotionAdapter,
+            MotionGuidance,
             TrackMotion,
             MotionFidelity,
             TextSimilarity,

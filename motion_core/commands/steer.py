@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..checkpointing import MEMORY_MODES
-from ..errors import OptionError
 from ..steering.dmt import DISTANCES, DmtConfig
-from ..steering.methods import METHODS, STARTER_METHODS, Config
+from ..steering.methods import METHODS, Config, Method, find_method
 from ..transfer import steer_by
 from . import generate, options
 from .progress import sampling_bar
@@ -56,8 +54,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, generate.SUFFIXES)
-    method = (METHODS if args.model else STARTER_METHODS)[args.method]
-    settings = configure(args, method.config)
+    method = find_method(args.method, "published" if args.model else "starter")
+    settings = configure(args, method)
     for name, usual in method.sampling.items():
         dest = "sampling_steps" if name == "steps" else name
         if getattr(args, dest) is None:
@@ -70,12 +68,8 @@ def run(args: argparse.Namespace) -> None:
     generate.sample(args, model, config, clip.fps, steering=steering)
 
 
-def configure(args: argparse.Namespace, config: Config) -> Config:
+def configure(args: argparse.Namespace, method: Method) -> Config:
     """The method's settings with what is given put in their place. Raises OptionError for another method's."""
     names = ("block", "memory", "weight", "distance", "optimisation_steps", "learning_rate", "last_learning_rate")
     given: dict[str, Any] = {name: getattr(args, name) for name in (*names, "restart_end")}
-    given |= {"start": args.steer_start, "end": args.steer_end}
-    given = {name: value for name, value in given.items() if value is not None}
-    for name in given.keys() - {field.name for field in fields(config)}:
-        raise OptionError(f"{name} is {given[name]}, and {args.method} has no such setting; leave it out")
-    return replace(config, seed=args.seed, **given)
+    return method.configure(seed=args.seed, start=args.steer_start, end=args.steer_end, **given)

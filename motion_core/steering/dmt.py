@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,6 +61,18 @@ class DmtConfig:
             raise OptionError(f"restart_end is {self.restart_end}; choose 0 (never) to 1 (at all steps)")
         check_span(self.start, self.end)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no step is steered."""
+        return (not self.optimisation_steps or self.start == self.end) and not self.restart_end
+
+    def scaled(self, strength: float) -> DmtConfig:
+        """With `strength` times the learning rates; at 0 with nothing to do. Raises OptionError."""
+        if strength == 0:
+            return replace(self, optimisation_steps=0, restart_end=0.0)
+        first, last = (strength * rate for rate in (self.learning_rate, self.last_learning_rate))
+        return replace(self, learning_rate=first, last_learning_rate=last)
+
 
 class Dmt:
     """A `Steering` towards how a reference's features differ between frames.
@@ -79,13 +91,15 @@ class Dmt:
         """The inverted reference at the noisiest timestep, (1, C, N, h, w), for the initial noise."""
         return self.reference[max(self.reference)]
 
+    def acts_at(self, step: Step) -> bool:
+        return self._place(step) is not None or self._restarts_at(step)
+
     def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
-        config = self.config
-        place = step.place_within(config.start, config.end)
-        if place is not None and config.optimisation_steps:
+        config, place = self.config, self._place(step)
+        if place is not None:
             z = self.optimise(z, step.t, step.text, self._learning_rate(*place))
         moved = advance(z)
-        if step.progress < config.restart_end and step.t_prev >= 0:
+        if self._restarts_at(step):
             generator = torch.Generator().manual_seed(config.seed + 1 + step.number)
             eps = torch.randn(z.shape, generator=generator).to(z)
             moved = advance(self.denoiser.schedule.add_more_noise(moved, eps, step.t_prev, step.t))
@@ -109,6 +123,13 @@ class Dmt:
                 latents.grad = differentiate(torch.stack(losses).sum(), latents, t)
                 adam.step()
         return latents.detach()
+
+    def _place(self, step: Step) -> tuple[int, int] | None:
+        """Where this is among the steps that optimise."""
+        return step.place_within(self.config.start, self.config.end) if self.config.optimisation_steps else None
+
+    def _restarts_at(self, step: Step) -> bool:
+        return step.progress < self.config.restart_end and step.t_prev >= 0
 
     def _means(self, z: Tensor, t: int, text: Tensor) -> dict[str, Tensor]:
         with capture_means(self.denoiser.module, self.config.block, len(z)) as means:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,6 +57,15 @@ class MotionCloneConfig:
                 raise OptionError(f"{name} is {getattr(self, name)}; choose 0 to 1, a share of the steered steps")
         check_span(self.start, self.end)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no step is steered."""
+        return not self.weight or self.start == self.end
+
+    def scaled(self, strength: float) -> MotionCloneConfig:
+        """With `strength` times the weight. Raises OptionError."""
+        return replace(self, weight=strength * self.weight)
+
 
 @dataclass(frozen=True)
 class Primary:
@@ -91,6 +100,9 @@ class MotionClone:
             with capture(denoiser.module, sites, stop=True, by_head=True) as maps:
                 denoiser.predict(noisy, torch.full((1,), config.timestep, device=latents.device), text)
             return cls(denoiser, {name: find_primary(attention) for name, attention in maps.items()}, config)
+
+    def acts_at(self, step: Step) -> bool:
+        return bool(self.config.weight) and step.place_within(self.config.start, self.config.end) is not None
 
     def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         place = step.place_within(self.config.start, self.config.end)

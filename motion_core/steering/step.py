@@ -38,6 +38,10 @@ class Step:
 class Steering(Protocol):
     """What moves the latents while they are sampled. It keeps nothing from one step to the next."""
 
+    def acts_at(self, step: Step) -> bool:
+        """Whether `steer` would do more than advance."""
+        ...
+
     def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         """The latents at step.t_prev. z: those at step.t, (B, C, N, h, w), in the model's scale (variance 1)."""
         ...

@@ -14,9 +14,9 @@ from ...motion_core.errors import OptionError
 from ...motion_core.origin import Origin
 from ...motion_core.recipes import Recipe
 from ...motion_core.references import Example, ReferenceSet
-from .learning import LATENT_PIXELS, thaw_conditioning
+from .learning import LATENT_PIXELS
 from .progress import learning_progress
-from .running import HostDenoiser, number_of_text, run_in_host, thawed
+from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int)
     found: list[LearntAdapter] = []
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
-        thaw_conditioning(denoiser.guider.conds)
+        thaw_conditioning(denoiser.texts)
         with torch.inference_mode(False), thawed(denoiser.base):
             references = _collect(denoiser, shown, clip)
             found.append(fit_adapter(denoiser, references, recipe, seed, learning_progress(recipe.descent.steps)))

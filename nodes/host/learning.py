@@ -14,7 +14,7 @@ from ...motion_core.errors import OptionError
 from ...motion_core.learning import LearnConfig, Learnt, fit
 from ...motion_core.sampling import invert
 from .progress import learning_progress, sampling_progress
-from .running import HostDenoiser, number_of_text, run_in_host, thawed
+from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
 
 LATENT_PIXELS = 8
 """Pixels to a latent pixel, along each side, of every model family that is supported."""
@@ -34,7 +34,7 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
     found: list[Learnt] = []
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
-        thaw_conditioning(denoiser.guider.conds)
+        thaw_conditioning(denoiser.texts)
         weights = None if mask is None else _shrink(mask.clone(), clip)
         with torch.inference_mode(False), thawed(denoiser.base):
             versions = denoiser.base.process_latent_in(latents.clone().to(clip)).unflatten(0, (-1, frames))
@@ -66,12 +66,3 @@ def _shrink(mask: Tensor, clip: Tensor) -> Tensor:
     frames, size = clip.shape[2], tuple(clip.shape[3:])
     small = functional.interpolate(mask[:, None].float(), size=size, mode="area")[:, 0]
     return (small.expand(frames, -1, -1) if len(small) == 1 else small).to(clip.device)
-
-
-def thaw_conditioning(conds: dict[str, Any]) -> None:
-    """Clone what conditioning was made under inference mode, wherever the host keeps it."""
-    for entries in conds.values():
-        for entry in entries:
-            for kept in entry.get("model_conds", {}).values():
-                if isinstance(getattr(kept, "cond", None), Tensor):
-                    kept.cond = kept.cond.clone()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -42,6 +44,7 @@ class MotionPatch:
         self.prepare, self.tune = prepare, tune
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
         self.kept: dict[int, Injector | Adapting] | None = None
+        self.held: tuple[ExitStack, dict[int, Any]] | None = None
 
     def during_sampling(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
         """The wrapper around a whole sampling."""
@@ -52,12 +55,30 @@ class MotionPatch:
             self.kept = None
 
     def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:
-        options = _find_options(args, kwargs)
+        options = find_options(args, kwargs)
         if not self._is_felt(options):
             return executor(x, timesteps, *args, **kwargs)
-        with self._prepared(find_attention_owner(executor.class_obj)).at_work() as live:
+        with self._at_work(find_attention_owner(executor.class_obj)) as live:
             self.tune(live, options)
             return executor(x, timesteps, *args, **kwargs)
+
+    @contextmanager
+    def held_at_work(self) -> Iterator[None]:
+        """Within the block, what a forward felt stays in the model for its backward."""
+        with ExitStack() as stack:
+            self.held = (stack, {})
+            try:
+                yield
+            finally:
+                self.held = None
+
+    def _at_work(self, module: nn.Module) -> AbstractContextManager[Any]:
+        if self.held is None:
+            return self._prepared(module).at_work()
+        stack, live = self.held
+        if id(module) not in live:
+            live[id(module)] = stack.enter_context(self._prepared(module).at_work())
+        return nullcontext(live[id(module)])
 
     def _prepared(self, module: nn.Module) -> Injector | Adapting:
         kept = {} if self.kept is None else self.kept
@@ -94,7 +115,8 @@ def apply_adapter(model: Any, adapter: Adapter, config: AdaptConfig, temporal_on
         match_layers(find_attention_owner(model.model.diffusion_model), adapter)
 
     def prepare(module: nn.Module) -> Adapting:
-        return Adapting(module, temporal_parts(module, adapter) if temporal_only else adapter, config.strength)
+        felt = temporal_parts(module, adapter) if temporal_only else adapter
+        return Adapting(module, _thawed(felt), config.strength)
 
     def tune(adaptation: Adaptation, options: dict[str, Any]) -> None:
         adaptation.gate = _find_gate(config.branches, options)
@@ -108,6 +130,14 @@ def _find_gate(branches: str, options: dict[str, Any]) -> torch.Tensor | None:
         return None
     running = options.get("cond_or_uncond") or [_CONDITIONAL]
     return torch.tensor([float(branch == _CONDITIONAL) for branch in running])
+
+
+def _thawed(adapter: Adapter) -> Adapter:
+    """Of ordinary tensors, where inference mode is off: a backward may have to pass."""
+    if torch.is_inference_mode_enabled():
+        return adapter
+    parts = {name: part.map(lambda t: t.clone() if t.is_inference() else t) for name, part in adapter.parts.items()}
+    return replace(adapter, parts=parts)
 
 
 def _patched(
@@ -135,7 +165,7 @@ def find_window(options: dict[str, Any]) -> Window | None:
     return None
 
 
-def _find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     if "transformer_options" in kwargs:
         return kwargs["transformer_options"]
     return next((a for a in args if isinstance(a, dict) and "cond_or_uncond" in a), {})

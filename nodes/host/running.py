@@ -4,7 +4,7 @@ hooks, context options) is in place, the model is loaded whole, and conditioning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,20 +17,29 @@ from ...motion_core.errors import ModelError, OptionError
 from ...motion_core.schedule import NoiseSchedule
 from .video_model import find_attention_owner
 
+_KEY = "text "
+"""With a number, under what the host keeps a conditioning of ours."""
+
+Conditioning = list[dict[str, Any]]
+"""As the host prepares a CONDITIONING for a sampling: its parts."""
+
 ALL_MEMORY = 1e20
 """More than there is, so that the host unloads all other models; its own training asks for as much."""
 
 
 class HostDenoiser:
     """A core `Denoiser` over a MODEL that the host is sampling with. Text is the host's conditioning: what the core
-    hands in as text is the number of a CONDITIONING that the sampling was given, see `number_of_text`.
+    hands in as text is the number of one of `texts`, see `number_of_text`.
 
-    frames: of the clip that the host samples; modules that are put in for a sampling (AnimateDiff-Evolved's) take no
-    other number.
+    extra_args: what the host hands to its samplers; frames: of the clip that the host samples; modules that are put in
+    for a sampling (AnimateDiff-Evolved's) take no other number. texts: conditionings as that sampling prepared them.
     """
 
-    def __init__(self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any], frames: int):
-        self.guider, self.extra_args = guider, extra_args
+    def __init__(
+        self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any], frames: int, texts: Sequence[Conditioning]
+    ):
+        self.texts = texts
+        self.options, self.seed = _without_guidance(extra_args["model_options"]), extra_args.get("seed")
         self.least_frames = frames if guider.model_patcher.injections else 1
         self.base = guider.inner_model
         self.module: nn.Module = find_attention_owner(self.base.diffusion_model)
@@ -38,23 +47,29 @@ class HostDenoiser:
 
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """The noise in z (1, C, N, h, w) at timestep t (1,): the host works on z / sqrt(alpha_bar), frame by frame."""
-        self.guider.conds["positive"] = self.guider.conds[_key(int(text.flatten()[0]))]
+        comfy.model_management.throw_exception_if_processing_interrupted()
         abar = self.schedule.alpha_bar(t, z)
         sigma = ((1 - abar) / abar).sqrt()
         frames = (z / abar.sqrt())[0].transpose(0, 1)
         seen = frames.expand(self.least_frames, -1, -1, -1) if len(frames) == 1 else frames  # a still clip, if need be
         sigmas = sigma.flatten().expand(len(seen)).float()
-        x0 = self.guider(seen, sigmas, **self.extra_args)[: len(frames)]
+        # looked up late: AnimateDiff-Evolved puts its own there for a sampling
+        x0 = comfy.samplers.sampling_function(
+            self.base, seen, sigmas, None, self.texts[int(text.flatten()[0])], 1.0, self.options, self.seed
+        )[: len(frames)]
         return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
+
+
+def _without_guidance(model_options: dict[str, Any]) -> dict[str, Any]:
+    """The options under which the host gives the model's answer to the prompt alone, whatever it makes of it else."""
+    meddling = ("sampler_pre_cfg_function", "sampler_cfg_function", "disable_cfg1_optimization")
+    kept = {name: option for name, option in model_options.items() if name not in meddling}
+    return {**kept, "sampler_post_cfg_function": [lambda said: said["cond_denoised"]]}
 
 
 def number_of_text(number: int, device: torch.device | str = "cpu") -> Tensor:
     """(1, 1, 1): what the core is handed as text for the number-th CONDITIONING."""
     return torch.full((1, 1, 1), float(number), device=device)
-
-
-def _key(number: int) -> str:
-    return f"text {number}"
 
 
 def schedule_of(model_sampling: Any) -> NoiseSchedule:
@@ -64,7 +79,7 @@ def schedule_of(model_sampling: Any) -> NoiseSchedule:
     return NoiseSchedule(1 / (model_sampling.sigmas.double().cpu().square() + 1))
 
 
-class _Job(comfy.samplers.Sampler):
+class Job(comfy.samplers.Sampler):
     """A host sampler that does something else with the model that the host prepared."""
 
     def __init__(self, work: Callable[[HostDenoiser, Tensor], Tensor]):
@@ -83,7 +98,8 @@ class _Job(comfy.samplers.Sampler):
     ) -> Tensor:
         assert latent_image is not None
         clip = latent_image.transpose(0, 1)[None]  # (1, C, N, h, w), as the model wants latents
-        return self.work(HostDenoiser(model_wrap, extra_args, clip.shape[2]), clip)[0].transpose(0, 1)
+        texts = [text for name, text in model_wrap.conds.items() if name.startswith(_KEY)]
+        return self.work(HostDenoiser(model_wrap, extra_args, clip.shape[2], texts), clip)[0].transpose(0, 1)
 
 
 def run_in_host(
@@ -98,21 +114,31 @@ def run_in_host(
     conditionings: what the core may ask for as text, by number.
     learning: whether there is a backward: the model is then loaded whole, and everything else makes room for it.
     """
+    check_latents(model, latents)
+    guider = comfy.samplers.CFGGuider(model)
+    guider.inner_set_conds(
+        {"positive": conditionings[0], **{f"{_KEY}{number}": each for number, each in enumerate(conditionings)}}
+    )
+    guider.set_cfg(1.0)
+    sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
+    if learning:
+        load_whole(model)
+    return guider.sample(torch.zeros_like(latents), latents, Job(work), sigmas, disable_pbar=True)
+
+
+def check_latents(model: Any, latents: Tensor) -> None:
+    """Raises OptionError unless latents are (N, C, h, w) as MODEL takes them."""
     channels = model.get_model_object("latent_format").latent_channels
     if latents.ndim != 4 or latents.shape[1] != channels:
         raise OptionError(
             f"latents have shape {tuple(latents.shape)} and the model takes (frames, {channels}, height, width); "
             "encode the reference with the VAE that belongs to the model"
         )
-    guider = comfy.samplers.CFGGuider(model)
-    guider.inner_set_conds(
-        {"positive": conditionings[0], **{_key(number): each for number, each in enumerate(conditionings)}}
-    )
-    guider.set_cfg(1.0)
-    sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
-    if learning:
-        comfy.model_management.load_models_gpu([model], memory_required=ALL_MEMORY, force_full_load=True)
-    return guider.sample(torch.zeros_like(latents), latents, _Job(work), sigmas, disable_pbar=True)
+
+
+def load_whole(model: Any) -> None:
+    """Load all of MODEL, and let everything else make room for a backward."""
+    comfy.model_management.load_models_gpu([model], memory_required=ALL_MEMORY, force_full_load=True)
 
 
 @contextmanager
@@ -136,6 +162,15 @@ def thawed(module: nn.Module) -> Iterator[None]:
     finally:
         for tensors, name, tensor in kept:
             tensors[name] = tensor
+
+
+def thaw_conditioning(texts: Iterable[Conditioning]) -> None:
+    """Clone what conditionings were made under inference mode, wherever the host keeps it."""
+    with torch.inference_mode(False):
+        for entry in (entry for text in texts for entry in text):
+            for kept in entry.get("model_conds", {}).values():
+                if isinstance(getattr(kept, "cond", None), Tensor):
+                    kept.cond = kept.cond.clone()
 
 
 def _thaw(tensor: Tensor) -> Tensor:

@@ -66,6 +66,14 @@ def apply_adapter(graph: Graph, model: list[Any], adapter: list[Any], **changes:
     return out(graph.add("ApplyMotionAdapter", model=model, adapter=adapter, **{**inputs, **changes}))
 
 
+def guide(graph: Graph, model: list[Any], latent: str, positive: list[Any], **changes: Any) -> list[Any]:
+    inputs: dict[str, Any] = {
+        "method": "motion_clone", "preset": "starter", "strength": 1.0, "start": -1.0, "end": -1.0,
+        "block": "preset's", "memory": "preset's", "seed": 0,
+    }  # fmt: skip
+    return out(graph.add("MotionGuidance", model=model, latent=out(latent), positive=positive, **{**inputs, **changes}))
+
+
 def load_clip(graph: Graph, **changes: Any) -> str:
     """An example clip, whole, as it is; `changes` are other widgets."""
     usual = {"video": "example: figure_eight.mp4", "frames": 16, "start": 0, "every": 1, "width": 64, "height": 64,

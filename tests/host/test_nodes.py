@@ -31,6 +31,7 @@ NODES = (
     "ApplyMotionAdapter",
     "SaveMotionAdapter",
     "LoadMotionAdapter",
+    "MotionGuidance",
     *EVALUATION,
 )
 

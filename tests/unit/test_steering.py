@@ -1,6 +1,7 @@
 """Guidance without training, on tiny models of both families with random weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from motion_core.schedule import NoiseSchedule
 from motion_core.steering import Step
 from motion_core.steering.dmt import Dmt, DmtConfig, pairwise_cosine, pairwise_l2
 from motion_core.steering.features import capture_means
-from motion_core.steering.methods import METHODS, STARTER_METHODS
+from motion_core.steering.methods import METHODS, STARTER_METHODS, find_method
 from motion_core.steering.motion_clone import MotionClone, MotionCloneConfig, find_primary, primary_match, ramp
 from motion_core.transfer import GenerateConfig
 from tests.conftest import count_hooks, seeded
@@ -42,7 +43,7 @@ def negative():
 
 def build(method, denoiser, latents, text, **settings):
     if method == "dmt":
-        reference = trace_inversion(denoiser, latents, text, STEPS)
+        reference = trace_inversion(denoiser, latents, text, denoiser.schedule.timesteps(STEPS))
         return Dmt(denoiser, reference, text, DmtConfig(**{"optimisation_steps": 1, **settings}))
     return MotionClone.of(denoiser, latents, text, MotionCloneConfig(**settings))
 
@@ -353,3 +354,51 @@ def test_the_methods_settings_are_settings():
     assert METHODS.keys() == STARTER_METHODS.keys()
     for method in (*METHODS.values(), *STARTER_METHODS.values()):
         assert method.source and GenerateConfig(**method.sampling).steps == method.sampling["steps"]
+
+
+def test_a_step_that_acts_is_one_that_does_more_than_advance(denoiser, latents, text, noise):
+    settings = [
+        ("motion_clone", {"weight": 1e5, "start": 0.5, "end": 1.0}), ("motion_clone", {"weight": 0.0}),
+        ("dmt", {"start": 0.5, "end": 0.75, "restart_end": 0.25}), ("dmt", {"optimisation_steps": 0}),
+        ("dmt", {"optimisation_steps": 0, "restart_end": 0.0}),
+    ]  # fmt: skip
+    timesteps = [*denoiser.schedule.timesteps(STEPS), -1]
+    found = []
+    for method, given in settings:
+        steering = build(method, denoiser, seeded(*latents.shape, seed=9), text, **given)
+        acting = []
+        for number in range(STEPS):
+            step = Step(number, STEPS, *timesteps[number : number + 2], text)
+            acting.append(steering.acts_at(step))
+            assert acting[-1] != torch.equal(steering.steer(noise, step, lambda z: z), noise)
+        found.append(acting)
+        assert steering.config.idle == (not any(acting))
+    off, on = [False] * STEPS, [True] * STEPS
+    assert found == [[False, False, True, True], off, [True, False, True, False], [*on[:-1], False], off]
+
+
+def test_a_method_by_name_takes_what_is_given():
+    published = METHODS["dmt"].config
+    given = find_method("dmt").configure(0.5, seed=3, block=None, end=0.9)
+    assert given == replace(published, seed=3, end=0.9, learning_rate=3.5e-3, last_learning_rate=2e-3)
+    assert find_method("motion_clone", "starter").configure(2.0).weight == 6e4
+    for name in METHODS:
+        assert find_method(name).configure(0.0).idle and not find_method(name).configure().idle
+    for refused, said in (
+        (lambda: find_method("x"), "method is 'x'; use one of dmt, motion_clone"),
+        (lambda: find_method("dmt", "x"), "preset is 'x'; use one of published, starter"),
+        (lambda: find_method("dmt").configure(weight=3.0), "weight is 3.0, and dmt has no such setting"),
+        (lambda: find_method("dmt").configure(-1.0), "strength is -1.0; choose 0"),
+        (lambda: find_method("dmt").configure(1e6), "learning_rate is 7000.0; choose"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            refused()
+
+
+def test_the_inversion_goes_through_any_timesteps(denoiser, latents, text):
+    trace = dict(trace_inversion(denoiser, latents, text, [900, 333, 50]))
+    assert list(trace) == [50, 333, 900]
+    for t, z in trace.items():
+        assert z.shape == latents.shape and z.std() > 0, t
+    eps = denoiser.predict(latents, torch.tensor([50]), text)
+    torch.testing.assert_close(trace[50], denoiser.schedule.step(latents, eps, -1, 50).detach())

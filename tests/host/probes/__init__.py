@@ -3,6 +3,7 @@
 from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeModel, ProbeNumbers
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
+from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
 from .models import ProbeCancelAt, ProbeLittleMemory, ProbeNoMemory, ProbeOffload, ProbeStillModel
 from .motions import ProbeNarrow, ProbePart, ProbeStretched
 
@@ -23,6 +24,8 @@ PROBES = (
     ProbeLoss,
     ProbeCost,
     ProbeByHeart,
+    ProbeGuidanceLoss,
+    ProbeCoreSteering,
     ProbePictureHalf,
     ProbeTextHalf,
 )

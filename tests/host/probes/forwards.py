@@ -1,6 +1,5 @@
 """How well, and at what cost, a MODEL predicts noise."""
 
-import sys
 import time
 
 import comfy.clip_vision
@@ -16,7 +15,7 @@ import comfy.supported_models_base
 import comfy.utils
 import torch
 
-from .probe import Probe
+from .probe import Probe, of_the_pack
 
 
 class ProbeForward(Probe):
@@ -117,7 +116,7 @@ class ProbeByHeart(Probe):
         return {"required": {"model": ("MODEL",), "latent": ("LATENT",), "positive": ("CONDITIONING",)}}
 
     def say(self, model, latent, positive):
-        core, running = _of_the_pack("motion_core.learning"), _of_the_pack("nodes.host.running")
+        core, running = of_the_pack("motion_core.learning"), of_the_pack("nodes.host.running")
         losses = []
 
         def work(denoiser, clip):
@@ -141,10 +140,6 @@ class ProbeByHeart(Probe):
         with torch.inference_mode(False):
             running.run_in_host(model, [_thawed(positive)], latent["samples"].clone(), work, learning=True)
         return {"ui": {"text": [f"{losses[0]:.6f} {losses[-1]:.6f}"]}}
-
-
-def _of_the_pack(name):
-    return next(module for key, module in sys.modules.items() if key.endswith(f"motion-inversion.{name}"))
 
 
 def _thawed(conditioning):

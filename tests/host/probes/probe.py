@@ -1,5 +1,7 @@
 """What probes share: they say a text, run anew each time, and may take any socket."""
 
+import sys
+
 
 class _Anything(str):
     def __ne__(self, other):
@@ -22,3 +24,8 @@ class Probe:
     @classmethod
     def IS_CHANGED(cls, **_):
         return float("nan")
+
+
+def of_the_pack(name):
+    """A module of the pack, such as `motion_core.learning`, as the host has loaded it."""
+    return next(module for key, module in sys.modules.items() if key.endswith(f"motion-inversion.{name}"))

@@ -1,0 +1,97 @@
+"""How far a clip is from a reference, by the loss that a method of guidance lowers, and the core's own guidance."""
+
+import json
+
+import comfy.sample
+import torch
+
+from .probe import Probe, of_the_pack
+
+NOISY_AT = 400
+
+
+class ProbeGuidanceLoss(Probe):
+    """Of two LATENTs with the same noise, at one timestep."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        sockets = {"model": "MODEL", "reference": "LATENT", "latent": "LATENT", "positive": "CONDITIONING"}
+        texts = {name: ("STRING", {}) for name in ("method", "block")}
+        return {"required": {**{name: (kind,) for name, kind in sockets.items()}, **texts}}
+
+    def say(self, model, reference, latent, positive, method, block):
+        running = of_the_pack("nodes.host.running")
+        losses = []
+
+        def work(denoiser, clip):
+            x0s = torch.stack([x["samples"] for x in (reference, latent)]).to(clip).transpose(1, 2)
+            noise = torch.randn(clip.shape, generator=torch.Generator().manual_seed(5))
+            noisy = denoiser.schedule.add_noise(denoiser.base.process_latent_in(x0s), noise, NOISY_AT)
+            losses.append(_LOSSES[method](denoiser, *noisy.split(1), block))
+            return clip
+
+        running.run_in_host(model, [positive], reference["samples"], work)
+        return {"ui": {"text": [f"{float(losses[0]):.6e}"]}}
+
+
+class ProbeCoreSteering(Probe):
+    """The clip of the core's own loop in `steps` steps, on the noise of a seed, steered and without guidance of cfg."""
+
+    RETURN_TYPES = ("LATENT",)
+    OUTPUT_NODE = False
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        sockets = {"model": "MODEL", "reference": "LATENT", "positive": "CONDITIONING", "nothing": "CONDITIONING"}
+        numbers = {name: ("INT", {}) for name in ("steps", "seed")}
+        return {
+            "required": {**{name: (kind,) for name, kind in sockets.items()}, "settings": ("STRING", {}), **numbers}
+        }
+
+    def say(self, model, reference, positive, nothing, settings, steps, seed):
+        running, learning = of_the_pack("nodes.host.running"), of_the_pack("nodes.host.learning")
+        methods, sampling = of_the_pack("motion_core.steering.methods"), of_the_pack("motion_core.sampling")
+        given = json.loads(settings)
+        config = methods.find_method(given.pop("method"), "starter").configure(**given)
+        latents = reference["samples"].clone()
+
+        def work(denoiser, clip):
+            learning.thaw_conditioning(denoiser.texts)
+            wanted, empty = running.number_of_text(0), running.number_of_text(1)
+            timesteps = denoiser.schedule.timesteps(steps)
+            drawn = comfy.sample.prepare_noise(latents, seed).transpose(0, 1)[None]
+            noise = denoiser.schedule.add_noise(0 * drawn, drawn, timesteps[0])  # as the host starts below its highest
+            with running.thawed(denoiser.base):
+                steering = methods.look_at(denoiser, clip, empty, config, timesteps)
+                return sampling.sample(denoiser, noise, wanted, steps=steps, steering=steering)
+
+        with torch.inference_mode(False), torch.no_grad():
+            return ({"samples": running.run_in_host(model, [positive, nothing], latents, work, learning=True)},)
+
+
+def _by_means(denoiser, theirs, ours, block):
+    dmt = of_the_pack("motion_core.steering.dmt")
+    means = []
+    for z in (ours, theirs):
+        with dmt.capture_means(denoiser.module, block, 1) as found:
+            _look(denoiser, z)
+        means.append(found)
+    return sum(dmt.pairwise_cosine(means[0][name], means[1][name]) for name in means[0])
+
+
+def _by_attention(denoiser, theirs, ours, block):
+    clone = of_the_pack("motion_core.steering.motion_clone")
+    names = [site.name for site in clone.find_sites(denoiser.module) if site.name.startswith(f"{block}.")]
+    maps = []
+    for z in (ours, theirs):
+        with clone.capture(denoiser.module, names, stop=True, by_head=True) as found:
+            _look(denoiser, z)
+        maps.append(found)
+    return sum(clone.primary_match(maps[0][name], clone.find_primary(maps[1][name])) for name in names)
+
+
+def _look(denoiser, z):
+    denoiser.predict(z, torch.full((1,), NOISY_AT), torch.zeros(1, 1, 1))
+
+
+_LOSSES = {"dmt": _by_means, "motion_clone": _by_attention}
