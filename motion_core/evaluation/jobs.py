@@ -92,14 +92,19 @@ class Bench:
     def cells(self, job: Job) -> Iterator[tuple[str, Method, Sequence[Take]]]:
         """(key, method, takes that are sampled together); the key names all that the scores depend on."""
         takes = self.material.takes(job.clip, self.suite.seeds)
+        others = self._material_but_clips()
         for name in job.methods:
             method = self.methods[name]
             for first in range(0, len(takes), self.suite.batch):
                 batch = takes[first : first + self.suite.batch]
                 told = {key: value for key, value in asdict(method).items() if key != "name"}
                 config = repr((self.suite.learning(method), self.suite.steering(method)))
-                key = digest(self.weights, told, config, self.suite.material, self.suite.sampling, job.clip, batch)
+                key = digest(self.weights, told, config, others, self.suite.sampling, job.clip, batch)
                 yield key, method, batch
+
+    def _material_but_clips(self) -> dict[str, Any]:
+        """What a result depends on besides its own clip, so that a run of some clips serves one of all."""
+        return {name: value for name, value in self.suite.material.items() if name != "clips"}
 
     def run(self, job: Job, done: frozenset[str] = frozenset()) -> Iterator[list[Result]]:
         """The cells of a job that are not done, one after another. Raises MotionError."""
@@ -115,7 +120,7 @@ class Bench:
         if how is None:
             return None, Cost()
         reference = self.material.reference(clip, method.backwards)
-        settings = {"how": repr(how), "clip": clip, "material": self.suite.material, "backwards": method.backwards,
+        settings = {"how": repr(how), "clip": clip, "material": self._material_but_clips(), "backwards": method.backwards,
                     "colourings": method.colourings}  # fmt: skip
         return self.shelf.motion(clip, settings, lambda: self._learn_anew(clip, reference, method, how))
 

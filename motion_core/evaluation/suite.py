@@ -12,7 +12,8 @@ from ..learning import LearnConfig
 from ..noise import NOISE_METHODS
 from ..recipes import STARTER_RECIPES, Recipe, find_recipe
 from ..sampling import AdaptConfig, ApplyConfig
-from ..steering.methods import METHODS, STARTER_METHODS, Config
+from ..steering.methods import Config, find_method
+from ..steering.methods import Method as Guidance
 from ..transfer import GenerateConfig
 
 SHIPPED = Path(__file__).parent / "suites"
@@ -107,21 +108,18 @@ class Suite:
         """How the method guides, None for not at all. Raises OptionError."""
         if not method.steer:
             return None
-        given = dict(method.steer)
-        known = STARTER_METHODS if self.model == STARTER else METHODS
-        name = given.pop("method", None)
-        if name not in known:
-            raise OptionError(f"steer of {method.name!r} has the method {name!r}; use one of {', '.join(known)}")
-        config = known[name].config
-        return _changed(config, given, f"steer of {method.name!r}")
+        given = {name: value for name, value in method.steer.items() if name != "method"}
+        return self._guidance(method).configure(**given)
+
+    def _guidance(self, method: Method) -> Guidance:
+        return find_method(str(method.steer.get("method")), STARTER if self.model == STARTER else "published")
 
     def start(self, method: Method) -> dict[str, Any]:
         """Where the method's sampling starts: the arguments of `motion_core.noise.mix`."""
         how = self.learning(method)
         usual = (how.noise, how.beta) if isinstance(how, Recipe) else ("random", 0.5)
         if method.steer:
-            known = STARTER_METHODS if self.model == STARTER else METHODS
-            usual = (known[method.steer["method"]].sampling.get("noise", "random"), 0.5)
+            usual = (self._guidance(method).sampling.get("noise", "random"), 0.5)
         beta = usual[1] if method.beta is None else method.beta
         return {"method": method.noise or usual[0], "beta": beta, "factor": method.factor}
 

@@ -11,10 +11,10 @@ _WHERE_MOTION_IS_DECIDED = Uniform(500, 1000)
 STARTER_RECIPES = {
     recipe.name: recipe
     for recipe in (
-        VMC.changed(learning_rate=1e-3, steps=200, timesteps=_WHERE_MOTION_IS_DECIDED, memory="fast"),
-        MOTION_DIRECTOR.changed(learning_rate=2e-3, steps=200, timesteps=_WHERE_MOTION_IS_DECIDED, memory="fast"),
-        CUSTOMIZING_MOTION.changed(learning_rate=1e-3, steps=200, memory="fast"),
-        MOTION_MATCHER.changed(learning_rate=2e-3, steps=200, memory="fast"),
+        VMC.changed(learning_rate=1e-3, steps=150, timesteps=_WHERE_MOTION_IS_DECIDED, memory="fast"),
+        MOTION_DIRECTOR.changed(learning_rate=1e-3, steps=150, timesteps=_WHERE_MOTION_IS_DECIDED, memory="fast"),
+        CUSTOMIZING_MOTION.changed(learning_rate=2e-3, steps=100, memory="fast"),
+        MOTION_MATCHER.changed(learning_rate=5e-3, steps=120, memory="fast"),
     )
 }
 """Ours, by trial on one clip; what makes each method what it is stays as published."""
