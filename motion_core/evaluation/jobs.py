@@ -120,8 +120,13 @@ class Bench:
         if how is None:
             return None, Cost()
         reference = self.material.reference(clip, method.backwards)
-        settings = {"how": repr(how), "clip": clip, "material": self._material_but_clips(), "backwards": method.backwards,
-                    "colourings": method.colourings}  # fmt: skip
+        settings = {
+            "how": repr(how),
+            "clip": clip,
+            "material": self._material_but_clips(),
+            "backwards": method.backwards,
+            "colourings": method.colourings,
+        }
         return self.shelf.motion(clip, settings, lambda: self._learn_anew(clip, reference, method, how))
 
     def _learn_anew(self, clip: str, reference: Captioned, method: Method, how: LearnConfig | Recipe) -> Motion:
