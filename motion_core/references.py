@@ -13,7 +13,7 @@ from .errors import OptionError
 
 @dataclass(frozen=True)
 class Example:
-    """A clip with its caption. latents: (1, C, N, h, w). text: (1, L, D)."""
+    """A clip with its caption. latents: (1, C, N, h, w); a single frame is a clip of one. text: (1, L, D)."""
 
     latents: Tensor
     text: Tensor
@@ -27,7 +27,7 @@ class Example:
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """clips: what to learn, one or more. regularisation: related clips that do not show it, or none."""
+    """clips: what to learn, one or more. regularisation: related clips or frames that do not show it, or none."""
 
     clips: Sequence[Example]
     regularisation: Sequence[Example] = ()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .adapter_learning import LearntAdapter, fit_adapter
+from .augmentation import AugmentConfig, augment
 from .backbones.zeroscope.loading import VideoModel
 from .descent import Callback
 from .embedding import Origin
@@ -93,29 +94,44 @@ class Captioned:
     caption: str
 
 
-def learn_adapter(
-    model: VideoModel,
-    clips: Sequence[Captioned],
-    recipe: Recipe,
-    regularisation: Sequence[Captioned] = (),
-    seed: int = 0,
-    callback: Callback | None = None,
-) -> LearntAdapter:
-    """Learn what captioned clips share, as a recipe says. regularisation: related clips that do not show it.
-
-    Raises MotionError.
+@dataclass(frozen=True)
+class Shown:
+    """What a recipe learns from. clips: what they share is learnt; regularisation: related clips, or single frames,
+    that do not show it; augmentation: of the clips, none for None.
     """
 
-    def encode(shown: Sequence[Captioned]) -> list[Example]:
-        return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in shown]
+    clips: Sequence[Captioned]
+    regularisation: Sequence[Captioned] = ()
+    augmentation: AugmentConfig | None = None
 
-    references = ReferenceSet(encode(clips), encode(regularisation))
+
+def learn_adapter(
+    model: VideoModel, shown: Shown, recipe: Recipe, seed: int = 0, callback: Callback | None = None
+) -> LearntAdapter:
+    """Learn what captioned clips share, as a recipe says. Raises MotionError."""
+
+    def encode(captioned: Sequence[Captioned]) -> list[Example]:
+        return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in captioned]
+
+    clips = shown.clips if shown.augmentation is None else _vary(shown.clips, shown.augmentation)
+    references = ReferenceSet(encode(clips), encode(shown.regularisation))
     learnt = fit_adapter(model.denoiser, references, recipe, seed, callback)
-    first = clips[0]
+    first = shown.clips[0]
     height, width = first.clip.frames.shape[1:3]
-    about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(clips), "model": model.name}
+    about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(shown.clips), "model": model.name}
+    if shown.augmentation is not None:
+        about |= {"augment": shown.augmentation.how, "versions": shown.augmentation.versions}
     origin = Origin(width, height, first.clip.fps, first.caption, seed, about)
     return replace(learnt, adapter=replace(learnt.adapter, origin=origin))
+
+
+def _vary(clips: Sequence[Captioned], config: AugmentConfig) -> list[Captioned]:
+    """Each clip's versions, each clip's drawn otherwise."""
+    varied = []
+    for number, each in enumerate(clips):
+        versions = augment(each.clip.frames, replace(config, seed=config.seed + number))
+        varied += [replace(each, clip=replace(each.clip, frames=version)) for version in versions]
+    return varied
 
 
 def shrink_mask(frames: Tensor, latents: Tensor) -> Tensor:

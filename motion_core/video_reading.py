@@ -109,6 +109,16 @@ def read_clip(path: str | os.PathLike[str], options: ClipOptions = ClipOptions()
         return collect_frames(pictures, options, path)
 
 
+def read_still(path: str | os.PathLike[str], options: ClipOptions = ClipOptions()) -> Clip:
+    """An image as a clip of one frame, at the size that the options ask for. Raises VideoError."""
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f"{path} does not exist; give the path of an image")
+    with reporting_damage(path):
+        pixels = read_image(path)
+    return collect_frames([(pixels, UNKNOWN_FPS)], options, path)
+
+
 def take_frames(frames: Tensor, fps: float, options: ClipOptions = ClipOptions(), name: str = "the video") -> Clip:
     """As `read_clip`, of frames (N, H, W, 3) in 0..1 that are in memory already. Raises VideoError."""
     path = Path(name)

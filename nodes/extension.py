@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .apply_motion_adapter import ApplyMotionAdapter
 from .apply_motion_embedding import ApplyMotionEmbedding
+from .augment_reference_video import AugmentReferenceVideo
 from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
 from .host.folders import register_folders
@@ -35,6 +36,7 @@ class MotionInversion(ComfyExtension):
         return [
             LoadReferenceVideo,
             RecolourReferenceVideo,
+            AugmentReferenceVideo,
             LoadVideoDiffusionModel,
             TrainMotionEmbedding,
             DebiasValueEmbedding,

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .host.adapter_learning import Shown
+from .host.adapter_learning import Shown, split_clips
 from .sockets import MotionReferencesSocket
 
 SHOWS, LACKS = "shows the motion", "regularisation"
@@ -21,8 +21,14 @@ class MotionReferenceSet(io.ComfyNode):
             category="motion inversion",
             description="One more clip for Train Motion Adapter; several of these in a row make a set.",
             inputs=[
-                io.Latent.Input("latent", tooltip="A clip through VAE Encode, as long and as large as the others."),
-                io.Conditioning.Input("positive", tooltip="What this clip shows."),
+                io.Latent.Input(
+                    "latent",
+                    tooltip="A clip through VAE Encode, as long and as large as the others. For "
+                    "regularisation also single frames.",
+                ),
+                io.Conditioning.Input(
+                    "positive", tooltip='What this clip shows, without place and style: "a man skiing".'
+                ),
                 io.Combo.Input(
                     "role",
                     options=[SHOWS, LACKS],
@@ -30,12 +36,27 @@ class MotionReferenceSet(io.ComfyNode):
                     tooltip="regularisation: a related clip without the motion, so that the model forgets nothing.",
                 ),
                 MotionReferencesSocket.Input("references", optional=True, tooltip="The set so far."),
+                io.Int.Input(
+                    "clips",
+                    default=1,
+                    min=1,
+                    max=1024,
+                    optional=True,
+                    tooltip="How many clips of one length the latent holds in a row: the number that Augment or "
+                    "Recolour Reference Video gives, or how many single frames.",
+                ),
             ],
             outputs=[MotionReferencesSocket.Output(display_name="references", tooltip="For Train Motion Adapter.")],
         )
 
     @classmethod
     def execute(
-        cls, latent: dict[str, Any], positive: Any, role: str, references: list[Shown] | None = None
+        cls,
+        latent: dict[str, Any],
+        positive: Any,
+        role: str,
+        references: list[Shown] | None = None,
+        clips: int = 1,
     ) -> io.NodeOutput:
-        return io.NodeOutput([*(references or ()), Shown(latent["samples"], positive, role == LACKS)])
+        parts = split_clips(latent["samples"], clips)
+        return io.NodeOutput([*(references or ()), *(Shown(part, positive, role == LACKS) for part in parts)])

@@ -29,7 +29,8 @@ class TrainMotionAdapter(io.ComfyNode):
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
                 io.Conditioning.Input(
                     "positive",
-                    tooltip="What the reference shows. Leave out place and style, so that only the motion is learnt.",
+                    tooltip="What the reference shows, without place and style, so that only the motion is learnt: "
+                    '"a man skiing", not "a man skiing down a snowy mountain, oil painting".',
                 ),
                 io.Combo.Input(
                     "recipe",

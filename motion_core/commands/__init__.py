@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import MotionError
-from . import convert, evaluate, generate, inspect, invert, learn, steer, transfer
+from . import convert, evaluate, generate, inspect, invert, learn, steer, strip, transfer
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),
@@ -17,6 +17,7 @@ _COMMANDS = {
     "steer": (steer, "make a new clip that moves like a reference, by guidance, with nothing learnt"),
     "invert": (invert, "save the noise that leads to a clip, for generate --inverted"),
     "evaluate": (evaluate, "run methods on clips, prompts and seeds, and write one table"),
+    "strip": (strip, "leave place and style out of a caption, as a suggestion for learn --prompt"),
     "inspect": (inspect, "say what a motion file holds"),
     "convert": (convert, "turn the official motion_embed.pt into a motion file, or back"),
 }

@@ -9,7 +9,7 @@ from ..backbones.zeroscope.loading import VideoModel
 from ..learning import LearnConfig
 from ..motion_file import Motion
 from ..recipes import Recipe
-from ..transfer import Captioned, learn_adapter, learn_motion
+from ..transfer import Captioned, Shown, learn_adapter, learn_motion
 from . import options
 from .progress import learning_bar
 
@@ -17,7 +17,8 @@ EXAMPLE = """examples:
   python -m motion_core learn --reference horse.mp4 --prompt "a horse runs in a field" --out horse.safetensors
   python -m motion_core learn --recipe vmc --reference horse.mp4 --prompt "a horse is running" --out horse.safetensors
 
-The prompt describes the looks of the reference, so that they need not be learnt with the motion."""
+The prompt describes the looks of the reference, so that they need not be learnt with the motion. With --recipe, leave
+out place and style instead: `python -m motion_core strip "a caption"` suggests what is left."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +48,10 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
             return learn_motion(model, clip, prompt, how, callback, mask).embedding
-    clips = [clip, *(options.read_reference(args, path, *size) for path in args.also or ())]
-    others = options.read_captioned(args, args.regularisation, *size) if args.regularisation else ()
+    clips = [Captioned(clip, prompt)]
+    for path in args.also or ():
+        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, prompt)))
+    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
+    shown = Shown(clips, others, options.augmentation(args))
     with learning_bar(how.descent.steps) as callback:
-        shown = [Captioned(each, prompt) for each in clips]
-        return learn_adapter(model, shown, how, others, args.seed, callback).adapter
+        return learn_adapter(model, shown, how, args.seed, callback).adapter

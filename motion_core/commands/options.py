@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapter import Adapter
+from ..augmentation import AUGMENTATIONS, AugmentConfig
 from ..backbones import LAYER_CHOICES
 from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..debias import DEBIAS_MODES
@@ -20,7 +21,7 @@ from ..recipes import KINDS, RECIPES, STARTER_RECIPES, Recipe, find_recipe
 from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
 from ..transfer import Captioned, GenerateConfig
-from ..video import Clip, ClipOptions, read_clip
+from ..video import IMAGE_SUFFIXES, Clip, ClipOptions, read_clip, read_still
 
 MOTION_INVERSION = "motion_inversion"
 _USUAL_FRAMES = 24
@@ -116,17 +117,30 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--layers", metavar="WHICH", help=f"{', '.join(LAYER_CHOICES)}, joined with ' + ', or a pattern")
     group.add_argument("--kind", choices=KINDS, help="what is learnt of a layer")
     group.add_argument("--rank", type=int, metavar="N", help="of a low-rank adapter")
-    group.add_argument("--also", type=Path, action="append", metavar="CLIP", help="another clip with the same motion")
+    group.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        metavar="CLIP",
+        help="another clip with the same motion, and with a caption of its own if a text file of its name is beside it",
+    )
+    group.add_argument(
+        "--augment",
+        choices=AUGMENTATIONS,
+        help="learn from several versions of each clip: nearer and off centre, in another light, or both",
+    )
+    group.add_argument("--versions", type=int, metavar="N", help="how many versions, the clip itself among them (4)")
     group.add_argument(
         "--regularisation",
         type=Path,
         metavar="DIR",
-        help="clips without the motion, each with its caption in a text file of its name",
+        help="clips and images without the motion, each with its caption in a text file of its name; --start and "
+        "--reversed are not for them",
     )
 
 
 _OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask")
-_OF_ADAPTERS = ("layers", "kind", "rank", "also", "regularisation")
+_OF_ADAPTERS = ("layers", "kind", "rank", "also", "augment", "versions", "regularisation")
 
 
 def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
@@ -142,19 +156,36 @@ def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
     return find_recipe(args.recipe, known).changed(**{name: getattr(args, name) for name in names})
 
 
-def read_captioned(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
-    """The clips of a folder, each with the caption in the text file of its name. Raises VideoError."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _VIDEOS)
+def augmentation(args: argparse.Namespace) -> AugmentConfig | None:
+    """What the options say of versions of a clip; None where they say nothing. Raises OptionError."""
+    if args.augment is None and args.versions is None:
+        return None
+    given = {"how": args.augment, "versions": args.versions, "seed": args.seed}
+    return AugmentConfig(**{name: value for name, value in given.items() if value is not None})
+
+
+def read_folder(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
+    """The clips and images of a folder, each with the caption in the text file of its name. Raises VideoError."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (*_VIDEOS, *IMAGE_SUFFIXES))
     if not paths:
-        raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}); name a folder that does")
-    shown = []
-    for path in paths:
-        caption = path.with_suffix(".txt")
-        if not caption.is_file():
-            raise VideoError(f"{path.name} has no caption; write what it shows into {caption.name} beside it")
-        clip = read_reference(args, path, frames, width, height)
-        shown.append(Captioned(clip, caption.read_text(encoding="utf-8").strip()))
-    return shown
+        raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}) and no images; name a folder that does")
+    options = ClipOptions(frames, 0, args.every, width, height, args.fit)
+    return [Captioned(read_either(path, options), read_caption(path)) for path in paths]
+
+
+def read_either(path: Path, options: ClipOptions) -> Clip:
+    """A clip, or an image as a clip of one frame. Raises VideoError."""
+    return (read_still if path.suffix.lower() in IMAGE_SUFFIXES else read_clip)(path, options)
+
+
+def read_caption(path: Path, usual: str | None = None) -> str:
+    """What the text file of a clip's name says it shows, or else the usual. Raises VideoError."""
+    file = path.with_suffix(".txt")
+    if file.is_file():
+        return file.read_text(encoding="utf-8").strip()
+    if usual is None:
+        raise VideoError(f"{path.name} has no caption; write what it shows into {file.name} beside it")
+    return usual
 
 
 def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:

@@ -21,21 +21,36 @@ from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditionin
 
 @dataclass(frozen=True)
 class Shown:
-    """A clip with what it shows, as the sockets carry them. latents: (N, C, h, w). regularises: it lacks the motion."""
+    """A clip with what it shows, as the sockets carry them. latents: (N, C, h, w). regularises: it lacks the motion,
+    and may be a single frame.
+    """
 
     latents: Tensor
     conditioning: Any
     regularises: bool = False
 
 
+def split_clips(latents: Tensor, clips: int) -> list[Tensor]:
+    """(clips * N, C, h, w) to as many of (N, C, h, w). Raises OptionError."""
+    if len(latents) % clips:
+        raise OptionError(
+            f"{len(latents)} frames are not {clips} clips of one length; "
+            "give the number that Augment or Recolour Reference Video gives"
+        )
+    return list(latents.split(len(latents) // clips))
+
+
 def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int) -> LearntAdapter:
-    """What the clips share. The first is the reference; all have its frames and size. Raises MotionError."""
+    """What the clips share. The first is the reference; all have its size and, but for single frames that regularise,
+    its frames. Raises MotionError.
+    """
     first = shown[0].latents
     for other in shown[1:]:
-        if other.latents.shape != first.shape:
+        like = first[:1] if other.regularises and len(other.latents) == 1 else first
+        if other.latents.shape != like.shape:
             raise OptionError(
                 f"a clip's latents have shape {tuple(other.latents.shape)} and the first one's {tuple(first.shape)}; "
-                "load all clips with the same frames and size"
+                "load all clips with the same frames and size, or single frames for regularisation"
             )
     found: list[LearntAdapter] = []
 

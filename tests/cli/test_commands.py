@@ -203,11 +203,19 @@ def test_an_interruption_writes_nothing(monkeypatch, model_folder, clip, tmp_pat
     assert "nothing was written" in capsys.readouterr().err and not out.exists()
 
 
-@pytest.mark.parametrize("command", ["", "learn", "generate", "transfer", "steer", "invert", "inspect", "convert"])
+@pytest.mark.parametrize(
+    "command", ["", "learn", "generate", "transfer", "steer", "invert", "strip", "inspect", "convert"]
+)
 def test_every_command_explains_itself(command):
     arguments = [sys.executable, "-m", "motion_core", *([command] if command else []), "--help"]
     page = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "usage" in page and "example" in page.lower() or not command
+
+
+def test_a_caption_is_stripped(capsys):
+    assert run("strip", "a video of a man skiing down a snowy mountain, oil painting, 4k") == 0
+    assert capsys.readouterr().out == "a man skiing\n"
+    assert "nothing is left of 'in the park'" in refused(capsys, "strip", "in the park")
 
 
 def test_output_that_is_not_read_to_its_end_is_no_error(motion):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from motion_core.adapter import Adapter
+from motion_core.pixels import to_image
 from motion_core.recipes import RECIPES
 from motion_core.video import read_clip, write_clip
 from tests.cli.test_commands import ROOT, SMALL, refused, run
@@ -75,6 +76,41 @@ def test_the_recipes_noise_is_taken_where_there_is_a_reference(learn, clip, mode
     assert inverted == same != random
 
 
+def learn_with(path, clip, model_folder, *options):
+    arguments = ["--reference", clip, "--prompt", "a square", "--steps", "3", "--learning-rate", "0.01", *SMALL]
+    assert run("learn", "--recipe", "vmc", *arguments, *options, "--model", model_folder, "--out", path) == 0
+    return Adapter.load(path)
+
+
+def test_versions_of_a_clip_are_learnt_from(clip, model_folder, tmp_path, capsys):
+    ways = {
+        "plain": [],
+        "one": ["--versions", "1"],
+        "colour": ["--augment", "colour"],
+        "again": ["--augment", "colour"],
+    }
+    learnt = {
+        name: learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, *more) for name, more in ways.items()
+    }
+    first = {name: adapter.parameters[0] for name, adapter in learnt.items()}
+    assert torch.equal(first["plain"], first["one"]) and torch.equal(first["colour"], first["again"])
+    assert not torch.equal(first["plain"], first["colour"])
+    recipe = learnt["colour"].origin.recipe
+    assert (recipe["augment"], recipe["versions"], recipe["clips"]) == ("colour", 4, 1)
+
+
+def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, tmp_path):
+    captions = {"same": None, "other": "a white wall"}
+    learnt = []
+    for name, caption in captions.items():
+        also = tmp_path / f"{name}.mp4"
+        also.write_bytes((others / "still.mp4").read_bytes())
+        if caption:
+            also.with_suffix(".txt").write_text(caption)
+        learnt.append(learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, "--also", also, "--seed", 1))
+    assert not torch.equal(learnt[0].parameters[0], learnt[1].parameters[0])
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -83,6 +119,8 @@ def test_the_recipes_noise_is_taken_where_there_is_a_reference(learn, clip, mode
         (["--recipe", "motion_director", "--rank", "5000"], "rank is 5000"),
         (["--recipe", "customizing_motion"], "regularisation"),
         (["--recipe", "vmc", "--layers", "no such"], "matches none"),
+        (["--augment", "colour"], "--augment does nothing"),
+        (["--recipe", "vmc", "--versions", "0"], "versions is 0"),
     ],
 )
 def test_what_does_not_go_together(options, says, capsys, clip, model_folder, tmp_path):
@@ -99,3 +137,28 @@ def test_a_regularisation_set_without_captions_or_clips(capsys, clip, model_fold
     assert "holds no clips" in refused(capsys, "learn", *usual, *newmove, empty)
     (empty / "still.mp4").write_bytes((others / "still.mp4").read_bytes())
     assert "still.txt" in refused(capsys, "learn", *usual, *newmove, empty)
+
+
+def test_a_regularisation_set_of_single_frames_that_the_references_options_leave_alone(
+    clip, model_folder, others, tmp_path, monkeypatch
+):
+    from motion_core.commands import learn as command
+
+    seen = []
+    monkeypatch.setattr(command, "learn_adapter", lambda model, shown, *rest: seen.append(shown))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    frames = read_clip(clip).frames
+    write_clip(folder / "moves.mp4", frames, 8)
+    (folder / "moves.txt").write_text("a square moves")
+    to_image(frames[5]).save(folder / "frame.png")
+    (folder / "frame.txt").write_text("a square\n")
+    usual = ["--reference", clip, "--prompt", "x", "--out", tmp_path / "x.safetensors", "--model", model_folder]
+    options = [*usual, "--frames", "4", "--width", "96", "--height", "64", "--start", "2", "--reversed"]
+    with pytest.raises(AttributeError):  # nothing was learnt
+        run("learn", "--recipe", "customizing_motion", *options, "--regularisation", folder)
+    still, moving = seen[0].regularisation
+    assert (still.caption, moving.caption) == ("a square", "a square moves")
+    assert len(still.clip.frames) == 1 and (still.clip.frames[0] - frames[5]).abs().mean() < 0.01
+    torch.testing.assert_close(moving.clip.frames, frames[:4], atol=0.1, rtol=0)
+    torch.testing.assert_close(seen[0].clips[0].clip.frames, frames[2:6].flip(0), atol=0.1, rtol=0)

@@ -113,6 +113,47 @@ def test_a_motion_lora_of_animatediff_comes_in(host):
     assert said[nodes[0]] != said[nodes[1]]
 
 
+def encode(graph, images):
+    loader = next(name for name in graph if name.startswith("LoadVideoDiffusionModel"))
+    return out(graph.add("VAEEncode", pixels=images, vae=out(loader, 2)))
+
+
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_single_frames_regularise(host, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    nodes = []
+    for length, clips in ((1, 1), (2, 2), (FRAMES, 1)):
+        part = out(graph.add("LatentFromBatch", samples=latent, batch_index=0, length=length))
+        kept = graph.add("MotionReferenceSet", latent=part, positive=nothing, role="regularisation", clips=clips)
+        recipe = {"recipe": "customizing_motion", "references": out(kept), "steps": 4}
+        nodes.append(probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, **recipe))))
+    said = host.run(graph)
+    assert len({said[node] for node in nodes}) == 3
+
+
+def test_versions_of_a_clip_are_learnt_from(host):
+    graph, model, latent, wanted, nothing = start_on_starter()
+    frames = out(next(name for name in graph if name.startswith("LoadReferenceVideo")))
+    said = {}
+    for name, versions, seed in (("one", 1, 0), ("three", 3, 0), ("others", 3, 1)):
+        many = graph.add("AugmentReferenceVideo", images=frames, versions=versions, augment="both", seed=seed)
+        more = graph.add(
+            "MotionReferenceSet", latent=encode(graph, out(many)), positive=nothing, role="shows the motion",
+            clips=out(many, 1),
+        )  # fmt: skip
+        learnt = graphs.train_adapter(graph, model, latent, wanted, steps=4, references=out(more))
+        said[name] = [probe(graph, out(learnt)), graph.add("ProbeNumbers", value=out(many))]
+    again = graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="shows the motion")
+    said["plain"] = [
+        probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, steps=4, references=out(again))))
+    ]
+    shown = host.run(graph)
+    digests = {name: shown[nodes[0]] for name, nodes in said.items()}
+    assert digests["one"] == digests["plain"] and len(set(digests.values())) == 3
+    assert [shown[said[name][1]].split(")")[0] for name in ("one", "three")] == ["(4, 64, 64, 3", "(12, 64, 64, 3"]
+
+
 def test_cancelled_nothing_is_left(host):
     def run(cancel_at):
         graph, model, latent, wanted, nothing = start_on_starter()
@@ -144,6 +185,10 @@ def test_what_can_not_be_learnt_or_applied(host):
     more = graph.add("MotionReferenceSet", latent=out(short), positive=nothing, role="shows the motion")
     probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=out(more))))
     assert "same frames and size" in failing(host, graph)
+    graph, model, latent, wanted, nothing = start_on_starter()
+    odd = graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="shows the motion", clips=3)
+    probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=out(odd))))
+    assert "4 frames are not 3 clips" in failing(host, graph)
     graph, model, latent, wanted, nothing = start_on_starter()
     adapter = learn(graph, model, latent, wanted, nothing, "motion_director")
     graph.add("SaveMotionAdapter", adapter=adapter, name="lora", format="motion LoRA")

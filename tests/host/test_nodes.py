@@ -18,6 +18,7 @@ EVALUATION = (
 NODES = (
     "LoadReferenceVideo",
     "RecolourReferenceVideo",
+    "AugmentReferenceVideo",
     "LoadVideoDiffusionModel",
     "TrainMotionEmbedding",
     "DebiasValueEmbedding",

@@ -111,6 +111,20 @@ def test_animatediff_learns_by_the_same_recipe(name, motion_denoiser):
     assert learnt.adapter.family == "animatediff" and len(learnt.losses) == 2
 
 
+@pytest.mark.parametrize("name", ["zeroscope", "animatediff"])
+def test_single_frames_regularise(name, denoiser, motion_denoiser):
+    model = denoiser if name == "zeroscope" else motion_denoiser
+    latents, text = seeded(1, 4, 4, 8, 8), seeded(1, 5, 16, seed=1)
+    frame, other = (Example(seeded(1, 4, 1, 8, 8, seed=seed), text) for seed in (5, 6))
+    recipe = short("customizing_motion", steps=3)
+    one, same, another = (
+        fit_adapter(model, ReferenceSet([Example(latents, text)], [kept]), recipe).adapter
+        for kept in (frame, frame, other)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters, same.parameters, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters, another.parameters, strict=True))
+
+
 def test_the_looks_are_learnt_beside_and_thrown_away(denoiser, references):
     alone = fit_adapter(denoiser, references, short("motion_director", looks=""))
     beside = fit_adapter(denoiser, references, short("motion_director"))

@@ -24,7 +24,7 @@ ALLOWED = {
     "tqdm",
 }
 OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward", "yaml", "ray"}
-LATE = {"diffusers", "transformers", "tokenizers", "huggingface_hub"} | OPTIONAL
+LATE = {"diffusers", "transformers", "tokenizers", "huggingface_hub", "kornia"} | OPTIONAL
 HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
 
 
@@ -61,7 +61,7 @@ def test_learning_and_evaluation_never_import_each_other():
             assert not any(module.split(".")[0] in LEARNING for module, _, _ in imports(path)), path
 
 
-@pytest.mark.parametrize("name", ["diffusers", *sorted(OPTIONAL)])
+@pytest.mark.parametrize("name", ["diffusers", "kornia", *sorted(OPTIONAL)])
 def test_the_core_is_imported_without(name):
     rooms = (
         "motion_core.commands, motion_core.metrics.pictures, motion_core.metrics.clip_features, motion_core.tracking"

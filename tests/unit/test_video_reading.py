@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motion_core import video_reading
 from motion_core.errors import VideoError
-from motion_core.video import ClipOptions, read_clip, take_frames, write_clip
+from motion_core.video import ClipOptions, read_clip, read_still, take_frames, write_clip
 
 # ---- picking
 
@@ -263,3 +263,21 @@ def test_frames_in_memory_are_picked_as_a_files_are(tmp_path):
     assert torch.equal(held.frames, read.frames) and held.fps == 8.0
     with pytest.raises(VideoError, match="the video has 20 frames"):
         take_frames(frames, 24.0, ClipOptions(frames=21))
+
+
+# ---- single images
+
+
+def test_an_image_is_a_clip_of_one_frame(tmp_path):
+    folder = write_images(tmp_path / "images", count_up(3))
+    clip = read_clip(folder)
+    image = sorted(folder.iterdir())[1]
+    assert torch.equal(read_still(image).frames, clip.frames[1:2])
+    assert read_still(image, ClipOptions(7, 5, 3, 24, 16)).frames.shape == (1, 16, 24, 3)
+
+
+def test_an_image_that_is_none(tmp_path):
+    (tmp_path / "text.png").write_text("hello")
+    for name, says in (("text.png", "can't be read|damaged"), ("none.png", "does not exist")):
+        with pytest.raises(VideoError, match=says):
+            read_still(tmp_path / name)
