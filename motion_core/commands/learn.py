@@ -46,7 +46,7 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
     if isinstance(how, LearnConfig):
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
-            return learn_motion(model, clip, prompt, how, callback, mask).embedding
+            return learn_motion(model, clip, prompt, how, callback, mask, callback.validated).embedding
     clips = [clip, *(options.read_reference(args, path, *size) for path in args.also or ())]
     others = options.read_captioned(args, args.regularisation, *size) if args.regularisation else ()
     with learning_bar(how.descent.steps) as callback:
