@@ -41,6 +41,16 @@ class Descent:
         clipped = f", gradient clipped at {self.clip_norm:g}" if self.clip_norm else ""
         return f"AdamW, betas 0.9 and 0.999, eps 1e-8, weight decay {self.weight_decay:g}{clipped}"
 
+    def optimiser(self, parameters: Sequence[Tensor]) -> torch.optim.AdamW:
+        return torch.optim.AdamW(
+            parameters,
+            lr=self.learning_rate,
+            betas=(0.9, 0.999),
+            eps=1e-8,
+            weight_decay=self.weight_decay,
+            fused=parameters[0].is_cuda or None,  # which a GradScaler need not wait for
+        )
+
     def follow(
         self,
         parameters: Sequence[Tensor],
@@ -58,14 +68,7 @@ class Descent:
         device = parameters[0].device
         for parameter in parameters:
             parameter.requires_grad_()
-        optimiser = torch.optim.AdamW(
-            parameters,
-            lr=self.learning_rate,
-            betas=(0.9, 0.999),
-            eps=1e-8,
-            weight_decay=self.weight_decay,
-            fused=device.type == "cuda" or None,  # which the scaler need not wait for
-        )
+        optimiser = self.optimiser(parameters)
         scaler = torch.amp.GradScaler(device.type, enabled=half)
         told, ended = _Told(callback, lag_on(device)), False
         for step in range(1, self.steps + 1):
