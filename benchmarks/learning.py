@@ -35,7 +35,7 @@ from motion_core.embedding import MotionEmbedding
 from motion_core.freezing import frozen
 from motion_core.injection import inject
 from motion_core.learning import measure_grids
-from motion_core.memory import count, in_mode, rests_elsewhere, say
+from motion_core.memory import LEARNING_MODES, count, in_mode, rests_elsewhere, say
 from motion_core.prefix import Prefix, State
 from motion_core.schedule import NoiseSchedule
 
@@ -119,10 +119,10 @@ class Way:
     gradient: Tensor | None = None
 
 
-def list_ways(device: torch.device) -> list[Way]:
-    modes = ["fast", "balanced", "low", *(["lowest"] if rests_elsewhere(device) else [])]
-    ways = [Way(OFFICIAL, "low", official=True)] + [Way(f"`{mode}`", mode) for mode in modes]
-    return [*ways, Way("`fast`, kept by a pool", "fast", pooled=True), Way("`low`, kept by a pool", "low", pooled=True)]
+def list_ways(modes: Sequence[str]) -> list[Way]:
+    """The official step, ours in each mode, and from a pool in those modes that it is most and least use in."""
+    ways = [Way(OFFICIAL, "low", official=True), *(Way(f"`{mode}`", mode) for mode in modes)]
+    return ways + [Way(f"`{mode}`, from a pool", mode, pooled=True) for mode in modes if mode in ("fast", "low")]
 
 
 class Bench:
@@ -237,10 +237,10 @@ class Bench:
             return count(self.case.module, self.layers, embedding.parameters, predict).predict(mode)
 
 
-def measure(case: Case, which: str, rounds: int, steps: int, peak: float | None) -> str:
+def measure(case: Case, which: str, modes: Sequence[str], rounds: int, steps: int, peak: float | None) -> str:
     """The table of one case: every way in turn, forwards and backwards, round by round."""
     bench = Bench(case, which)
-    ways = list_ways(bench.device)
+    ways = list_ways(modes)
     for way in ways:
         bench.compare(way)
         bench.weigh(way)
@@ -310,6 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=("zeroscope", "animatediff", "both"), help="(cpu: zeroscope, cuda: both)")
     parser.add_argument("--sites", default="deepest", help="deepest or all")
+    parser.add_argument("--modes", nargs="+", choices=LEARNING_MODES[1:], help="memory modes (all that matter)")
     parser.add_argument("--divisor", type=int, help="what ZeroScope's channels are divided by (cpu: 5, cuda: 1)")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--size", type=int, nargs=2, metavar=("W", "H"), help="latent pixels (cpu: 32 20, cuda: 64 40)")
@@ -324,15 +325,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     width, height = given.size or ((64, 40) if cuda else (32, 20))
     rounds, steps = given.rounds or (8 if cuda else 4), given.steps or (8 if cuda else 2)
     peak = given.peak_tflops or find_peak(device)
+    modes = given.modes or ["fast", "balanced", "low", *(["lowest"] if rests_elsewhere(device) else [])]
     model = given.model or ("both" if cuda else "zeroscope")
     if model != "animatediff":
         divisor = given.divisor or (1 if cuda else 5)
         case = build_zeroscope(device, dtype, divisor, given.frames, height, width)
-        print(measure(case, given.sites, rounds, steps, peak), end="\n\n", flush=True)
+        print(measure(case, given.sites, modes, rounds, steps, peak), end="\n\n", flush=True)
         del case
     if model != "zeroscope":
         case = build_animatediff(device, dtype, given.frames, height, width)
-        print(measure(case, given.sites, rounds, steps, peak), end="\n\n", flush=True)
+        print(measure(case, given.sites, modes, rounds, steps, peak), end="\n\n", flush=True)
     print(f"{say_machine(device)}; medians of {rounds * steps} steps, quartiles of the ratio in brackets")
 
 
