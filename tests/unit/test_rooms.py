@@ -22,7 +22,7 @@ ALLOWED = {
     "tokenizers",
     "tqdm",
 }
-OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward"}
+OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward", "psutil"}
 LATE = {"diffusers", "transformers", "tokenizers"} | OPTIONAL
 HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
 
