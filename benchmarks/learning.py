@@ -34,6 +34,7 @@ from motion_core.descent import Descent
 from motion_core.embedding import MotionEmbedding
 from motion_core.freezing import frozen
 from motion_core.injection import inject
+from motion_core.kernels import in_fast_kernels
 from motion_core.learning import measure_grids
 from motion_core.memory import LEARNING_MODES, count, in_mode, rests_elsewhere, say
 from motion_core.prefix import Prefix, State
@@ -108,21 +109,28 @@ class Tables(MotionEmbedding):
 
 @dataclass(eq=False)
 class Way:
-    """A way to take steps. mode: of memory; official: with what else the official code does; pooled: from a pool."""
+    """A way to take steps. mode: of memory; official: with what else the official code does; pooled: from a pool;
+    flat: in fast kernels.
+    """
 
     name: str
     mode: str
     official: bool = False
     pooled: bool = False
+    flat: bool = False
     seconds: list[float] = field(default_factory=list)
     memory: int = 0
     gradient: Tensor | None = None
 
 
 def list_ways(modes: Sequence[str]) -> list[Way]:
-    """The official step, ours in each mode, and from a pool in those modes that it is most and least use in."""
+    """The official step, ours in each mode, and in the first and last with all that makes it faster."""
     ways = [Way(OFFICIAL, "low", official=True), *(Way(f"`{mode}`", mode) for mode in modes)]
-    return ways + [Way(f"`{mode}`, from a pool", mode, pooled=True) for mode in modes if mode in ("fast", "low")]
+    for mode in modes:
+        if mode in ("fast", "low"):
+            ways.append(Way(f"`{mode}`, fast_kernels", mode, flat=True))
+            ways.append(Way(f"`{mode}`, fast_kernels, from a pool", mode, flat=True, pooled=True))
+    return ways
 
 
 class Bench:
@@ -163,6 +171,8 @@ class Bench:
             stack.enter_context(frozen(self.case.module))
             if way.official and dropout:
                 self.case.module.train()
+            if way.flat:
+                stack.enter_context(in_fast_kernels(self.case.module))
             stack.enter_context(in_mode(way.mode, self.layers, self.device))
             stack.enter_context(inject(self.case.module, embedding))
             states: list[State] = [{} for _ in self.draws]
@@ -269,7 +279,7 @@ def _describe(way: Way, ways: Sequence[Way], bench: Bench, flops: int, peak: flo
     low, middle, high = quantiles([a / b for a, b in zip(official.seconds, way.seconds, strict=True)], n=4)
     faster = f"{middle:.2f} ({low:.2f} to {high:.2f})"
     if way.pooled:
-        full = next(other for other in ways[1:] if other.mode == way.mode)
+        full = next(other for other in ways[1:] if other.mode == way.mode and other.flat == way.flat)
         mean = (median(full.seconds) + (VISITS - 1) * seconds) / VISITS
         faster += f"; filling counted in, {median(official.seconds) / mean:.2f}"
     predicted = "" if way.official or way.pooled else say(bench.predict_memory(way.mode))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from .embedding import LAYOUTS, Grid, MotionEmbedding
 from .errors import MemoryShortage, OptionError
 from .freezing import frozen
 from .injection import inject, note_grid
+from .kernels import in_fast_kernels
 from .memory import AUTO, LEARNING_MODES, Footprint, MemoryUse, Peak, count, find_free, in_mode, next_lower, pick
 from .memory import say as say_bytes
 from .objectives import evaluate_objective, parse_objective
@@ -42,7 +44,8 @@ class LearnConfig:
     (None: all alike); colourings: in how many colourings `learn_motion` shows the clip (1: only as it is), see
     `motion_core.recolouring`; pool: from how many draws all steps are taken, see `motion_core.pool` (0: every step
     makes its own, -1: as many as memory holds); early_stop: whether to end once the loss on draws that are not learnt
-    from falls no more, and to keep the best, see `motion_core.validation`. Raises OptionError.
+    from falls no more, and to keep the best, see `motion_core.validation`; fast_kernels: see `motion_core.kernels`.
+    Raises OptionError.
     """
 
     steps: int = 400
@@ -57,6 +60,7 @@ class LearnConfig:
     preset: str = "custom"
     pool: int = 0
     early_stop: bool = False
+    fast_kernels: bool = False
 
     def __post_init__(self) -> None:
         self.descent()
@@ -87,7 +91,7 @@ class LearnConfig:
         numbers = asdict(replace(self, timesteps=None))
         numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
         del numbers["seed"]
-        for name in ("pool", "early_stop"):
+        for name in ("pool", "early_stop", "fast_kernels"):
             if not numbers[name]:  # what is off is not said, so that a file is the same as before it could be on
                 del numbers[name]
         suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
@@ -142,6 +146,7 @@ def fit(
             if lower is None:
                 raise
             logger.warning("%s. Now learning with memory %s, from the first step.", shortage, lower)
+        gc.collect()  # what the failed attempt left
         if latents.device.type == "cuda":
             torch.cuda.empty_cache()
         learnt = learner.learn(lower, footprint, callback, validated)
@@ -175,6 +180,8 @@ class _Learner:
         embedding, predicted = self._start(), footprint.predict(mode)
         with ExitStack() as stack:
             stack.enter_context(explained(mode, self.latents))
+            if self.config.fast_kernels:
+                stack.enter_context(in_fast_kernels(self.denoiser.module))
             stack.enter_context(in_mode(mode, self.layers, self.latents.device))
             # the injection stays until backward is done: checkpointing computes the forward again
             stack.enter_context(inject(self.denoiser.module, embedding))

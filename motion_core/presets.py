@@ -32,7 +32,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fast": Preset(
         "ours: half of the official steps at the paper's rate, and none once they bring nothing",
-        {"steps": 200, "learning_rate": 5e-2, "objective": "noise_mse", "early_stop": True},
+        {"steps": 200, "learning_rate": 5e-2, "objective": "noise_mse", "early_stop": True, "fast_kernels": True},
     ),
     "starter": Preset(
         "ours, for the starter model, by the table in the README",

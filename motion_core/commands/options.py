@@ -130,6 +130,11 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         help="end once the loss on draws that are not learnt from falls no more, and keep the best "
         "(default: the preset's)",
     )
+    group.add_argument(
+        "--fast-kernels",
+        action=argparse.BooleanOptionalAction,
+        help="compute the same faster, with other rounding (default: the preset's)",
+    )
     group.add_argument("--mask", type=Path, metavar="CLIP", help="clip that is white where the motion to learn is")
     group = parser.add_argument_group("recipes other than motion_inversion")
     group.add_argument("--layers", metavar="WHICH", help=f"{', '.join(LAYER_CHOICES)}, joined with ' + ', or a pattern")
@@ -150,7 +155,7 @@ def _pool_size(said: str) -> int:
     return POOL_AUTO if said == "auto" else int(said)
 
 
-_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop")
+_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels")
 _OF_ADAPTERS = ("layers", "kind", "rank", "also", "regularisation")
 
 
@@ -195,6 +200,7 @@ def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
         memory=args.memory,
         pool=args.pool,
         early_stop=args.early_stop,
+        fast_kernels=args.fast_kernels,
         seed=seed,
     )
 

@@ -68,5 +68,7 @@ def test_it_looks_at_the_same_draws_whatever_is_learnt_from(denoiser, latents, t
 
 
 def test_presets_that_end_early():
-    assert [name for name in PRESETS if LearnConfig.of(name).early_stop] == ["fast"]
+    assert [name for name in PRESETS if LearnConfig.of(name).early_stop and LearnConfig.of(name).fast_kernels] == [
+        "fast"
+    ]
     assert not LearnConfig.of("fast", early_stop=False).early_stop
