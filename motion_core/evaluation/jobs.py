@@ -25,7 +25,7 @@ from ..recolouring import recolour
 from ..sampling import Applied, AppliedAdapter, AppliedMotion, ApplyConfig, invert, sample
 from ..sheets import draw_strip
 from ..starter.folder import find_starter
-from ..transfer import Captioned, learn_adapter, learn_motion, steer_by
+from ..transfer import Captioned, Shown, learn_adapter, learn_motion, steer_by
 from ..video import Clip
 from .cost import Cost
 from .material import Material, Take, open_material
@@ -136,7 +136,7 @@ class Bench:
         shown = [Captioned(Clip(frames, reference.clip.fps), "") for frames in versions]
         shown[0] = reference  # its caption names the colours of the first alone
         others = self.material.regularisation(clip) if how.regularised else ()
-        return learn_adapter(self.model, shown, how, others).adapter
+        return learn_adapter(self.model, Shown(shown, others), how).adapter
 
     def _make(
         self, key: str, clip: str, method: Method, takes: Sequence[Take], motion: Motion | None, cost: Cost

@@ -23,7 +23,7 @@ ALLOWED = {
     "huggingface_hub",
     "tqdm",
 }
-OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward", "yaml", "ray"}
+OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward", "yaml", "ray", "psutil"}
 LATE = {"diffusers", "transformers", "tokenizers", "huggingface_hub", "kornia"} | OPTIONAL
 HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
 
