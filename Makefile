@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint clean table
+.PHONY: demo test clean table bench
 
 demo: $(VENV)/ready
 	$(BIN)/python -m motion_core.starter.demo --out demo
@@ -16,7 +16,10 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest -c tests/pytest.ini tests
 
 table: $(VENV)/ready
-	$(BIN)/python -m motion_core.starter.benchmark
+	$(BIN)/python -m motion_core evaluate starter
+
+bench: $(VENV)/ready
+	for suite in starter ablations recipes; do $(BIN)/python -m motion_core evaluate $$suite || exit 1; done
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version)'

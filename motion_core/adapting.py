@@ -22,9 +22,13 @@ from .injection import check_strength
 
 @dataclass(eq=False)
 class Adaptation:
-    """An adapter at work in a model. active: whether forwards feel it now."""
+    """An adapter at work in a model.
+
+    active: whether forwards feel it now. gate: how much of it each batch entry feels, (B,), or None for all of it.
+    """
 
     active: bool = True
+    gate: Tensor | None = None
 
 
 class Adapting:
@@ -94,18 +98,26 @@ class _Hook:
     live: Adaptation
 
     def __call__(self, layer: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
-        return self.addition.added_to(output, layer, args[0] if args else kwargs["input"]) if self.live.active else None
+        if not self.live.active:
+            return None
+        return self.addition.added_to(output, layer, args[0] if args else kwargs["input"], self.live.gate)
 
 
 class _Addition:
-    """output + strength * scale * the part's output."""
+    """output + strength * scale * gate * the part's output."""
 
     def __init__(self, part: Part, strength: float):
         self.part, self.alpha = part, strength * part.scale
         self.last: tuple[Any, Part] | None = None
 
-    def added_to(self, output: Tensor, layer: nn.Module, x: Tensor) -> Tensor:
-        return torch.add(output, self._cast(x).output(layer, x), alpha=self.alpha)
+    def added_to(self, output: Tensor, layer: nn.Module, x: Tensor, gate: Tensor | None) -> Tensor:
+        added = self._cast(x).output(layer, x)
+        if gate is not None:
+            if len(added) % len(gate):
+                raise ModelError(f"a layer runs on {len(added)} rows, which {len(gate)} branches can't share")
+            rows = gate.to(added).repeat_interleave(len(added) // len(gate))  # a clip's rows lie together, everywhere
+            added = added * rows.reshape(-1, *[1] * (added.ndim - 1))
+        return torch.add(output, added, alpha=self.alpha)
 
     def _cast(self, like: Tensor) -> Part:
         """The part where and in what the layer computes: kept, unless it is being learnt."""

@@ -6,7 +6,7 @@ that holds them: a host may call the children one by one and never the block its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FunctionType
 from typing import Any
@@ -23,14 +23,23 @@ MEMORY_MODES = ("fast", "balanced", "low")
 @contextmanager
 def checkpointed(layers: list[nn.Module]) -> Iterator[None]:
     """Within the block, each layer computes its forward again in backward instead of keeping activations."""
-    wrapped: list[tuple[nn.Module, bool, Any]] = []
+    with wrapped(layers, _forgetful):
+        yield
+
+
+@contextmanager
+def wrapped(
+    layers: Sequence[nn.Module], wrap: Callable[[nn.Module, Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
+    """Within the block, each layer's forward is what `wrap` makes of the layer and the forward it has."""
+    before: list[tuple[nn.Module, bool, Any]] = []
     try:
         for layer in layers:
-            wrapped.append((layer, "forward" in vars(layer), vars(layer).get("forward")))
-            layer.forward = _forgetful(layer, layer.forward)  # type: ignore[method-assign]
+            before.append((layer, "forward" in vars(layer), vars(layer).get("forward")))
+            layer.forward = wrap(layer, layer.forward)  # type: ignore[method-assign]
         yield
     finally:
-        for layer, had_own, own in wrapped:
+        for layer, had_own, own in reversed(before):
             if had_own:
                 layer.forward = own  # type: ignore[method-assign]
             else:

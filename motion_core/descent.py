@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +15,7 @@ from .errors import MotionError, OptionError
 
 Callback = Callable[[int, float], bool | None]
 """Called after each step with its number (from 1) and loss; True ends learning and keeps what was learnt."""
-Losses = Iterable[tuple[Tensor, Sequence[Tensor]]]
+Losses = Generator[tuple[Tensor, Sequence[Tensor]], None, None]
 """The losses of one step, each with the tensors that it is to change; the next is made when the last is done with."""
 
 
@@ -39,33 +41,110 @@ class Descent:
         clipped = f", gradient clipped at {self.clip_norm:g}" if self.clip_norm else ""
         return f"AdamW, betas 0.9 and 0.999, eps 1e-8, weight decay {self.weight_decay:g}{clipped}"
 
-    def follow(
-        self, parameters: Sequence[Tensor], draw: Callable[[], Losses], half: bool, callback: Callback | None = None
-    ) -> list[float]:
-        """Take the steps; gives the loss of each. half: whether the model is in fp16, where gradients vanish unscaled.
+    def optimiser(self, parameters: Sequence[Tensor]) -> torch.optim.AdamW:
+        return torch.optim.AdamW(
+            parameters,
+            lr=self.learning_rate,
+            betas=(0.9, 0.999),
+            eps=1e-8,
+            weight_decay=self.weight_decay,
+            fused=parameters[0].is_cuda or None,  # which a GradScaler need not wait for
+        )
 
-        Raises MotionError when a loss is not finite.
+    def follow(
+        self,
+        parameters: Sequence[Tensor],
+        draw: Callable[[], Losses],
+        half: bool,
+        callback: Callback | None = None,
+        look: Callable[[int], bool] | None = None,
+    ) -> list[float]:
+        """Take the steps; gives the loss of each. half: whether the model is in fp16, where gradients vanish unscaled;
+        look: called after each step with its number, True ends.
+
+        On a GPU losses are read a step late, so that it never waits to be looked at. Raises MotionError when a loss
+        is not finite.
         """
+        device = parameters[0].device
         for parameter in parameters:
             parameter.requires_grad_()
-        optimiser = torch.optim.AdamW(
-            parameters, lr=self.learning_rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=self.weight_decay
-        )
-        scaler = torch.amp.GradScaler(parameters[0].device.type, enabled=half)
-        losses: list[float] = []
+        optimiser = self.optimiser(parameters)
+        scaler = torch.amp.GradScaler(device.type, enabled=half)
+        told, ended = _Told(callback, lag_on(device)), False
         for step in range(1, self.steps + 1):
             optimiser.zero_grad(set_to_none=True)
-            losses.append(0.0)
-            for loss, changed in draw():
-                losses[-1] += loss.item()
-                if not math.isfinite(losses[-1]):
-                    raise MotionError(f"the loss at step {step} is {losses[-1]}; choose a lower learning_rate")
-                scaler.scale(loss).backward(inputs=list(changed))
+            told.begin()
+            with closing(draw()) as losses:
+                for loss, changed in losses:
+                    told.note(loss)
+                    scaler.scale(loss).backward(inputs=list(changed))
             if self.clip_norm:
                 scaler.unscale_(optimiser)
                 torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
             scaler.step(optimiser)
             scaler.update()
-            if callback is not None and callback(step, losses[-1]):
+            ended = told.tell()
+            if (look is not None and look(step)) or ended:
                 break
-        return losses
+        return told.finish(ended)
+
+
+def lag_on(device: torch.device) -> int:
+    """How many steps late a loss is read, so that the device never waits for being looked at."""
+    return 1 if device.type == "cuda" else 0
+
+
+class _Told:
+    """The losses of the steps, read when they are there, and told to the callback."""
+
+    def __init__(self, callback: Callback | None, lag: int):
+        self.callback, self.lag = callback, lag
+        self.waiting: deque[list[Callable[[], float]]] = deque()
+        self.losses: list[float] = []
+
+    def begin(self) -> None:
+        self.waiting.append([])
+
+    def note(self, loss: Tensor) -> None:
+        """A loss of the step that has begun. Raises MotionError when it is read at once and is not finite."""
+        step = len(self.losses) + len(self.waiting)
+        if self.lag:
+            self.waiting[-1].append(_read_later(loss, step))
+        else:
+            number = _require_finite(loss.item(), step)
+            self.waiting[-1].append(lambda: number)
+
+    def tell(self) -> bool:
+        """At the end of a step; True once the callback says so. Raises MotionError as `note` does."""
+        ended = False
+        while len(self.waiting) > self.lag and not ended:
+            self.losses.append(sum(read() for read in self.waiting.popleft()))
+            ended = bool(self.callback is not None and self.callback(len(self.losses), self.losses[-1]))
+        return ended
+
+    def finish(self, ended: bool) -> list[float]:
+        """The losses of all steps. ended: the callback wants to hear no more."""
+        self.lag, self.callback = 0, None if ended else self.callback
+        self.tell()
+        return self.losses
+
+
+def _read_later(loss: Tensor, step: int) -> Callable[[], float]:
+    """Sets a copy on its way; what is given waits for that and for nothing that was begun after it."""
+    copy = loss.detach().to("cpu", non_blocking=True)
+    there = torch.cuda.Event() if loss.is_cuda else None
+    if there:
+        there.record()
+
+    def read() -> float:
+        if there:
+            there.synchronize()
+        return _require_finite(copy.item(), step)
+
+    return read
+
+
+def _require_finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise MotionError(f"the loss at step {step} is {loss}; choose a lower learning_rate")
+    return loss

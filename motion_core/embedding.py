@@ -19,6 +19,8 @@ from .origin import Origin
 
 Grid = tuple[int, int]
 LAYOUTS = ("official", "paper")
+SPATIAL = {"v": (False, True), "none": (False, False), "qk": (True, False), "both": (True, True)}
+"""Whether qk and v differ from place to place, by what a setting calls it; the paper's is `v`."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class MotionEmbedding:
 
     A name is a site's own or its block's; a block's tensor serves both self-attentions of the block.
     qk: name -> (1, N, C). v: name -> (h*w, N, C). grids: block -> (h, w). debiased_by: what has been done to v.
+    For the paper's ablation each may have the other's first axis, see `SPATIAL`.
     """
 
     family: str
@@ -52,20 +55,25 @@ class MotionEmbedding:
         frames: int,
         layout: str = "official",
         device: torch.device | str = "cpu",
+        spatial: str = "v",
     ) -> MotionEmbedding:
         """What learning starts from: float32 zeros for each site.
 
-        layout: `official` (one qk for both self-attentions of a block, a v for each) or `paper` (one of each).
+        layout: `official` (one qk for both self-attentions of a block, a v for each) or `paper` (one of each);
+        spatial: which of them differ from place to place, see `SPATIAL`. Raises OptionError.
         """
         if layout not in LAYOUTS:
             raise OptionError(f"layout is {layout!r}; use one of {', '.join(LAYOUTS)}")
+        if spatial not in SPATIAL:
+            raise OptionError(f"spatial is {spatial!r}; use one of {', '.join(SPATIAL)}")
+        wide_qk, wide_v = SPATIAL[spatial]
         qk, v = {}, {}
         for block, members in group_by_block(sites).items():
             h, w = grids[block]
             channels = members[0].channels
-            qk[block] = torch.zeros(1, frames, channels, device=device)
+            qk[block] = torch.zeros(h * w if wide_qk else 1, frames, channels, device=device)
             for name in [block] if layout == "paper" else [site.name for site in members]:
-                v[name] = torch.zeros(h * w, frames, channels, device=device)
+                v[name] = torch.zeros(h * w if wide_v else 1, frames, channels, device=device)
         return cls(family, qk, v, dict(grids))
 
     @property
@@ -112,20 +120,21 @@ class MotionEmbedding:
         if frames == self.frames and grids == dict(self.grids):
             return self
         return self.map(
-            lambda name, _: self.fitted("qk", name, frames),
+            lambda name, _: self.fitted("qk", name, frames, grids[self.block_of(name)]),
             lambda name, _: self.fitted("v", name, frames, grids[self.block_of(name)]),
             grids=grids,
         )
 
     def fitted(self, kind: str, name: str, frames: int, grid: Grid | None = None) -> Tensor:
         """One tensor (kind `qk` or `v`) for another length and grid, debiased as this embedding is."""
-        if kind == "qk":
-            return _resize(self.qk[name], frames, (1, 1), (1, 1))
-        old = self.grids[self.block_of(name)]
-        new = grid or old
+        tensor = (self.qk if kind == "qk" else self.v)[name]
+        old = self.grids[self.block_of(name)] if len(tensor) > 1 else (1, 1)
+        new = (grid or old) if len(tensor) > 1 else (1, 1)
         if (frames, new) == (self.frames, old):
-            return self.v[name]
-        return debias(_resize(self._undebiased(self.v[name]), frames, old, new), self.debiased_by)
+            return tensor
+        if kind == "qk":
+            return _resize(tensor, frames, old, new)
+        return debias(_resize(self._undebiased(tensor), frames, old, new), self.debiased_by)
 
     def _target_grids(self, grid: Grid | Mapping[str, Grid] | None) -> dict[str, Grid]:
         if grid is None:

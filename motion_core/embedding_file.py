@@ -102,7 +102,8 @@ def _check_tensor(path: Path, key: str, tensor: Tensor, frames: int, grids: Mapp
     name, _, kind = key.rpartition(".")
     grid = grids.get(name) or grids[name.rpartition(".")[0]]
     places = 1 if kind == "qk" else grid[0] * grid[1]
-    if tensor.ndim != 3 or tuple(tensor.shape[:2]) != (places, frames) or not 1 <= tensor.shape[2] <= _MOST_CHANNELS:
+    known = {(1, frames), (grid[0] * grid[1], frames)}  # the paper's ablation has each the other way
+    if tensor.ndim != 3 or tuple(tensor.shape[:2]) not in known or not 1 <= tensor.shape[2] <= _MOST_CHANNELS:
         raise FileError(
             f"{path.name}: {key} has shape {tuple(tensor.shape)}, not ({places}, {frames}, channels); "
             "save or download it again"

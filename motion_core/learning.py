@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from . import validation
 from .backbones import AttentionSite, family_of, find_modules_by_level, find_sites, select_sites
-from .checkpointing import MEMORY_MODES, checkpointed, choose_layers
 from .denoiser import Denoiser
 from .descent import Callback, Descent, Losses
-from .embedding import LAYOUTS, Grid, MotionEmbedding
+from .draws import Draw, Draws
+from .embedding import LAYOUTS, SPATIAL, Grid, MotionEmbedding
 from .errors import MemoryShortage, OptionError
 from .freezing import frozen
 from .injection import inject, note_grid
+from .kernels import in_fast_kernels
+from .memory import AUTO, LEARNING_MODES, Footprint, MemoryUse, Peak, count, find_free, in_mode, next_lower, pick
+from .memory import say as say_bytes
 from .objectives import evaluate_objective, parse_objective
+from .pool import Pool, make_pool
+from .prefix import Prefix
 from .presets import PRESETS, find_preset
 from .recolouring import COLOURINGS
 from .timesteps import TimestepSampler, Uniform
+from .validation import Report, Validation
+
+logger = logging.getLogger(__name__)
+UNSEEN = 0x5EED
+"""What sets the seed of the draws for validation apart."""
 
 
 @dataclass(frozen=True)
 class LearnConfig:
     """How to learn. steps: optimiser steps; objective: a sum of objectives; sites: `deepest`, `all` or a pattern;
-    layout: `official` or `paper`; memory: `fast`, `balanced` or `low`; timesteps: which noise levels are visited
+    layout: `official` or `paper`; memory: see `motion_core.memory`; timesteps: which noise levels are visited
     (None: all alike); colourings: in how many colourings `learn_motion` shows the clip (1: only as it is), see
-    `motion_core.recolouring`. Raises OptionError.
+    `motion_core.recolouring`; pool: from how many draws all steps are taken, see `motion_core.pool` (0: every step
+    makes its own, -1: as many as memory holds); early_stop: whether to end once the loss on draws that are not learnt
+    from falls no more, and to keep the best, see `motion_core.validation`; fast_kernels: see `motion_core.kernels`.
+    spatial: which embeddings differ from place to place, see `motion_core.embedding`.
+    Raises OptionError.
     """
 
     steps: int = 400
@@ -37,20 +54,28 @@ class LearnConfig:
     objective: str = "noise_mse"
     sites: str = "deepest"
     layout: str = "official"
-    memory: str = "balanced"
+    memory: str = AUTO
     seed: int = 0
     timesteps: TimestepSampler | None = None
     colourings: int = 1
     preset: str = "custom"
+    pool: int = 0
+    early_stop: bool = False
+    fast_kernels: bool = False
+    spatial: str = "v"
 
     def __post_init__(self) -> None:
         self.descent()
         if self.layout not in LAYOUTS:
             raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
-        if self.memory not in MEMORY_MODES:
-            raise OptionError(f"memory is {self.memory!r}; use one of {', '.join(MEMORY_MODES)}")
+        if self.spatial not in SPATIAL:
+            raise OptionError(f"spatial is {self.spatial!r}; use one of {', '.join(SPATIAL)}")
+        if self.memory not in LEARNING_MODES:
+            raise OptionError(f"memory is {self.memory!r}; use one of {', '.join(LEARNING_MODES)}")
         if not 1 <= self.colourings <= COLOURINGS:
             raise OptionError(f"colourings is {self.colourings}; choose 1 (the clip as it is) to {COLOURINGS}")
+        if not -1 <= self.pool <= 100_000:
+            raise OptionError(f"pool is {self.pool}; choose 0 (none), -1 (as memory allows) or up to 100000 draws")
         if not 0 <= self.seed < 2**63:
             raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
         parse_objective(self.objective)
@@ -70,16 +95,24 @@ class LearnConfig:
         numbers = asdict(replace(self, timesteps=None))
         numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
         del numbers["seed"]
+        for name in ("pool", "early_stop", "fast_kernels"):
+            if not numbers[name]:  # what is off is not said, so that a file is the same as before it could be on
+                del numbers[name]
         suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
         return {"method": "motion inversion", "optimiser": str(self.descent()), "apply": suggested, **numbers}
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """The embedding, on the CPU in float32, and the loss of each step."""
+    """The embedding, on the CPU in float32, and the loss of each step.
+
+    validation: with early_stop, (step, loss) of each look at draws that were not learnt from. memory: what it took.
+    """
 
     embedding: MotionEmbedding
     losses: list[float]
+    validation: list[tuple[int, float]] = field(default_factory=list)
+    memory: MemoryUse | None = None
 
 
 def fit(
@@ -89,61 +122,133 @@ def fit(
     config: LearnConfig = LearnConfig(),
     callback: Callback | None = None,
     mask: Tensor | None = None,
+    validated: Report | None = None,
 ) -> Learnt:
     """Learn the motion of `latents` (K, C, N, h, w) under `text` (K, L, D), or (1, L, D) for all.
 
     K: versions of one clip that move alike and look different; usually one. A step sees one of them, so that what
     they do not share is not learnt (ours).
     mask: (N, h, w) weights of the loss in 0..1, so that one subject's motion is learnt out of several.
+    validated: told each validation loss. When memory runs out, learning begins again in the next lower memory mode,
+    once; its steps are counted from 1.
     The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
     the same embedding. Raises OptionError, ModelError, MemoryShortage.
     """
     _check_latents(latents, mask)
     if len(text) not in (1, len(latents)):
         raise OptionError(f"there are {len(text)} prompts for {len(latents)} versions of the clip; give 1, or 1 each")
-    text = text.expand(len(latents), -1, -1)
-    sites = select_sites(find_sites(denoiser.module), config.sites)
-    layers = choose_layers(find_modules_by_level(denoiser.module), config.memory)
-    with frozen(denoiser.module), explained(config.memory, latents):
-        grids = measure_grids(denoiser, sites, latents[:1], text[:1])
-        embedding = MotionEmbedding.zeros(
-            family_of(denoiser.module), sites, grids, latents.shape[2], config.layout, latents.device
-        )
-        draws, weight = _Draws(denoiser, latents, config), _loss_weight(mask, latents)
+    learner = _Learner(denoiser, latents, text.expand(len(latents), -1, -1), config, mask)
+    with frozen(denoiser.module):
+        with explained(config.memory, latents):
+            footprint = learner.count()
+        mode = pick(footprint, find_free(latents.device)) if config.memory == AUTO else config.memory
+        logger.info("memory %s: a peak of %s predicted", mode, say_bytes(footprint.predict(mode)))
+        try:
+            return learner.learn(mode, footprint, callback, validated)
+        except MemoryShortage as shortage:
+            lower = next_lower(mode, latents.device)
+            if lower is None:
+                raise
+            logger.warning("%s. Now learning with memory %s, from the first step.", shortage, lower)
+        gc.collect()  # what the failed attempt left
+        if latents.device.type == "cuda":
+            torch.cuda.empty_cache()
+        learnt = learner.learn(lower, footprint, callback, validated)
+        assert learnt.memory is not None
+        return replace(learnt, memory=replace(learnt.memory, fell_back=True))
 
-        def draw() -> Losses:
-            yield draws.loss(text, weight), embedding.parameters
 
-        # the injection stays until backward is done: checkpointing computes the forward again
-        with checkpointed(layers), inject(denoiser.module, embedding), torch.enable_grad():
-            losses = config.descent().follow(embedding.parameters, draw, is_half(denoiser), callback)
-    return Learnt(embedding.detached().moved("cpu"), losses)
+class _Learner:
+    """A clip and a model: what is the same in every memory mode."""
 
-
-class _Draws:
-    """The random part of a step, from the config's seed alone."""
-
-    def __init__(self, denoiser: Denoiser, latents: Tensor, config: LearnConfig):
-        self.denoiser, self.latents = denoiser, latents
-        self.terms = parse_objective(config.objective)
+    def __init__(self, denoiser: Denoiser, latents: Tensor, text: Tensor, config: LearnConfig, mask: Tensor | None):
+        self.denoiser, self.latents, self.text, self.config = denoiser, latents, text, config
+        self.terms, self.weight = parse_objective(config.objective), _loss_weight(mask, latents)
         self.timesteps = config.timesteps or Uniform(0, denoiser.schedule.steps)
         if self.timesteps.quantile(1.0) > denoiser.schedule.steps:
             raise OptionError(
                 f"timesteps are {self.timesteps} and the model has {denoiser.schedule.steps}; go no higher"
             )
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.sites = select_sites(find_sites(denoiser.module), config.sites)
+        self.layers = find_modules_by_level(denoiser.module)
+        self.grids: dict[str, Grid] = {}
 
-    def loss(self, text: Tensor, weight: Tensor | None) -> Tensor:
-        version = int(torch.randint(len(self.latents), (1,), generator=self.generator)) if len(self.latents) > 1 else 0
-        x0, text = self.latents[version : version + 1], text[version : version + 1]
-        t = self.timesteps.sample(1, self.generator)
-        anchor = int(torch.randint(x0.shape[2], (1,), generator=self.generator))
-        eps = torch.randn(x0.shape, generator=self.generator).to(x0)
-        schedule = self.denoiser.schedule
+    def count(self) -> Footprint:
+        """The bytes of a step; by the way, the grids of the sites."""
+        self.grids = measure_grids(self.denoiser, self.sites, self.latents[:1], self.text[:1])
+        embedding = self._start()
+        with inject(self.denoiser.module, embedding), torch.enable_grad():
+            return count(self.denoiser.module, self.layers, embedding.parameters, self._predict)
+
+    def learn(self, mode: str, footprint: Footprint, callback: Callback | None, validated: Report | None) -> Learnt:
+        embedding, predicted = self._start(), footprint.predict(mode)
+        with ExitStack() as stack:
+            stack.enter_context(explained(mode, self.latents))
+            if self.config.fast_kernels:
+                stack.enter_context(in_fast_kernels(self.denoiser.module))
+            stack.enter_context(in_mode(mode, self.layers, self.latents.device))
+            # the injection stays until backward is done: checkpointing computes the forward again
+            stack.enter_context(inject(self.denoiser.module, embedding))
+            source = self._draws(self.config.seed)
+            pool = self._fill_pool(source, predicted - footprint.weights) if self.config.pool else None
+            if pool:
+                stack.enter_context(pool.prefix.at_work())
+            watch = self._watch(embedding, pool, validated) if self.config.early_stop else None
+            peak = Peak(self.latents.device, footprint)
+
+            def draw() -> Losses:
+                with peak.measured():
+                    yield self.evaluate((pool or source).draw()), embedding.parameters
+
+            with torch.enable_grad():
+                losses = self.config.descent().follow(
+                    embedding.parameters, draw, is_half(self.denoiser), callback, watch.look if watch else None
+                )
+            if watch:
+                watch.bring_back_best()
+            use = MemoryUse(mode, self.config.memory == AUTO, predicted, *peak.read())
+        logger.info("%s", use)
+        return Learnt(embedding.detached().moved("cpu"), losses, watch.losses if watch else [], use)
+
+    def evaluate(self, draw: Draw) -> Tensor:
+        """The loss of the model as it feels the embedding now."""
+        x0, text = self.latents[draw.version, None], self.text[draw.version, None]
+        eps, t, schedule = draw.eps.to(x0), draw.t, self.denoiser.schedule
         predicted = self.denoiser.predict(schedule.add_noise(x0, eps, t), t.to(x0.device), text)
-        if weight is not None:
-            predicted = eps + weight * (predicted - eps)  # an error outside the mask is none, in every objective
-        return evaluate_objective(self.terms, predicted, eps, anchor, schedule.alpha_bars[t])
+        if self.weight is not None:
+            predicted = eps + self.weight * (predicted - eps)  # an error outside the mask is none, in every objective
+        return evaluate_objective(self.terms, predicted, eps, draw.anchor, schedule.alpha_bars[t])
+
+    def _start(self) -> MotionEmbedding:
+        family, frames, device = family_of(self.denoiser.module), self.latents.shape[2], self.latents.device
+        layout, spatial = self.config.layout, self.config.spatial
+        embedding = MotionEmbedding.zeros(family, self.sites, self.grids, frames, layout, device, spatial)
+        for parameter in embedding.parameters:
+            parameter.requires_grad_()
+        return embedding
+
+    def _predict(self) -> Tensor:
+        first = torch.zeros(1, dtype=torch.long, device=self.latents.device)
+        return self.denoiser.predict(self.latents[:1], first, self.text[:1])
+
+    def _draws(self, seed: int) -> Draws:
+        generator = torch.Generator().manual_seed(seed)
+        return Draws(self.timesteps, len(self.latents), self.latents[:1].shape, generator)
+
+    def _fill_pool(self, draws: Draws, taken: int) -> Pool:
+        prefix = Prefix.find(self.denoiser.module, self.sites, self._predict)
+        pool = make_pool(self.config.pool, self.config.steps, draws, prefix, self.latents.device, taken)
+        logger.info("pool %d: %s", len(pool.draws), say_bytes(len(pool.draws) * prefix.size))
+        return pool
+
+    def _watch(self, embedding: MotionEmbedding, pool: Pool | None, report: Report | None) -> Validation:
+        def evaluate(draw: Draw) -> Tensor:
+            if pool:
+                pool.prefix.state = None
+            return self.evaluate(draw)
+
+        draws = self._draws(UNSEEN ^ self.config.seed).draw_spread(validation.DRAWS)
+        return Validation(draws, evaluate, embedding.parameters, report)
 
 
 def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: Tensor, text: Tensor) -> dict[str, Grid]:
@@ -195,7 +300,6 @@ def explained(memory: str, latents: Tensor) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in said:
             raise
         n, h, w = latents.shape[2:]
-        lower = "fewer frames or a smaller size" if memory == "low" else "memory 'low', fewer frames or a smaller size"
-        raise MemoryShortage(
-            f"learning on {n} frames of {h}x{w} latents ran out of memory ({said}); use {lower}"
-        ) from error
+        lower = "" if memory in ("low", "lowest") else "memory 'low', "
+        use = f"use {lower}fewer frames or a smaller size"
+        raise MemoryShortage(f"learning on {n} frames of {h}x{w} latents ran out of memory ({said}); {use}") from error

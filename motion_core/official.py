@@ -7,6 +7,7 @@ neither the grid nor the trained length, so both are given, or read off where on
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -49,6 +50,10 @@ def read_official(path: str | os.PathLike[str], width: int = 0, height: int = 0,
 
 def write_official(embedding: MotionEmbedding, path: str | os.PathLike[str]) -> None:
     """Write the official file. Raises FileError when the embedding can't be said in it."""
+    if any(len(t) > 1 for t in embedding.qk.values()) or any(
+        len(t) != math.prod(embedding.grids[embedding.block_of(name)]) for name, t in embedding.v.items()
+    ):
+        raise FileError("the official file has a v for each place and one qk for all, this motion does not; keep ours")
     if embedding.layout != "official" or embedding.family != "zeroscope" or embedding.debiased_by != "none":
         raise FileError(
             f"the official file holds undebiased motion of the zeroscope family in the official layout, this one is "

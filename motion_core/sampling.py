@@ -72,14 +72,17 @@ class AppliedMotion:
 
 @dataclass(frozen=True)
 class AdaptConfig:
-    """How an adapter is felt. start, end: the part of sampling, 0..1, in which it is felt. Raises OptionError."""
+    """How an adapter is felt. start, end, branches: as in `ApplyConfig`. Raises OptionError."""
 
     strength: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    branches: str = "both"
 
     def __post_init__(self) -> None:
         check_strength("strength", self.strength)
+        if self.branches not in BRANCHES:
+            raise OptionError(f"branches is {self.branches!r}; use one of {', '.join(BRANCHES)}")
         check_span(self.start, self.end)
 
 
@@ -191,8 +194,7 @@ def injected(denoiser: Denoiser, motions: Sequence[Applied]) -> Iterator[Feel]:
         def feel(progress: float, guided: bool) -> None:
             for felt, config in live:
                 felt.active = config.start <= progress and (progress < config.end or config.end == 1)
-                if isinstance(felt, Injection) and isinstance(config, ApplyConfig):
-                    felt.gate = torch.tensor([0.0, 1.0]) if config.branches == "conditional" and guided else None
+                felt.gate = torch.tensor([0.0, 1.0]) if config.branches == "conditional" and guided else None
 
         yield feel
 

@@ -26,6 +26,7 @@ from .steering import Steering
 from .steering.dmt import Dmt
 from .steering.methods import Config, look_at
 from .steering.motion_clone import MotionClone, MotionCloneConfig
+from .validation import Report
 from .video import Clip
 
 
@@ -71,8 +72,10 @@ def learn_motion(
     config: LearnConfig,
     callback: Callback | None = None,
     mask: Clip | None = None,
+    validated: Report | None = None,
 ) -> Learnt:
-    """Learn the motion of a clip whose looks `prompt` describes. mask: a clip that is white where the loss counts.
+    """Learn the motion of a clip whose looks `prompt` describes. mask: a clip that is white where the loss counts;
+    callback, validated: as in `fit`.
 
     Raises MotionError.
     """
@@ -80,7 +83,7 @@ def learn_motion(
     latents = torch.cat([model.encode(version) for version in versions])
     text = model.encode_text([prompt] + [""] * (len(versions) - 1))  # the words name the colours of the first alone
     weights = None if mask is None else shrink_mask(mask.frames, latents)
-    learnt = fit(model.denoiser, latents, text, config, callback, weights)
+    learnt = fit(model.denoiser, latents, text, config, callback, weights, validated)
     height, width = clip.frames.shape[1:3]
     origin = Origin(width, height, clip.fps, prompt, config.seed, {**config.recipe(), "model": model.name})
     return replace(learnt, embedding=replace(learnt.embedding, origin=origin))

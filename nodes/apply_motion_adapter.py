@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..motion_core.adapter import Adapter
-from ..motion_core.sampling import AdaptConfig
+from ..motion_core.sampling import BRANCHES, AdaptConfig
 from .host.motion_patch import apply_adapter
 from .sockets import MotionAdapterSocket
 
@@ -43,12 +43,27 @@ class ApplyMotionAdapter(io.ComfyNode):
                     default=ALL,
                     tooltip="temporal: without what works within frames and holds the looks of the reference.",
                 ),
+                io.Combo.Input(
+                    "branches",
+                    options=list(BRANCHES),
+                    default=BRANCHES[0],
+                    optional=True,
+                    tooltip="both: the papers' way. conditional: only with the prompt, so that guidance amplifies it.",
+                ),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
 
     @classmethod
     def execute(
-        cls, model: Any, adapter: Adapter, strength: float, start: float, end: float, parts: str
+        cls,
+        model: Any,
+        adapter: Adapter,
+        strength: float,
+        start: float,
+        end: float,
+        parts: str,
+        branches: str = BRANCHES[0],
     ) -> io.NodeOutput:
-        return io.NodeOutput(apply_adapter(model, adapter, AdaptConfig(strength, start, end), parts == TEMPORAL))
+        config = AdaptConfig(strength, start, end, branches)
+        return io.NodeOutput(apply_adapter(model, adapter, config, parts == TEMPORAL))

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..motion_core.checkpointing import MEMORY_MODES
 from ..motion_core.embedding import LAYOUTS
 from ..motion_core.learning import LearnConfig
+from ..motion_core.memory import LEARNING_MODES
 from ..motion_core.objectives import OBJECTIVES
+from ..motion_core.pool import AUTO
 from ..motion_core.presets import PRESETS
 from ..motion_core.recolouring import COLOURINGS
-from .host.learning import learn
+from .host.learning import describe, learn
+from .host.previews import preview_text
 from .sockets import MotionEmbeddingSocket
 
 OF_PRESET = "preset's"
@@ -28,6 +30,7 @@ class TrainMotionEmbedding(io.ComfyNode):
             display_name="Train Motion Embedding",
             category="motion inversion",
             description="Learns the motion of one clip. The model stays as it is; Cancel works at every step.",
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
@@ -61,10 +64,11 @@ class TrainMotionEmbedding(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "memory",
-                    options=[OF_PRESET, *MEMORY_MODES],
+                    options=[OF_PRESET, *LEARNING_MODES],
                     default=OF_PRESET,
-                    tooltip="fast keeps everything, balanced recomputes the high-resolution level, low everything. "
-                    "The result is the same.",
+                    tooltip="auto picks by what is free. fast keeps everything, balanced recomputes the "
+                    "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
+                    "weights in 8 bits while it learns, which changes the result a little.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -84,6 +88,30 @@ class TrainMotionEmbedding(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
+                ),
+                io.Int.Input(
+                    "pool",
+                    optional=True,
+                    default=0,
+                    min=AUTO,
+                    max=100_000,
+                    tooltip="0: every step sees new noise. More: steps take turns with so many draws of it, and what "
+                    "the model computes before the motion is felt is kept for each, which is faster. -1: as many as "
+                    "memory holds.",
+                ),
+                io.Combo.Input(
+                    "early_stop",
+                    optional=True,
+                    options=[OF_PRESET, "on", "off"],
+                    default=OF_PRESET,
+                    tooltip="on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
+                ),
+                io.Combo.Input(
+                    "fast_kernels",
+                    optional=True,
+                    options=[OF_PRESET, "on", "off"],
+                    default=OF_PRESET,
+                    tooltip="on: the same in less time, with other rounding. It does nothing for AnimateDiff.",
                 ),
             ],
             outputs=[
@@ -108,11 +136,15 @@ class TrainMotionEmbedding(io.ComfyNode):
         seed: int,
         colourings: int = 1,
         mask: torch.Tensor | None = None,
+        pool: int = 0,
+        early_stop: str = OF_PRESET,
+        fast_kernels: str = OF_PRESET,
     ) -> io.NodeOutput:
         chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
-        given = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
-        config = LearnConfig.of(
-            preset, steps=steps or None, learning_rate=learning_rate or None, seed=seed, colourings=colourings, **given
-        )
+        given: dict[str, Any] = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
+        given |= {"steps": steps or None, "learning_rate": learning_rate or None, "pool": pool}
+        switches = {"early_stop": early_stop, "fast_kernels": fast_kernels}
+        given |= {name: None if value == OF_PRESET else value == "on" for name, value in switches.items()}
+        config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
-        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses})
+        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..errors import MotionError
-from . import convert, generate, inspect, invert, learn, steer, strip, transfer
+from . import convert, evaluate, generate, inspect, invert, learn, steer, strip, transfer
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),
@@ -16,6 +18,7 @@ _COMMANDS = {
     "transfer": (transfer, "learn and generate in one"),
     "steer": (steer, "make a new clip that moves like a reference, by guidance, with nothing learnt"),
     "invert": (invert, "save the noise that leads to a clip, for generate --inverted"),
+    "evaluate": (evaluate, "run methods on clips, prompts and seeds, and write one table"),
     "strip": (strip, "leave place and style out of a caption, as a suggestion for learn --prompt"),
     "inspect": (inspect, "say what a motion file holds"),
     "convert": (convert, "turn the official motion_embed.pt into a motion file, or back"),
@@ -42,13 +45,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def _told_on_stderr() -> Iterator[None]:
+    """What the core has to say on its way: the memory mode that it picked, say."""
+    logger, handler = logging.getLogger(__name__.rpartition(".")[0]), logging.StreamHandler()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 1 with one sentence on stderr, or 130 when interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is downloaded behind a person's back
     args = build_parser().parse_args(arguments)
     try:
-        args.run(args)
+        with _told_on_stderr():
+            args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # what reads the output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

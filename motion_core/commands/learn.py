@@ -47,7 +47,7 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
     if isinstance(how, LearnConfig):
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
-            return learn_motion(model, clip, prompt, how, callback, mask).embedding
+            return learn_motion(model, clip, prompt, how, callback, mask, callback.validated).embedding
     clips = [Captioned(clip, prompt)]
     for path in args.also or ():
         clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, prompt)))

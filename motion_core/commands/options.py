@@ -16,8 +16,9 @@ from ..learning import LearnConfig
 from ..motion_file import Motion
 from ..noise import NOISE_METHODS
 from ..objectives import OBJECTIVES
+from ..pool import AUTO as POOL_AUTO
 from ..presets import PRESETS
-from ..recipes import KINDS, RECIPES, Recipe, find_recipe
+from ..recipes import KINDS, RECIPES, STARTER_RECIPES, Recipe, find_recipe
 from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
 from ..transfer import Captioned, GenerateConfig
@@ -111,7 +112,30 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="show the clip in up to 12 colourings, so that its colours are not learnt (1: only as it is)",
     )
-    group.add_argument("--memory", metavar="MODE", help="fast, balanced or low: less memory, more time")
+    group.add_argument(
+        "--memory",
+        metavar="MODE",
+        help="fast, balanced or low: less memory, more time. For motion_inversion also auto (the default: by what is "
+        "free) and lowest (on a GPU: weights in 8 bits, which changes the result a little)",
+    )
+    group.add_argument(
+        "--pool",
+        type=_pool_size,
+        metavar="N",
+        help="take all steps from N draws of noise, so that half of a forward need not run again; auto: by free memory "
+        "(default: 0, ever new noise)",
+    )
+    group.add_argument(
+        "--early-stop",
+        action=argparse.BooleanOptionalAction,
+        help="end once the loss on draws that are not learnt from falls no more, and keep the best "
+        "(default: the preset's)",
+    )
+    group.add_argument(
+        "--fast-kernels",
+        action=argparse.BooleanOptionalAction,
+        help="compute the same faster, with other rounding (default: the preset's)",
+    )
     group.add_argument("--mask", type=Path, metavar="CLIP", help="clip that is white where the motion to learn is")
     group = parser.add_argument_group("recipes other than motion_inversion")
     group.add_argument("--layers", metavar="WHICH", help=f"{', '.join(LAYER_CHOICES)}, joined with ' + ', or a pattern")
@@ -139,7 +163,13 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask")
+def _pool_size(said: str) -> int:
+    if said != "auto" and not said.isdecimal():
+        raise argparse.ArgumentTypeError(f"{said!r} is no number of draws; give one, or auto")
+    return POOL_AUTO if said == "auto" else int(said)
+
+
+_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels")
 _OF_ADAPTERS = ("layers", "kind", "rank", "also", "augment", "versions", "regularisation")
 
 
@@ -148,11 +178,14 @@ def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
     foreign = _OF_ADAPTERS if args.recipe == MOTION_INVERSION else _OF_EMBEDDINGS
     for name in foreign:
         if getattr(args, name):
-            raise OptionError(f"--{name} does nothing for --recipe {args.recipe}; leave it out or change the recipe")
+            raise OptionError(
+                f"--{name.replace('_', '-')} does nothing for --recipe {args.recipe}; leave it out or change the recipe"
+            )
     if args.recipe == MOTION_INVERSION:
         return learn_config(args, seed)
     names = ("steps", "learning_rate", "objective", "memory", "layers", "kind", "rank")
-    return find_recipe(args.recipe).changed(**{name: getattr(args, name) for name in names})
+    known = None if args.model else STARTER_RECIPES
+    return find_recipe(args.recipe, known).changed(**{name: getattr(args, name) for name in names})
 
 
 def augmentation(args: argparse.Namespace) -> AugmentConfig | None:
@@ -197,6 +230,9 @@ def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
         layout=args.layout,
         colourings=args.colourings,
         memory=args.memory,
+        pool=args.pool,
+        early_stop=args.early_stop,
+        fast_kernels=args.fast_kernels,
         seed=seed,
     )
 

@@ -7,23 +7,32 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from ..learning import Callback
 from ..sampling import Progress
 
 
+class LearningBar:
+    """A callback that shows the steps and a running mean of the loss, and with early stop the validation loss."""
+
+    def __init__(self, bar: tqdm):
+        self.bar = bar
+        self.shown: dict[str, float] = {}
+
+    def __call__(self, step: int, loss: float) -> None:
+        if step == 1:  # also when learning began again
+            self.bar.reset()
+            self.shown.clear()
+        self.shown["loss"] = 0.95 * self.shown.get("loss", loss) + 0.05 * loss
+        self.bar.set_postfix({name: f"{number:.4f}" for name, number in self.shown.items()}, refresh=False)
+        self.bar.update()
+
+    def validated(self, _step: int, loss: float) -> None:
+        self.shown["validation"] = loss
+
+
 @contextmanager
-def learning_bar(steps: int, label: str = "learning") -> Iterator[Callback]:
-    """A callback that shows the steps and a running mean of the loss."""
+def learning_bar(steps: int, label: str = "learning") -> Iterator[LearningBar]:
     with tqdm(total=steps, desc=label, unit="step") as bar:
-        mean = None
-
-        def show(_step: int, loss: float) -> None:
-            nonlocal mean
-            mean = loss if mean is None else 0.95 * mean + 0.05 * loss
-            bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
-            bar.update()
-
-        yield show
+        yield LearningBar(bar)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How well a result keeps the reference's motion and follows its prompt. Training never imports this."""
 
 from .clip_scores import frame_consistency, temporal_consistency, text_similarity
-from .copying import appearance_leakage, copy_score
+from .copying import appearance_leakage, appearance_likeness, copy_score
 from .discrepancy import motion_discrepancy
 from .fidelity import motion_fidelity, raw_motion_fidelity
 from .frechet import frechet_distance
@@ -9,6 +9,7 @@ from .retrieval import average_precision, mean_average_precision
 
 __all__ = [
     "appearance_leakage",
+    "appearance_likeness",
     "average_precision",
     "copy_score",
     "frame_consistency",

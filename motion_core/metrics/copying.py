@@ -35,8 +35,16 @@ def appearance_leakage(output_features: Tensor, reference_features: Tensor, cont
     Ours. output_features: (N, D); reference_features: (M, D); control_features: (K, D), of one image encoder.
     Raises OptionError for other shapes.
     """
-    leaked = _find_nearest(output_features, reference_features).mean()
-    return leaked - _find_nearest(control_features, reference_features).mean()
+    leaked = appearance_likeness(output_features, reference_features)
+    return leaked - appearance_likeness(control_features, reference_features)
+
+
+def appearance_likeness(output_features: Tensor, reference_features: Tensor) -> Tensor:
+    """Mean over frames of the cosine with the most similar reference frame, whatever explains it; -1..1.
+
+    output_features: (N, D); reference_features: (M, D), of one image encoder. Raises OptionError for other shapes.
+    """
+    return _find_nearest(output_features, reference_features).mean()
 
 
 def _find_nearest(features: Tensor, references: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ from ..pixels import check_frames, to_image
 _FILES = ("ImageReward.pt", "med_config.json")
 
 
+_TOKENIZER = "bert-base-uncased"
+
+
 @dataclass(frozen=True)
 class ImageReward:
     """model: the package's."""
@@ -41,8 +44,8 @@ def _to_file(frame: Tensor) -> BytesIO:
 def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     """Load a folder with ImageReward.pt and med_config.json. device: `cuda` when there is one, else `cpu`.
 
-    The package itself takes the tokenizer of bert-base-uncased from the hub's cache.
-    Raises ModelError where the package or a file is missing, FileError where the weights are damaged.
+    The package itself takes the tokenizer of bert-base-uncased from the hub's cache, and would else download it.
+    Raises ModelError where the package, a file or that tokenizer is missing, FileError where the weights are damaged.
     """
     try:
         from ImageReward.ImageReward import ImageReward as Model
@@ -53,6 +56,7 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"{folder} lacks {', '.join(missing)}; put the files of THUDM/ImageReward there")
+    _require_tokenizer()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     weights = read_pickle(folder / "ImageReward.pt", "ImageReward.pt")
     try:
@@ -63,3 +67,14 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     if missing:
         raise ModelError(f"{folder} lacks a part of ImageReward's weights; download it again")
     return ImageReward(model.eval().to(device))
+
+
+def _require_tokenizer() -> None:
+    """Raises ModelError where the hub's cache lacks it, before the package fetches it unasked."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not any(isinstance(try_to_load_from_cache(_TOKENIZER, name), str) for name in ("vocab.txt", "tokenizer.json")):
+        raise ModelError(
+            f"ImageReward needs the tokenizer {_TOKENIZER}, and it is not in the hub's cache; fetch it with "
+            f"`hf download {_TOKENIZER} vocab.txt tokenizer_config.json`"
+        )

@@ -17,18 +17,21 @@ from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..commands.progress import learning_bar, sampling_bar
 from ..embedding import MotionEmbedding
 from ..errors import MotionError, OptionError
+from ..learning import LearnConfig
 from ..metrics import motion_fidelity
 from ..pixels import enlarge
-from ..sampling import AppliedMotion
+from ..presets import find_preset
+from ..sampling import AppliedMotion, ApplyConfig
 from ..transfer import GenerateConfig, generate_clip, learn_motion
 from ..video import read_clip, write_clip, write_sheet
-from .benchmark import APPLY, DEFAULTS
 from .examples import EXAMPLES, find_example
 from .folder import find_starter
 from .looks import Ground, Subject, describe
 from .recognition import measure_agreement, recognise
 
 SCALE = 3
+DEFAULTS = LearnConfig.of("starter")
+APPLY = ApplyConfig(**find_preset("starter").apply)
 WANTED = (
     (Subject("blue", "square"), Ground("black", "checkered")),
     (Subject("yellow", "triangle"), Ground("teal", "plain")),

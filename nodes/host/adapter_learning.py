@@ -15,7 +15,7 @@ from ...motion_core.origin import Origin
 from ...motion_core.recipes import Recipe
 from ...motion_core.references import Example, ReferenceSet
 from .learning import LATENT_PIXELS
-from .progress import learning_progress
+from .progress import LearningProgress
 from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
 
 
@@ -58,7 +58,7 @@ def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int)
         thaw_conditioning(denoiser.texts)
         with torch.inference_mode(False), thawed(denoiser.base):
             references = _collect(denoiser, shown, clip)
-            found.append(fit_adapter(denoiser, references, recipe, seed, learning_progress(recipe.descent.steps)))
+            found.append(fit_adapter(denoiser, references, recipe, seed, LearningProgress(recipe.descent.steps)))
         return clip
 
     with torch.inference_mode(False):

@@ -13,7 +13,7 @@ from ...motion_core.embedding import Origin
 from ...motion_core.errors import OptionError
 from ...motion_core.learning import LearnConfig, Learnt, fit
 from ...motion_core.sampling import invert
-from .progress import learning_progress, sampling_progress
+from .progress import LearningProgress, sampling_progress
 from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
 
 LATENT_PIXELS = 8
@@ -39,7 +39,9 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
         with torch.inference_mode(False), thawed(denoiser.base):
             versions = denoiser.base.process_latent_in(latents.clone().to(clip)).unflatten(0, (-1, frames))
             versions = versions.transpose(1, 2)  # (K, C, N, h, w)
-            found.append(fit(denoiser, versions, number_of_text(0), config, learning_progress(config.steps), weights))
+            progress = LearningProgress(config.steps)
+            text = number_of_text(0)
+            found.append(fit(denoiser, versions, text, config, progress, weights, progress.validated))
         return clip
 
     with torch.inference_mode(False):
@@ -47,6 +49,15 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
     width, height = latents.shape[-1] * LATENT_PIXELS, latents.shape[-2] * LATENT_PIXELS
     origin = Origin(width, height, 0.0, "", config.seed, config.recipe())
     return replace(found[0], embedding=replace(found[0].embedding, origin=origin))
+
+
+def describe(learnt: Learnt) -> str:
+    """What learning took, for people."""
+    said = [f"{len(learnt.losses)} steps", str(learnt.memory)]
+    if learnt.validation:
+        step, loss = min(learnt.validation, key=lambda look: look[1])
+        said.append(f"best validation loss {loss:.4f}, at step {step}")
+    return "\n".join(said)
 
 
 def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) -> Tensor:

@@ -13,7 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import nn
 
 from ...motion_core.adapter import Adapter
-from ...motion_core.adapting import Adapting, match_layers, temporal_parts
+from ...motion_core.adapting import Adaptation, Adapting, match_layers, temporal_parts
 from ...motion_core.embedding import MotionEmbedding
 from ...motion_core.errors import OptionError
 from ...motion_core.injection import Injection, Injector, Window, match_sites
@@ -104,9 +104,7 @@ def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, fr
     def tune(injection: Injection, options: dict[str, Any]) -> None:
         if frame_index == "absolute":
             injection.window = find_window(options)
-        if config.branches == "conditional":
-            branches = options.get("cond_or_uncond") or [_CONDITIONAL]
-            injection.gate = torch.tensor([float(branch == _CONDITIONAL) for branch in branches])
+        injection.gate = _find_gate(config.branches, options)
 
     return _patched(model, prepare, tune, config)
 
@@ -120,7 +118,18 @@ def apply_adapter(model: Any, adapter: Adapter, config: AdaptConfig, temporal_on
         felt = temporal_parts(module, adapter) if temporal_only else adapter
         return Adapting(module, _thawed(felt), config.strength)
 
-    return _patched(model, prepare, lambda *_: None, config)
+    def tune(adaptation: Adaptation, options: dict[str, Any]) -> None:
+        adaptation.gate = _find_gate(config.branches, options)
+
+    return _patched(model, prepare, tune, config)
+
+
+def _find_gate(branches: str, options: dict[str, Any]) -> torch.Tensor | None:
+    """1 for each batch entry of this forward that the motion is for, None where it is for all."""
+    if branches != "conditional":
+        return None
+    running = options.get("cond_or_uncond") or [_CONDITIONAL]
+    return torch.tensor([float(branch == _CONDITIONAL) for branch in running])
 
 
 def _thawed(adapter: Adapter) -> Adapter:

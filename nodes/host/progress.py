@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import comfy.utils
 from PIL import Image, ImageDraw, ImageFont
@@ -11,17 +11,24 @@ CURVE_SIZE = (384, 192)
 CURVE_EVERY = 10
 
 
-def learning_progress(steps: int) -> Callable[[int, float], None]:
-    """A callback for `fit` that shows the loss as a curve while it learns."""
-    bar = comfy.utils.ProgressBar(steps)
-    losses: list[float] = []
+class LearningProgress:
+    """A callback for `fit` that shows the loss as a curve while it learns, and validation losses as dots on it."""
 
-    def update(step: int, loss: float) -> None:
-        losses.append(loss)
-        shown = step % CURVE_EVERY == 0 or step == steps
-        bar.update_absolute(step, steps, ("JPEG", draw_curve(losses, steps), CURVE_SIZE[0]) if shown else None)
+    def __init__(self, steps: int):
+        self.steps, self.bar = steps, comfy.utils.ProgressBar(steps)
+        self.losses: list[float] = []
+        self.looks: dict[int, float] = {}
 
-    return update
+    def __call__(self, step: int, loss: float) -> None:
+        if step == 1:  # also when learning began again
+            self.losses, self.looks = [], {}
+        self.losses.append(loss)
+        shown = step % CURVE_EVERY == 0 or step == self.steps
+        picture = ("JPEG", draw_curve(self.losses, self.steps, self.looks), CURVE_SIZE[0]) if shown else None
+        self.bar.update_absolute(step, self.steps, picture)
+
+    def validated(self, step: int, loss: float) -> None:
+        self.looks[step] = loss
 
 
 def sampling_progress(steps: int) -> Callable[[int, int], None]:
@@ -29,21 +36,28 @@ def sampling_progress(steps: int) -> Callable[[int, int], None]:
     return lambda step, total: bar.update_absolute(step, total)
 
 
-def draw_curve(losses: list[float], steps: int) -> Image.Image:
-    """The running mean of the loss, from left to right as far as learning is."""
+def draw_curve(losses: list[float], steps: int, looks: Mapping[int, float] | None = None) -> Image.Image:
+    """The running mean of the loss, from left to right as far as learning is. looks: validation losses by step."""
+    looks = looks or {}
     width, height = CURVE_SIZE
     image = Image.new("RGB", CURVE_SIZE, (32, 32, 36))
     means, mean = [], losses[0]
     for loss in losses:
         mean += 0.1 * (loss - mean)
         means.append(mean)
-    top = max(means) or 1.0
-    points = [
-        (8 + (width - 16) * i / max(1, steps - 1), height - 8 - (height - 16) * m / top) for i, m in enumerate(means)
-    ]
+    top = max(*means, *looks.values(), 0.0) or 1.0
+
+    def place(step: int, loss: float) -> tuple[float, float]:
+        return 8 + (width - 16) * (step - 1) / max(1, steps - 1), height - 8 - (height - 16) * loss / top
+
+    points = [place(step, mean) for step, mean in enumerate(means, 1)]
     draw = ImageDraw.Draw(image)
     if len(points) > 1:
         draw.line(points, fill=(120, 200, 255), width=2)
+    for x, y in (place(step, loss) for step, loss in looks.items()):
+        draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=(255, 170, 80))
     said = f"loss {means[-1]:.4f}   step {len(losses)} of {steps}"
+    if looks:
+        said = f"validation {list(looks.values())[-1]:.4f}   {said}"
     draw.text((width - 12, 8), said, fill=(230, 230, 230), anchor="ra", font=ImageFont.load_default(18))
     return image

@@ -32,11 +32,10 @@ def guide(graph, model, latent, nothing, method="motion_clone", **changes):
     return graphs.guide(graph, model, latent, nothing, method=method, **{**own, **changes})
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("sampler", ["ddim", "euler"])
+@pytest.mark.parametrize("method, sampler", [("dmt", "euler"), ("motion_clone", "ddim"), ("motion_clone", "euler")])
 def test_guided_plain_guided(host, method, sampler):
-    graph, model, latent, wanted, nothing = start()
-    settings = {"steps": 6, "sampler_name": sampler, "scheduler": "ddim_uniform" if sampler == "ddim" else "karras"}
+    graph, model, latent, wanted, nothing = start(frames=4)
+    settings = {"frames": 4, "sampler_name": sampler, "scheduler": "ddim_uniform" if sampler == "ddim" else "karras"}
     before = graph.add("ProbeModel", model=out(model))
     plain = graphs.sample(graph, out(model), wanted, nothing, **settings)
     first = host.run({**graph, "plain": {"class_type": "ProbeDigest", "inputs": {"value": plain}}})
@@ -54,7 +53,8 @@ def test_guided_plain_guided(host, method, sampler):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_loss_of_the_method_goes_down(host, method):
     graph, model, latent, wanted, nothing = start()
-    felt = graphs.guide(graph, out(model), latent, nothing, method=method)
+    strength = {"dmt": 1.0, "motion_clone": 5.0}[method]  # its weight is for twice as many steps
+    felt = graphs.guide(graph, out(model), latent, nothing, method=method, strength=strength)
     losses = []
     for which in (felt, out(model)):
         made = graphs.sample(graph, which, wanted, nothing, steps=8)
@@ -80,7 +80,7 @@ def test_the_loss_of_the_method_goes_down(host, method):
 ])  # fmt: skip
 @pytest.mark.parametrize("sampler", ["ddim", "euler"])
 def test_the_hosts_steps_lead_where_the_cores_do(host, settings, sampler):
-    graph, model, latent, wanted, nothing = start(frames=8)
+    graph, model, latent, wanted, nothing = start(frames=4)
     same = {"steps": 4, "seed": 5}
     core = graph.add(
         "ProbeCoreSteering", model=out(model), reference=out(latent), positive=wanted, nothing=nothing,
@@ -88,7 +88,7 @@ def test_the_hosts_steps_lead_where_the_cores_do(host, settings, sampler):
     )  # fmt: skip
     felt = graphs.guide(graph, out(model), latent, nothing, **settings)
     made = [
-        graphs.sample(graph, which, wanted, nothing, frames=8, cfg=1.0, sampler_name=sampler, **same)
+        graphs.sample(graph, which, wanted, nothing, frames=4, cfg=1.0, sampler_name=sampler, **same)
         for which in (felt, out(model))
     ]
     apart = graph.add("ProbeDifference", first=made[0], second=out(core))

@@ -71,6 +71,23 @@ def test_applied_plain_applied(host):
         assert first == third and second == alone and first != second
 
 
+def test_a_pool_and_an_early_stop(host):
+    graph = Graph()
+    model, latent = graphs.load(graph, 16)
+    reference = graphs.write(graph, model, graphs.REFERENCE)
+    rate = {"steps": 3, "learning_rate": 1e-9}
+    pooled = graphs.train(graph, out(model), latent, reference, pool=1, **rate)
+    watched = graphs.train(
+        graph, out(model), latent, reference, early_stop="on", memory="auto", **{**rate, "steps": 80}
+    )
+    losses = graph.add("ProbeLosses", losses=out(pooled, 1)), graph.add("ProbeLosses", losses=out(watched, 1))
+    said = host.run(graph)
+    one, *others = map(float, said[losses[0]].split())
+    assert others == pytest.approx([one, one], rel=1e-5)
+    assert len(said[losses[1]].split()) == 75  # two looks that bring nothing after the first
+    assert "picked by free memory" in said[watched] and "best validation loss" in said[watched]
+
+
 def test_nothing_felt_is_nothing_changed(host):
     graph, model, _, motion, wanted, nothing = start()
     plain = probe(graph, graphs.sample(graph, out(model), wanted, nothing))

@@ -1,10 +1,17 @@
 """The starter model does the real thing: it obeys a prompt, and a motion learnt from a clip moves it."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
 import pytest
-import torch
 
 from motion_core.backbones.zeroscope.loading import load_model
-from motion_core.starter import benchmark
+from motion_core.evaluation.running import evaluate
+from motion_core.evaluation.suite import read_suite
+from motion_core.evaluation.synthetic import draw_looks, redraw, render_reference, score_clip
+from motion_core.learning import LearnConfig
 from motion_core.starter.demo import main as demo
 from motion_core.starter.examples import EXAMPLES, draw_example, find_example
 from motion_core.starter.folder import find_starter
@@ -20,22 +27,20 @@ def model():
 
 @pytest.fixture(scope="module")
 def reference():
-    return benchmark.render_reference(REFERENCE)
-
-
-def score(model, reference, row, motion=None):
-    inverted = torch.zeros(1, 4, 16, 8, 8)
-    scores = benchmark.generate_row(model, row, reference, motion, inverted, range(4))
-    return (sum(s.fidelity for s in scores) / 4, sum(s.appearance for s in scores) / 4)
+    return render_reference(REFERENCE)
 
 
 @pytest.fixture(scope="module")
-def scores(model, reference, tmp_path_factory):
-    """(fidelity, appearance) without and with the motion."""
-    shelf = benchmark.open_shelf(model, tmp_path_factory.mktemp("motions"))
-    motion = benchmark.learn_reference(model, reference, benchmark.DEFAULTS, shelf)
-    plain = score(model, reference, benchmark.Row("base", None))
-    return plain, score(model, reference, benchmark.Row("moved", benchmark.APPLY), motion)
+def scores(tmp_path_factory):
+    """(fidelity, appearance) without and with the motion: one clip of the suite that the README quotes, four seeds."""
+    suite = read_suite(Path("starter"))
+    methods = (suite.methods[0], suite.methods[2])
+    suite = replace(suite, methods=methods, seeds=4, material={**suite.material, "clips": [REFERENCE]})
+    folder = tmp_path_factory.mktemp("evaluation")
+    evaluate(suite, folder)
+    results = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    made = [[result["scores"] for result in results if result["method"] == method.name] for method in methods]
+    return [tuple(mean(each[score] for each in scores) for score in ("fidelity", "appearance")) for scores in made]
 
 
 def test_the_motion_comes_from_the_clip(scores):
@@ -49,13 +54,15 @@ def test_the_looks_stay_the_prompts(scores):
 
 
 def test_the_ceiling_is_high(model, reference):
-    scores = benchmark.measure_ceiling(model, reference, range(4))
-    assert min(s.fidelity for s in scores) > 0.9 and min(s.colour for s in scores) > 0.9
+    for number in range(4):
+        seen = model.decode(model.encode(redraw(reference, number)))
+        scores = score_clip(seen, reference, *draw_looks(reference, number))
+        assert scores["fidelity"] > 0.9 and scores["colour"] > 0.9 and scores["position_error"] < 3
 
 
 def test_looks_asked_for_are_never_the_references(reference):
     for seed in range(50):
-        subject, ground = benchmark.draw_looks(reference, seed)
+        subject, ground = draw_looks(reference, seed)
         assert subject.colour != reference.subject.colour and subject.shape != reference.subject.shape
         assert ground != reference.ground
 
@@ -67,9 +74,7 @@ def test_the_example_clips_are_what_the_code_draws():
 
 
 def test_the_demo_writes_what_it_promises(tmp_path, monkeypatch, capsys):
-    from dataclasses import replace
-
-    monkeypatch.setattr("motion_core.starter.demo.DEFAULTS", replace(benchmark.DEFAULTS, steps=2))
+    monkeypatch.setattr("motion_core.starter.demo.DEFAULTS", replace(LearnConfig.of("starter"), steps=2))
     monkeypatch.setattr("sys.argv", ["demo", "--out", str(tmp_path / "demo")])
     assert demo() == 0
     made = {path.name for path in (tmp_path / "demo").iterdir()}

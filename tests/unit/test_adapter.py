@@ -137,6 +137,22 @@ def test_adaptations_add_up_and_undo_each_other(unet, latents, text):
         torch.testing.assert_close(plainly(unet, latents, text), doubled, **close)
 
 
+@pytest.mark.parametrize("make", [low_rank, deltas])
+def test_each_branch_feels_what_its_gate_says(unet, latents, text, make):
+    """Linear layers and convolutions alike: of a batch of two, one feels it and one does not."""
+    pair = latents[:1].expand(2, -1, -1, -1, -1)
+    plain = plainly(unet, pair, text[:1])
+    with adapt(unet, make(unet)) as adaptation:
+        felt = plainly(unet, pair, text[:1])
+        adaptation.gate = torch.tensor([0.0, 1.0])
+        gated = plainly(unet, pair, text[:1])
+        adaptation.gate = torch.ones(7)
+        with pytest.raises(ModelError, match="7 branches"):
+            plainly(unet, pair, text[:1])
+    assert torch.equal(gated[0], plain[0]) and torch.equal(gated[1], felt[1])
+    assert not torch.equal(felt[1], plain[1])
+
+
 def test_nothing_is_left_behind(unet, latents, text):
     before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     plain = plainly(unet, latents, text)

@@ -125,6 +125,9 @@ def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
         load_image_reward(tmp_path, "cpu")
     torch.save({"other": torch.ones(1)}, tmp_path / "ImageReward.pt")
     (tmp_path / "med_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="not in the hub's cache"):
+        load_image_reward(tmp_path, "cpu")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repo, name: f"{repo}/{name}")
     with pytest.raises(ModelError, match="lacks a part of ImageReward's weights"):
         load_image_reward(tmp_path, "cpu")
     torch.save({"bias": torch.ones(1), "old_buffer": torch.ones(1)}, tmp_path / "ImageReward.pt")

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -6,8 +7,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from motion_core.embedding import MotionEmbedding, Origin
+from motion_core.embedding import SPATIAL, MotionEmbedding, Origin
 from motion_core.errors import FileError, ModelError, OptionError
+from motion_core.injection import inject
+from motion_core.learning import LearnConfig, fit
+from motion_core.official import write_official
 
 
 def make(frames=6, grid=(4, 6), family="zeroscope") -> MotionEmbedding:
@@ -198,3 +202,30 @@ def test_tensors_of_different_lengths_are_no_embedding():
     embedding = make()
     with pytest.raises(OptionError, match="one length"):
         replace(embedding, qk={name: t[:, :3] for name, t in embedding.qk.items()})
+
+
+@pytest.mark.parametrize("spatial", SPATIAL)
+def test_either_may_differ_from_place_to_place(denoiser, spatial, tmp_path):
+    """The paper's ablation: learnt, saved, resized and felt whichever has places."""
+    latents, text = torch.randn(1, 4, 4, 8, 8), torch.randn(1, 5, 16)
+    learnt = fit(denoiser, latents, text, LearnConfig(steps=2, spatial=spatial, sites="all")).embedding
+    for kind, wide in zip((learnt.qk, learnt.v), SPATIAL[spatial], strict=True):
+        places = {name: math.prod(learnt.grids[learnt.block_of(name)]) if wide else 1 for name in kind}
+        assert {name: len(t) for name, t in kind.items()} == places
+        assert all(t.abs().max() > 0 for t in kind.values())
+    learnt.save(tmp_path / "m.safetensors", torch.float32)
+    again = MotionEmbedding.load(tmp_path / "m.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters, learnt.parameters, strict=True))
+    larger, t = torch.randn(2, 4, 6, 16, 8), torch.tensor([500, 500])
+    plain = denoiser.predict(larger, t, text.expand(2, -1, -1))
+    with inject(denoiser.module, again.debiased("difference")):
+        felt = denoiser.predict(larger, t, text.expand(2, -1, -1))
+    assert felt.isfinite().all() and not torch.equal(felt, plain)
+    if spatial != "v":
+        with pytest.raises(FileError, match="a v for each place"):
+            write_official(again, tmp_path / "motion_embed.pt")
+
+
+def test_an_unknown_choice_of_places_is_refused():
+    with pytest.raises(OptionError, match="spatial is 'everywhere'"):
+        LearnConfig(spatial="everywhere")

@@ -20,10 +20,11 @@ ALLOWED = {
     "diffusers",
     "transformers",
     "tokenizers",
+    "huggingface_hub",
     "tqdm",
 }
-OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward"}
-LATE = {"diffusers", "transformers", "tokenizers", "kornia"} | OPTIONAL
+OPTIONAL = {"cv2", "torchvision", "cotracker", "ImageReward", "yaml", "ray", "psutil"}
+LATE = {"diffusers", "transformers", "tokenizers", "huggingface_hub", "kornia"} | OPTIONAL
 HOST = {"comfy", "comfy_api", "folder_paths", "server", "execution", "nodes"}
 
 

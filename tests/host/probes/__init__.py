@@ -1,7 +1,7 @@
 """Nodes for the tests only: they look at, change and measure what goes through a graph."""
 
 from .clip_halves import ProbePictureHalf, ProbeTextHalf
-from .contents import ProbeDifference, ProbeDigest, ProbeModel, ProbeNumbers
+from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
 from .models import ProbeCancelAt, ProbeLittleMemory, ProbeNoMemory, ProbeOffload, ProbeStillModel
@@ -12,6 +12,7 @@ PROBES = (
     ProbeModel,
     ProbeNumbers,
     ProbeDifference,
+    ProbeLosses,
     ProbeCancelAt,
     ProbeLittleMemory,
     ProbeOffload,

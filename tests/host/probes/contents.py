@@ -66,6 +66,17 @@ class ProbeNumbers(Probe):
         return {"ui": {"text": [f"{tuple(tensor.shape)} {tensor.mean():.5f} {tensor.std():.5f}"]}}
 
 
+class ProbeLosses(Probe):
+    """The losses of a LOSS_MAP, to nine digits."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"losses": ("LOSS_MAP",)}}
+
+    def say(self, losses):
+        return {"ui": {"text": [" ".join(f"{loss:.9g}" for loss in losses["loss"])]}}
+
+
 class ProbeDifference(Probe):
     """The largest difference between two LATENTs."""
 

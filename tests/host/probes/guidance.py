@@ -63,10 +63,21 @@ class ProbeCoreSteering(Probe):
             noise = denoiser.schedule.add_noise(0 * drawn, drawn, timesteps[0])  # as the host starts below its highest
             with running.thawed(denoiser.base):
                 steering = methods.look_at(denoiser, clip, empty, config, timesteps)
+                denoiser.schedule = _down_to_the_clip(denoiser.schedule)
                 return sampling.sample(denoiser, noise, wanted, steps=steps, steering=steering)
 
         with torch.inference_mode(False), torch.no_grad():
             return ({"samples": running.run_in_host(model, [positive, nothing], latents, work, learning=True)},)
+
+
+def _down_to_the_clip(schedule):
+    """Timestep -1 without noise, as hosts have it; the core stops at the noise of timestep 0."""
+
+    class Clean(type(schedule)):
+        def alpha_bar(self, t, like):
+            return super().alpha_bar(t, like) if torch.as_tensor(t).min() >= 0 else torch.ones_like(like)
+
+    return Clean(schedule.alpha_bars)
 
 
 def _by_means(denoiser, theirs, ours, block):

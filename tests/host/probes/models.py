@@ -80,14 +80,14 @@ class ProbeOffload(_Changed):
 
 
 class ProbeNoMemory(_Changed):
-    """The third forward finds no memory."""
+    """From the third forward on there is no memory."""
 
     def change(self, model):
         clone, calls = model.clone(), []
 
         def wrapper(executor, *args, **kwargs):
             calls.append(1)
-            if len(calls) == 3:
+            if len(calls) >= 3:
                 raise comfy.model_management.OOM_EXCEPTION("no memory left")
             return executor(*args, **kwargs)
 

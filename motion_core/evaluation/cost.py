@@ -1,0 +1,48 @@
+"""What a piece of work took."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass
+class Cost:
+    """seconds: on the clock; peak: MiB at the most, of the GPU where there is one, else of this process; 0: unknown."""
+
+    seconds: float = 0.0
+    peak: float = 0.0
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """The cost of what is done within the block, known when it ends."""
+    cost, started = Cost(), time.monotonic()
+    _forget_peak()
+    yield cost
+    cost.peak = _read_peak()
+    cost.seconds = time.monotonic() - started
+
+
+def _forget_peak() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    elif _RESET.exists():
+        with suppress(OSError):  # a container may forbid it
+            _RESET.write_text("5")  # Linux: the high-water mark of resident memory starts anew
+
+
+def _read_peak() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    said = _STATUS.read_text() if _STATUS.exists() else ""
+    found = re.search(r"VmHWM:\s*(\d+) kB", said)
+    return int(found[1]) / 1024 if found else 0.0

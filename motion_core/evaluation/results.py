@@ -1,0 +1,68 @@
+"""The results of an evaluation: a JSON line each, in a file that survives being cut off anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .jobs import Result
+
+
+@dataclass(frozen=True)
+class Results:
+    """A folder: `results.jsonl`, and the strips of contact sheets."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "results.jsonl"
+
+    def add(self, cell: Sequence[Result]) -> None:
+        """Keep the results of a whole cell: all of it is found again, or nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for result in cell:
+            if result.strip:
+                self._keep_strip(result)
+        lines = "".join(json.dumps({**asdict(result), "strip": ""}) + "\n" for result in cell)
+        torn = self._torn()
+        with self.path.open("ab") as file:
+            file.truncate(file.tell() - torn)
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self, takes: dict[str, int]) -> list[Result]:
+        """What is kept of the cells in `takes` (key to how many results it has), without those that were cut off."""
+        found: dict[tuple[str, int], Result] = {}
+        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []:
+            try:
+                result = Result(**{**json.loads(line), "strip": b""})
+            except (ValueError, TypeError):  # a line that was cut off, or another version's
+                continue
+            if result.key in takes:
+                found[result.key, result.take] = result
+        counts: dict[str, int] = {}
+        for key, _ in found:
+            counts[key] = counts.get(key, 0) + 1
+        return [result for (key, _), result in sorted(found.items()) if counts[key] == takes[key]]
+
+    def strip(self, key: str) -> Path:
+        return self.folder / "strips" / f"{key}.png"
+
+    def _keep_strip(self, result: Result) -> None:
+        path = self.strip(result.key)
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_bytes(result.strip)
+        unfinished.replace(path)
+
+    def _torn(self) -> int:
+        """Bytes at the end of the file that are no whole line."""
+        if not self.path.exists():
+            return 0
+        kept = self.path.read_bytes()
+        return len(kept) - (kept.rfind(b"\n") + 1)

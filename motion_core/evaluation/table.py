@@ -1,0 +1,92 @@
+"""Results as a Markdown table: a method a row, mean and spread of each score."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, median, stdev
+
+import torch
+
+from .jobs import Result
+from .suite import Suite
+
+LEAKAGE = "leakage"
+"""Likeness to the reference beyond that of the suite's control."""
+
+
+def write_table(suite: Suite, columns: Mapping[str, str], results: Sequence[Result]) -> str:
+    """The table of the scores, and below it one of what each method cost."""
+    rows = {method.name: [result for result in results if result.method == method.name] for method in suite.methods}
+    if suite.control and "likeness" in columns:
+        columns = {**columns, LEAKAGE: "leakage"}
+    lines = [f"# {suite.name}", "", *([suite.about.strip(), ""] if suite.about else []), describe(results), ""]
+    lines += _draw(["method", *columns.values()], [
+        [name, *(say(score_values(suite, made, score, results), suite.published.get(name, {}).get(score))
+                 for score in columns)]
+        for name, made in rows.items()
+    ])  # fmt: skip
+    if suite.published:
+        lines += ["", "In square brackets: the published figure."]
+    lines += ["", "What it took, medians:", ""]
+    lines += _draw(
+        ["method", "seconds to learn", "MiB at most while learning", "seconds to sample a clip"],
+        [[name, *say_cost(made)] for name, made in rows.items()],
+    )
+    return "\n".join(lines) + "\n"
+
+
+def score_values(suite: Suite, made: Sequence[Result], score: str, results: Sequence[Result]) -> list[float]:
+    """The values of a score, those of leakage against the control under the same clip, prompt and noise."""
+    if score != LEAKAGE:
+        return [result.scores[score] for result in made if score in result.scores]
+    control = {(r.clip, r.take): r.scores["likeness"] for r in results if r.method == suite.control}
+    pairs = [(result, control.get((result.clip, result.take))) for result in made]
+    return [result.scores["likeness"] - base for result, base in pairs if base is not None]
+
+
+def say(values: Sequence[float], published: float | None = None) -> str:
+    """Mean and, in brackets, the standard deviation."""
+    told = "" if published is None else f" [{published:g}]"
+    if not values:
+        return "-" + told
+    return f"{mean(values):.2f} ({stdev(values) if len(values) > 1 else 0.0:.2f}){told}"
+
+
+def say_cost(made: Sequence[Result]) -> list[str]:
+    def middle(values: Sequence[float]) -> str:
+        return f"{median(values):.0f}" if values else "-"
+
+    learnt = [result.learnt for result in made if result.learnt]
+    peaks = [each["peak"] for each in learnt if each["peak"]]
+    seconds = [result.seconds for result in made]
+    return [middle([each["seconds"] for each in learnt]), middle(peaks), f"{median(seconds):.1f}" if seconds else "-"]
+
+
+def describe(results: Sequence[Result]) -> str:
+    """How much there is, where it was made and when."""
+    clips, takes = len({result.clip for result in results}), len({(result.clip, result.take) for result in results})
+    days = sorted({result.date for result in results})
+    when = "" if not days else f", {days[0]}" if len(days) == 1 else f", {days[0]} to {days[-1]}"
+    return f"{clips} reference clips, {takes} new clips a method; {say_machine()}{when}."
+
+
+def say_machine() -> str:
+    """This machine, as far as it matters."""
+    if torch.cuda.is_available():
+        where = torch.cuda.get_device_name()
+    else:
+        where = f"{_find_processor()}, {torch.get_num_threads()} threads, no GPU"
+    return f"{where}, torch {torch.__version__.partition('+')[0]}"
+
+
+def _find_processor() -> str:
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _draw(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]

@@ -1,0 +1,39 @@
+import torch
+
+from benchmarks import learning
+
+
+def test_the_learning_benchmark_prints_its_table(capsys):
+    options = [
+        "--divisor",
+        "10",
+        "--size",
+        "8",
+        "8",
+        "--frames",
+        "2",
+        "--rounds",
+        "1",
+        "--steps",
+        "2",
+        "--modes",
+        "fast",
+    ]
+    learning.main(options)
+    said = capsys.readouterr().out
+    rows = [line for line in said.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [
+        learning.OFFICIAL,
+        "`fast`",
+        "`fast`, fast_kernels",
+        "`fast`, fast_kernels, from a pool",
+    ]
+    assert "0.0e+00" in rows[3]  # the official step's gradient, to the last bit
+    assert torch.__version__ in said
+
+
+def test_peaks_are_found_by_the_whole_name(monkeypatch):
+    cuda = torch.device("cuda")
+    for name, peak in {"NVIDIA H100 PCIe": 756, "NVIDIA H100 80GB HBM3": 989, "NVIDIA X": None}.items():
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _, name=name: name)
+        assert learning.find_peak(cuda) == peak

@@ -1,0 +1,44 @@
+import pytest
+import torch
+from torch import nn
+
+from motion_core.kernels import in_fast_kernels
+from motion_core.learning import LearnConfig, fit
+from tests.conftest import seeded
+
+FLAT = [
+    {"kernel_size": (3, 1, 1), "padding": (1, 0, 0)},
+    {"kernel_size": (3, 1, 1), "padding": (2, 0, 0), "dilation": (2, 1, 1), "stride": (2, 1, 1), "groups": 2},
+    {"kernel_size": 1, "bias": False},
+]
+OTHER = [{"kernel_size": 3, "padding": 1}, {"kernel_size": (3, 1, 1), "padding": 1}, {"kernel_size": (1, 1, 3)}]
+
+
+@pytest.mark.parametrize("layer", [*FLAT, *OTHER])
+def test_a_convolution_gives_the_same(layer):
+    conv = nn.Conv3d(4, 6, **layer).double()
+    x = seeded(2, 4, 5, 6, 7).double()
+    with in_fast_kernels(conv):
+        assert ("forward" in vars(conv)) == (layer in FLAT)
+        flat = conv(x)
+    assert "forward" not in vars(conv)
+    torch.testing.assert_close(flat, conv(x), atol=1e-12, rtol=1e-12)
+
+
+def test_a_hosts_convolution_is_left_alone():
+    class Casting(nn.Conv3d):
+        pass
+
+    layer = Casting(1, 1, (3, 1, 1))
+    with in_fast_kernels(layer):
+        assert "forward" not in vars(layer)
+
+
+@pytest.mark.parametrize("changes", [{"memory": "low"}, {"memory": "fast", "pool": 1}])
+def test_learning_gives_the_same_but_for_rounding(denoiser, latents, text, changes):
+    plain, fast = (
+        fit(denoiser, latents, text, LearnConfig(steps=2, learning_rate=1e-9, fast_kernels=on, **changes))
+        for on in (False, True)
+    )
+    assert fast.losses == pytest.approx(plain.losses, rel=1e-5)
+    assert not any("forward" in vars(part) for part in denoiser.module.modules())

@@ -1,0 +1,182 @@
+import pytest
+import torch
+
+from motion_core import memory
+from motion_core.allocations import Allocations
+from motion_core.backbones import find_modules_by_level
+from motion_core.errors import MemoryShortage, OptionError
+from motion_core.fp8 import HAS_FP8, find_storable, stored_in_fp8
+from motion_core.learning import LearnConfig, fit
+from tests.conftest import seeded
+
+CONFIG = LearnConfig(steps=2, sites="all", seed=7)
+MODES = ("fast", "balanced", "low")
+
+
+def learn(denoiser, latents, text, **changes):
+    from dataclasses import replace
+
+    return fit(denoiser, latents, text, replace(CONFIG, **changes))
+
+
+def test_allocations_are_counted_while_they_live():
+    with Allocations() as alive:
+        one = torch.ones(250)
+        two = one[:5] + 1
+        del one
+        three = two.view(5, 1)
+        del two
+    assert alive.now == 20 and alive.peak >= 1020
+    del three
+    assert alive.now == 0
+
+
+@pytest.mark.parametrize("sites", ["deepest", "all"])
+def test_what_is_predicted_is_what_a_step_takes(either, text, sites):
+    latents = seeded(1, 4, 8, 16, 16)
+    uses = [learn(either, latents, text, memory=mode, sites=sites).memory for mode in MODES]
+    for mode, use in zip(MODES, uses, strict=True):
+        assert use.mode == mode and not use.picked
+        assert 0.85 * use.predicted <= use.measured <= 1.1 * use.predicted, str(use)
+    assert uses[0].measured > uses[1].measured > uses[2].measured
+
+
+@pytest.mark.parametrize(("free", "picked"), [(1.2, "fast"), (0.9, "balanced"), (0.5, "low"), (0.1, "lowest")])
+def test_auto_picks_by_what_is_free(denoiser, latents, text, monkeypatch, free, picked):
+    need = learn(denoiser, latents, text, memory="fast").memory
+    weights = sum(t.nbytes for t in denoiser.module.parameters())
+    monkeypatch.setattr("motion_core.learning.find_free", lambda _: int(free * (need.predicted - weights)))
+    found = learn(denoiser, latents, text, memory="auto")
+    assert (found.memory.mode, found.memory.picked) == (picked, True)
+    assert "picked by free memory" in str(found.memory)
+    for a, b in zip(found.embedding.parameters, learn(denoiser, latents, text).embedding.parameters, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_where_nothing_is_known_of_memory(denoiser, latents, text, monkeypatch):
+    monkeypatch.setattr("motion_core.learning.find_free", lambda _: None)
+    assert learn(denoiser, latents, text, memory="auto").memory.mode == "balanced"
+
+
+def test_what_is_free_is_known_here():
+    free = memory.find_free(torch.device("cpu"))
+    assert free is not None and free > 2**20
+    assert memory.find_free(torch.device("meta")) is None
+
+
+class Exhausted:
+    """Runs out of memory so many times, each after a step."""
+
+    def __init__(self, times, monkeypatch):
+        import motion_core.learning as learning
+
+        self.left, self.calls, self.evaluate = times, 0, learning.evaluate_objective
+        monkeypatch.setattr("motion_core.learning.evaluate_objective", self)
+
+    def __call__(self, *args):
+        self.calls += 1
+        if self.calls > 1 and self.left:
+            self.left, self.calls = self.left - 1, 0
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self.evaluate(*args)
+
+
+@pytest.mark.parametrize("first", ["fast", "balanced"])
+def test_out_of_memory_falls_back_once_with_a_sentence(denoiser, latents, text, monkeypatch, caplog, first):
+    plain = learn(denoiser, latents, text, memory="low")
+    Exhausted(1, monkeypatch)
+    found = learn(denoiser, latents, text, memory=first)
+    lower = MODES[MODES.index(first) + 1]
+    assert (found.memory.mode, found.memory.fell_back) == (lower, True)
+    assert "2.00 GiB" in caplog.text and f"memory {lower}" in caplog.text
+    assert found.losses == plain.losses
+    for a, b in zip(found.embedding.parameters, plain.embedding.parameters, strict=True):
+        assert torch.equal(a, b)
+    assert not any(part._forward_pre_hooks or "forward" in vars(part) for part in denoiser.module.modules())
+
+
+def test_out_of_memory_twice_is_an_error(denoiser, latents, text, monkeypatch):
+    Exhausted(2, monkeypatch)
+    with pytest.raises(MemoryShortage, match="2.00 GiB"):
+        learn(denoiser, latents, text, memory="fast")
+
+
+def test_there_is_nothing_below_the_lowest():
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert [memory.next_lower(mode, cuda) for mode in ("fast", "balanced", "low", "lowest")] == [
+        "balanced", "low", "lowest" if HAS_FP8 else None, None,
+    ]  # fmt: skip
+    assert memory.next_lower("low", cpu) is None  # where originals and weights in fp8 would lie in the same memory
+
+
+def test_only_learning_an_embedding_picks_its_mode():
+    from motion_core.recipes import find_recipe
+
+    with pytest.raises(OptionError, match="memory"):
+        find_recipe("vmc").changed(memory="auto")
+
+
+@pytest.mark.skipif(not HAS_FP8, reason="this torch has no 8-bit floats")
+class TestFp8:
+    def test_weights_are_stored_small_and_come_back(self, unet):
+        layers = find_storable(find_modules_by_level(unet)).layers
+        before = {name: value.clone() for name, value in unet.state_dict().items()}
+        names = set(before)
+        places = [layer.weight.data_ptr() for layer in layers]
+        with pytest.raises(KeyboardInterrupt), stored_in_fp8(layers):
+            assert all(layer.weight.untyped_storage().nbytes() <= 8 for layer in layers)
+            assert all(layer.weight.shape == before_shape for layer, before_shape in _shapes(unet, before, layers))
+            raise KeyboardInterrupt
+        assert set(unet.state_dict()) == names
+        assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
+        assert [layer.weight.data_ptr() for layer in layers] == places
+        assert not any("forward" in vars(part) for part in unet.modules())
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+    def test_a_cast_weight_is_near(self, dtype):
+        layer = torch.nn.Linear(64, 32, bias=False).to(dtype)
+        layer.weight.data *= torch.logspace(-4, 2, 32)[:, None].to(dtype)  # each channel has a scale of its own
+        eye = torch.eye(64, dtype=dtype)
+        plain = layer(eye)
+        with stored_in_fp8([layer]):
+            cast = layer(eye)
+        error = (cast.float() - plain.float()).norm(dim=0) / plain.float().norm(dim=0)
+        assert 0 < error.max() < 0.06
+
+    def test_gradients_are_those_of_the_rounded_model(self, denoiser, latents, text):
+        """Through checkpointing too, where a weight is cast again."""
+        from motion_core.checkpointing import checkpointed, choose_layers
+        from motion_core.freezing import frozen
+
+        module, levels = denoiser.module, find_modules_by_level(denoiser.module)
+        layers = find_storable(levels).layers
+
+        def gradient():
+            z = latents.clone().requires_grad_()
+            denoiser.predict(z, torch.tensor([500]), text).square().mean().backward()
+            return z.grad
+
+        with frozen(module):
+            plain = gradient()
+            with stored_in_fp8(layers):
+                kept = gradient()
+                with checkpointed(choose_layers(levels, "low")):
+                    again = gradient()
+        assert torch.equal(kept, again)
+        assert 0 < (kept - plain).norm() / plain.norm() < 0.3
+
+    def test_learning_in_lowest_gives_the_model_back(self, denoiser, latents, text, monkeypatch):
+        """On a CPU it is low; here it is made to do what it does on a GPU."""
+        before = {name: value.clone() for name, value in denoiser.module.state_dict().items()}
+        low, plain = (learn(denoiser, latents, text, memory=mode) for mode in ("low", "lowest"))
+        assert low.losses == plain.losses and plain.memory.mode == "lowest"
+        monkeypatch.setattr("motion_core.memory.rests_elsewhere", lambda device: True)
+        small = learn(denoiser, latents, text, memory="lowest")
+        assert small.losses != low.losses
+        assert abs(small.losses[-1] - low.losses[-1]) < 0.1 * low.losses[-1]
+        assert all(torch.equal(value, before[name]) for name, value in denoiser.module.state_dict().items())
+
+
+def _shapes(unet, before, layers):
+    names = {part: name for name, part in unet.named_modules()}
+    return [(layer, before[f"{names[layer]}.weight"].shape) for layer in layers]
