@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..motion_core.checkpointing import MEMORY_MODES
-from ..motion_core.recipes import RECIPES, find_recipe
+from ..motion_core.recipes import PRESETS, RECIPES, find_recipe
 from .choice import offer_choice
 from .host.adapter_learning import Shown, learn_adapter
 from .sockets import MotionAdapterSocket, MotionReferencesSocket
@@ -39,6 +39,13 @@ class TrainMotionAdapter(io.ComfyNode):
                     default="motion_director",
                     tooltip="vmc: one clip. motion_director: one or more. customizing_motion: several, and "
                     "regularisation. motion_matcher: one, by its attention maps; the most memory.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=list(PRESETS),
+                    default="published",
+                    tooltip="published: the authors' numbers, for ZeroScope and its size. starter: for the starter "
+                    "model, at most two minutes on two CPU cores.",
                 ),
                 io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the recipe's."),
                 io.Float.Input(
@@ -77,6 +84,7 @@ class TrainMotionAdapter(io.ComfyNode):
         latent: dict[str, Any],
         positive: Any,
         recipe: str,
+        preset: str,
         steps: int,
         learning_rate: float,
         rank: int,
@@ -84,7 +92,7 @@ class TrainMotionAdapter(io.ComfyNode):
         seed: int,
         references: list[Shown] | None = None,
     ) -> io.NodeOutput:
-        chosen = find_recipe(recipe).changed(
+        chosen = find_recipe(recipe, PRESETS[preset]).changed(
             steps=steps or None,
             learning_rate=learning_rate or None,
             rank=rank or None,

@@ -14,8 +14,9 @@ from .starter import STARTER_RECIPES
 from .vmc import VMC
 
 RECIPES = {recipe.name: recipe for recipe in (VMC, MOTION_DIRECTOR, CUSTOMIZING_MOTION, MOTION_MATCHER)}
+PRESETS = {"published": RECIPES, "starter": STARTER_RECIPES}
 
-__all__ = ["FEATURES", "KINDS", "RECIPES", "STARTER_RECIPES", "Recipe", "find_recipe"]
+__all__ = ["FEATURES", "KINDS", "PRESETS", "RECIPES", "STARTER_RECIPES", "Recipe", "find_recipe"]
 
 
 def find_recipe(name: str, among: Mapping[str, Recipe] | None = None) -> Recipe:

@@ -56,7 +56,8 @@ def apply(graph: Graph, model: list[Any], motion: list[Any], **changes: Any) -> 
 
 def train_adapter(graph: Graph, model: list[Any], latent: list[Any], positive: list[Any], **changes: Any) -> str:
     inputs: dict[str, Any] = {
-        "recipe": "motion_director", "steps": 2, "learning_rate": 0.01, "rank": 4, "memory": "recipe's", "seed": 0,
+        "recipe": "motion_director", "preset": "published", "steps": 2, "learning_rate": 0.01, "rank": 4,
+        "memory": "recipe's", "seed": 0,
     }  # fmt: skip
     return graph.add("TrainMotionAdapter", model=model, latent=latent, positive=positive, **{**inputs, **changes})
 

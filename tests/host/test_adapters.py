@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from motion_core.recipes import RECIPES
+from motion_core.recipes import PRESETS, RECIPES
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, Failed, Interrupted
@@ -86,6 +86,14 @@ def test_a_set_of_clips_is_learnt_from(host):
     nodes = [probe(graph, adapter) for adapter in adapters]
     said = host.run(graph)
     assert said[nodes[0]] != said[nodes[1]]
+
+
+def test_a_preset_has_its_own_numbers(host):
+    graph, model, latent, wanted, nothing = start_on_starter()
+    own = {"recipe": "vmc", "learning_rate": 0.0}
+    nodes = [probe(graph, learn(graph, model, latent, wanted, nothing, preset=p, **own)) for p in PRESETS]
+    said = host.run(graph)
+    assert len({said[node] for node in nodes}) == len(PRESETS)
 
 
 def test_a_saved_adapter_comes_back(host):

@@ -1,6 +1,7 @@
 """The published recipes on tiny models of both families: what they learn, what they leave alone, what they refuse."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from motion_core.adapter_learning import fit_adapter
 from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.errors import ModelError, OptionError
 from motion_core.feature_matching import FeatureSites, extract
-from motion_core.recipes import RECIPES, Recipe, find_recipe
+from motion_core.recipes import RECIPES, STARTER_RECIPES, Recipe, find_recipe
 from motion_core.references import Example, ReferenceSet
 from motion_core.sampling import AdaptConfig, AppliedAdapter, sample
 from motion_core.schedule import NoiseSchedule
@@ -165,6 +166,12 @@ def test_each_recipe_is_the_papers():
     assert (matcher.timesteps, matcher.rank, matcher.beta) == (Uniform(500, 1000), 32, 0.3)
     assert director.looks and director.objective == "noise_mse + appearance_debiased"
     assert all(recipe.source for recipe in RECIPES.values())
+
+
+def test_the_starters_are_the_same_methods():
+    for name, published in RECIPES.items():
+        numbers = {part: getattr(published, part) for part in ("descent", "timesteps", "memory")}
+        assert replace(STARTER_RECIPES[name], **numbers) == published
 
 
 @pytest.mark.parametrize(
