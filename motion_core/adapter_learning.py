@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from .adapter import Adapter
 from .adapting import Adaptation, adapt
+from .appearance_stop import AppearanceStop
 from .backbones import family_of, find_adaptable_layers, find_modules_by_level, select_layers
 from .checkpointing import checkpointed, choose_layers
 from .denoiser import Denoiser
@@ -29,19 +31,25 @@ LOOKS_REST = 0.2
 
 @dataclass(frozen=True)
 class LearntAdapter:
-    """The adapter, on the CPU in float32, and the loss of each step."""
+    """The adapter, on the CPU in float32, and the loss of each step. looks: what the file says of an early stop."""
 
     adapter: Adapter
     losses: list[float]
+    looks: dict[str, Any] = field(default_factory=dict)
 
 
 def fit_adapter(
-    denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, seed: int = 0, callback: Callback | None = None
+    denoiser: Denoiser,
+    references: ReferenceSet,
+    recipe: Recipe,
+    seed: int = 0,
+    callback: Callback | None = None,
+    stop: AppearanceStop | None = None,
 ) -> LearntAdapter:
-    """Learn what the reference clips share.
+    """Learn what the reference clips share. stop: may end it early and chooses among what was learnt.
 
     The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
-    the same adapter. Raises OptionError, ModelError, MemoryShortage.
+    the same adapter, looked at or not. Raises OptionError, ModelError, MemoryShortage.
     """
     if recipe.regularised and not references.regularisation:
         raise OptionError(
@@ -60,8 +68,30 @@ def fit_adapter(
         stack.enter_context(torch.enable_grad())
         teacher = _Teacher(denoiser, references, recipe, seed, motion, feel, looks, see)
         parameters = [*motion.parameters, *(looks.parameters if looks else [])]
-        losses = recipe.descent.follow(parameters, teacher.draw, is_half(denoiser), callback)
-    return LearntAdapter(motion.detached().moved("cpu"), losses)
+
+        def after(step: int, loss: float) -> bool:
+            ended = bool(callback and callback(step, loss))
+            if stop is None or not stop.is_due(step, recipe.descent.steps):
+                return ended
+            with torch.no_grad(), _resting(feel, see):  # the preview feels the copy alone, as a sampling would
+                return stop.look(step, motion.detached()) or ended
+
+        losses = recipe.descent.follow(parameters, teacher.draw, is_half(denoiser), after)
+    kept = stop.kept if stop and stop.kept else motion.detached()
+    return LearntAdapter(kept.moved("cpu"), losses, stop.describe() if stop else {})
+
+
+@contextmanager
+def _resting(*adaptations: Adaptation | None) -> Iterator[None]:
+    """Within the block the model feels none of them."""
+    live = [(each, each.active) for each in adaptations if each]
+    try:
+        for each, _ in live:
+            each.active = False
+        yield
+    finally:
+        for each, active in live:
+            each.active = active
 
 
 def _start(denoiser: Denoiser, recipe: Recipe, which: str, seed: int, device: torch.device) -> Adapter:

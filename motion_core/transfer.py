@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .adapter_learning import LearntAdapter, fit_adapter
+from .appearance_stop import AppearanceStop
 from .augmentation import AugmentConfig, augment
 from .backbones.zeroscope.loading import VideoModel
 from .descent import Callback
@@ -106,22 +107,27 @@ class Shown:
 
 
 def learn_adapter(
-    model: VideoModel, shown: Shown, recipe: Recipe, seed: int = 0, callback: Callback | None = None
+    model: VideoModel,
+    shown: Shown,
+    recipe: Recipe,
+    seed: int = 0,
+    callback: Callback | None = None,
+    stop: AppearanceStop | None = None,
 ) -> LearntAdapter:
-    """Learn what captioned clips share, as a recipe says. Raises MotionError."""
+    """Learn what captioned clips share, as a recipe says. stop: may end it early. Raises MotionError."""
 
     def encode(captioned: Sequence[Captioned]) -> list[Example]:
         return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in captioned]
 
     clips = shown.clips if shown.augmentation is None else _vary(shown.clips, shown.augmentation)
     references = ReferenceSet(encode(clips), encode(shown.regularisation))
-    learnt = fit_adapter(model.denoiser, references, recipe, seed, callback)
+    learnt = fit_adapter(model.denoiser, references, recipe, seed, callback, stop)
     first = shown.clips[0]
     height, width = first.clip.frames.shape[1:3]
     about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(shown.clips), "model": model.name}
     if shown.augmentation is not None:
         about |= {"augment": shown.augmentation.how, "versions": shown.augmentation.versions}
-    origin = Origin(width, height, first.clip.fps, first.caption, seed, about)
+    origin = Origin(width, height, first.clip.fps, first.caption, seed, {**about, **learnt.looks})
     return replace(learnt, adapter=replace(learnt.adapter, origin=origin))
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..adapter import Adapter
+from ..appearance_stop import AppearanceStop
 from ..backbones.zeroscope.loading import VideoModel
+from ..captions import without_token
 from ..learning import LearnConfig
+from ..metrics import text_similarity
+from ..metrics.clip_features import load_clip
 from ..motion_file import Motion
 from ..recipes import Recipe
-from ..transfer import Captioned, Shown, learn_adapter, learn_motion
+from ..sampling import AdaptConfig, AppliedAdapter
+from ..transfer import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
 from . import options
 from .progress import learning_bar
 
@@ -53,5 +59,28 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, prompt)))
     others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
     shown = Shown(clips, others, options.augmentation(args))
+    stop = watch(args, model, how, *size)
     with learning_bar(how.descent.steps) as callback:
-        return learn_adapter(model, shown, how, args.seed, callback).adapter
+        adapter = learn_adapter(model, shown, how, args.seed, callback, stop).adapter
+    if stop:
+        said = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
+        print(f"text similarity {said}; kept step {stop.kept_step}")
+    return adapter
+
+
+def watch(
+    args: argparse.Namespace, model: VideoModel, recipe: Recipe, frames: int, width: int, height: int
+) -> AppearanceStop | None:
+    """What looks at previews of the prompt while a recipe learns, where a CLIP is given. Raises MotionError."""
+    config = options.stop_config(args)
+    if config is None:
+        return None
+    clip, sampling = load_clip(args.clip, args.device), GenerateConfig(frames, width, height, seed=args.seed)
+    wanted = clip.encode_text(without_token(args.preview_prompt))
+
+    def score(adapter: Adapter) -> float:
+        motion = AppliedAdapter(adapter, AdaptConfig(**recipe.apply))
+        made = generate_clip(model, args.preview_prompt, sampling, [motion])
+        return text_similarity(clip.encode_frames(made), wanted).item()
+
+    return AppearanceStop(config, score)

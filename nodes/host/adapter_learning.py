@@ -14,6 +14,7 @@ from ...motion_core.errors import OptionError
 from ...motion_core.origin import Origin
 from ...motion_core.recipes import Recipe
 from ...motion_core.references import Example, ReferenceSet
+from .appearance_stop import Watch
 from .learning import LATENT_PIXELS, thaw_conditioning
 from .progress import learning_progress
 from .running import HostDenoiser, number_of_text, run_in_host, thawed
@@ -40,7 +41,9 @@ def split_clips(latents: Tensor, clips: int) -> list[Tensor]:
     return list(latents.split(len(latents) // clips))
 
 
-def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int) -> LearntAdapter:
+def learn_adapter(
+    model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int, watch: Watch | None = None
+) -> LearntAdapter:
     """What the clips share. The first is the reference; all have its size and, but for single frames that regularise,
     its frames. Raises MotionError.
     """
@@ -58,14 +61,17 @@ def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int)
         thaw_conditioning(denoiser.guider.conds)
         with torch.inference_mode(False), thawed(denoiser.base):
             references = _collect(denoiser, shown, clip)
-            found.append(fit_adapter(denoiser, references, recipe, seed, learning_progress(recipe.descent.steps)))
+            progress = learning_progress(recipe.descent.steps)
+            stop = watch.start(denoiser, references.clips[0].latents, recipe, len(shown)) if watch else None
+            found.append(fit_adapter(denoiser, references, recipe, seed, progress, stop))
         return clip
 
     with torch.inference_mode(False):
-        run_in_host(model, [each.conditioning for each in shown], first.clone(), work, learning=True)
+        conditionings = [*(each.conditioning for each in shown), *(watch.conditionings if watch else ())]
+        run_in_host(model, conditionings, first.clone(), work, learning=True)
     width, height = first.shape[-1] * LATENT_PIXELS, first.shape[-2] * LATENT_PIXELS
     about = {**recipe.describe(), "frames": len(first), "clips": sum(not each.regularises for each in shown)}
-    origin = Origin(width, height, 0.0, "", seed, about)
+    origin = Origin(width, height, 0.0, "", seed, {**about, **found[0].looks})
     return replace(found[0], adapter=replace(found[0].adapter, origin=origin))
 
 

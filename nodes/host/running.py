@@ -37,7 +37,12 @@ class HostDenoiser:
         self.schedule = schedule_of(self.base.model_sampling)
 
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """The noise in z (1, C, N, h, w) at timestep t (1,): the host works on z / sqrt(alpha_bar), frame by frame."""
+        """The noise in z (B, C, N, h, w) at timesteps t (B,), one clip after another."""
+        clips = zip(z.split(1), t.split(1), text.split(1), strict=True)
+        return torch.cat([self._predict_clip(*clip) for clip in clips])
+
+    def _predict_clip(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """The host works on z / sqrt(alpha_bar), frame by frame."""
         self.guider.conds["positive"] = self.guider.conds[_key(int(text.flatten()[0]))]
         abar = self.schedule.alpha_bar(t, z)
         sigma = ((1 - abar) / abar).sqrt()
@@ -46,6 +51,15 @@ class HostDenoiser:
         sigmas = sigma.flatten().expand(len(seen)).float()
         x0 = self.guider(seen, sigmas, **self.extra_args)[: len(frames)]
         return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
+
+    def take_memory_back(self) -> None:
+        """Load the model whole again, after others (VAE, CLIP) may have taken its place in the middle of learning."""
+        load_whole(self.guider.model_patcher)
+
+
+def load_whole(model: Any) -> None:
+    """Onto the device, and everything else off it."""
+    comfy.model_management.load_models_gpu([model], memory_required=ALL_MEMORY, force_full_load=True)
 
 
 def number_of_text(number: int, device: torch.device | str = "cpu") -> Tensor:
@@ -111,7 +125,7 @@ def run_in_host(
     guider.set_cfg(1.0)
     sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
     if learning:
-        comfy.model_management.load_models_gpu([model], memory_required=ALL_MEMORY, force_full_load=True)
+        load_whole(model)
     return guider.sample(torch.zeros_like(latents), latents, _Job(work), sigmas, disable_pbar=True)
 
 

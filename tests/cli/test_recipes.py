@@ -111,6 +111,19 @@ def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, 
     assert not torch.equal(learnt[0].parameters[0], learnt[1].parameters[0])
 
 
+def test_learning_ends_for_the_looks_sake(clip, model_folder, tmp_path, capsys, clip_folder):
+    watched = ["--clip", clip_folder, "--preview-prompt", "a red circle V*", "--check-every", "1"]
+    plain = learn_with(tmp_path / "plain.safetensors", clip, model_folder)
+    for name, more, kept in (("on", ["--stop-appearance", "-1"], None), ("off", ["--stop-appearance", "1"], 1)):
+        capsys.readouterr()
+        adapter = learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, *watched, *more)
+        recipe = adapter.origin.recipe
+        assert len(recipe["appearance_scores"]) == (3 if name == "on" else 1)
+        assert f"kept step {recipe['kept_step']}" in capsys.readouterr().out
+        assert kept is None or recipe["kept_step"] == kept
+        assert torch.equal(adapter.parameters[0], plain.parameters[0]) == (recipe["kept_step"] == 3)
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -121,6 +134,11 @@ def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, 
         (["--recipe", "vmc", "--layers", "no such"], "matches none"),
         (["--augment", "colour"], "--augment does nothing"),
         (["--recipe", "vmc", "--versions", "0"], "versions is 0"),
+        (["--check-every", "5"], "--check-every does nothing"),
+        (["--recipe", "vmc", "--stop-appearance", "0"], "--stop-appearance needs a CLIP"),
+        (["--recipe", "vmc", "--clip", "x"], "give --preview-prompt"),
+        (["--recipe", "vmc", "--clip", "x", "--preview-prompt", "x"], "x has no config.json"),
+        (["--recipe", "vmc", "--clip", "x", "--preview-prompt", "x", "--stop-appearance", "2"], "floor is 2"),
     ],
 )
 def test_what_does_not_go_together(options, says, capsys, clip, model_folder, tmp_path):

@@ -154,6 +154,42 @@ def test_versions_of_a_clip_are_learnt_from(host):
     assert [shown[said[name][1]].split(")")[0] for name in ("one", "three")] == ["(4, 64, 64, 3", "(12, 64, 64, 3"]
 
 
+def watch(graph, loader, wanted, nothing, **changes):
+    """Previews of "a red circle", through the two halves of a CLIP of random weights."""
+    usual = {"prompt": "a red circle V*", "every": 1, "floor": -1.0, "patience": 0, "steps": 2, "cfg": 6.0, "seed": 0}
+    return out(
+        graph.add(
+            "StopByAppearance", positive=wanted, negative=nothing, vae=out(loader, 2),
+            clip_vision=out(graph.add("ProbePictureHalf", width=32)),
+            clip=out(graph.add("ProbeTextHalf", projection=1.0)), **{**usual, **changes},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_looking_changes_nothing_that_is_learnt(host, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    loader = graph.add("LoadVideoDiffusionModel", model=graphs.STARTER, dtype="as stored")  # for its VAE
+    before = graph.add("ProbeModel", model=model)
+    ended = watch(graph, loader, wanted, nothing, floor=1.0)
+    learnt = {
+        "ended": graphs.train_adapter(graph, model, latent, wanted, steps=3, early_stop=ended),
+        "one": graphs.train_adapter(graph, model, latent, wanted, steps=1),
+        "three": graphs.train_adapter(graph, model, latent, wanted, steps=3),
+        "last": graphs.train_adapter(
+            graph, model, latent, wanted, steps=3, early_stop=watch(graph, loader, wanted, nothing, floor=-0.99)
+        ),
+    }
+    nodes = {name: probe(graph, out(node)) for name, node in learnt.items()}
+    after = graph.add("ProbeModel", model=model, after=out(learnt["ended"]))
+    plain = probe(graph, sample(graph, model, wanted, nothing))
+    said = host.run(graph)
+    assert said[before] == said[after] and said[plain]
+    assert said[nodes["ended"]] == said[nodes["one"]] != said[nodes["three"]]
+    assert said[nodes["last"]] == said[nodes["three"]]
+
+
 def test_cancelled_nothing_is_left(host):
     def run(cancel_at):
         graph, model, latent, wanted, nothing = start_on_starter()
