@@ -24,9 +24,12 @@ from .learning import explained, is_half
 from .objectives import evaluate_objective, noise_mse, parse_objective
 from .recipes import FEATURES, Recipe
 from .references import Example, ReferenceSet, draw_example
+from .timesteps import TimestepSampler, Uniform
 
 LOOKS_REST = 0.2
 """The share of steps in which the adapter of the looks does not take part (MotionDirector's code)."""
+SUBJECT_TIMESTEPS = Uniform(0, 1000)
+"""Where subjects are learnt: looks are decided at every noise level, the fine ones too (ours)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def fit_adapter(
         see = stack.enter_context(adapt(denoiser.module, looks)) if looks else None
         stack.enter_context(torch.enable_grad())
         teacher = _Teacher(denoiser, references, recipe, seed, motion, feel, looks, see)
+        if references.subjects:
+            teacher.within_frames = _find_within_frames(denoiser, recipe, motion)
         parameters = [*motion.parameters, *(looks.parameters if looks else [])]
 
         def after(step: int, loss: float) -> bool:
@@ -79,6 +84,18 @@ def fit_adapter(
         losses = recipe.descent.follow(parameters, teacher.draw, is_half(denoiser), after)
     kept = stop.kept if stop and stop.kept else motion.detached()
     return LearntAdapter(kept.moved("cpu"), losses, stop.describe() if stop else {})
+
+
+def _find_within_frames(denoiser: Denoiser, recipe: Recipe, motion: Adapter) -> list[Tensor]:
+    """What of the adapter does not work along time: all that a single frame may change."""
+    layers = [layer for layer in find_adaptable_layers(denoiser.module) if not layer.temporal]
+    found = [tensor for layer in layers if layer.name in motion.parts for tensor in motion.parts[layer.name].tensors]
+    if not found:
+        raise OptionError(
+            f"the recipe {recipe.name} changes nothing within frames, where a subject's looks would be learnt; "
+            "leave the subjects out, or take customizing_motion"
+        )
+    return found
 
 
 @contextmanager
@@ -135,6 +152,7 @@ class _Teacher:
     ):
         self.denoiser, self.references, self.recipe = denoiser, references, recipe
         self.motion, self.feel, self.looks, self.see = motion, feel, looks, see
+        self.within_frames: list[Tensor] = []
         self.generator = Generator().manual_seed(seed)
         self.judge = self._choose_judge()
 
@@ -153,6 +171,9 @@ class _Teacher:
         if self.references.regularisation:
             other = self._noise(draw_example(self.references.regularisation, self.generator))
             yield noise_mse(self._predict(other), other.eps), self.motion.parameters
+        if self.references.subjects:
+            subject = self._noise(draw_example(self.references.subjects, self.generator), SUBJECT_TIMESTEPS)
+            yield noise_mse(self._predict(subject), subject.eps), self.within_frames
 
     def _choose_judge(self) -> Callable[[_Noised], Tensor]:
         if self.recipe.objective == FEATURES:
@@ -173,8 +194,8 @@ class _Teacher:
         self.feel.active = True
         return loss
 
-    def _noise(self, example: Example) -> _Noised:
-        t = self.recipe.timesteps.sample(1, self.generator)
+    def _noise(self, example: Example, timesteps: TimestepSampler | None = None) -> _Noised:
+        t = (timesteps or self.recipe.timesteps).sample(1, self.generator)
         eps = torch.randn(example.latents.shape, generator=self.generator).to(example.latents)
         z = self.denoiser.schedule.add_noise(example.latents, eps, t)
         return _Noised(z, eps, t.to(z.device), example.text)

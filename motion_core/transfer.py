@@ -98,11 +98,12 @@ class Captioned:
 @dataclass(frozen=True)
 class Shown:
     """What a recipe learns from. clips: what they share is learnt; regularisation: related clips, or single frames,
-    that do not show it; augmentation: of the clips, none for None.
+    that do not show it; subjects: single frames whose looks are learnt too; augmentation: of the clips, none for None.
     """
 
     clips: Sequence[Captioned]
     regularisation: Sequence[Captioned] = ()
+    subjects: Sequence[Captioned] = ()
     augmentation: AugmentConfig | None = None
 
 
@@ -120,11 +121,13 @@ def learn_adapter(
         return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in captioned]
 
     clips = shown.clips if shown.augmentation is None else _vary(shown.clips, shown.augmentation)
-    references = ReferenceSet(encode(clips), encode(shown.regularisation))
+    references = ReferenceSet(encode(clips), encode(shown.regularisation), encode(shown.subjects))
     learnt = fit_adapter(model.denoiser, references, recipe, seed, callback, stop)
     first = shown.clips[0]
     height, width = first.clip.frames.shape[1:3]
     about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(shown.clips), "model": model.name}
+    if shown.subjects:
+        about["subjects"] = len(shown.subjects)
     if shown.augmentation is not None:
         about |= {"augment": shown.augmentation.how, "versions": shown.augmentation.versions}
     origin = Origin(width, height, first.clip.fps, first.caption, seed, {**about, **learnt.looks})

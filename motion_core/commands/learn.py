@@ -54,11 +54,7 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
             return learn_motion(model, clip, prompt, how, callback, mask).embedding
-    clips = [Captioned(clip, prompt)]
-    for path in args.also or ():
-        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, prompt)))
-    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
-    shown = Shown(clips, others, options.augmentation(args))
+    shown = read_shown(args, Captioned(clip, prompt), *size)
     stop = watch(args, model, how, *size)
     with learning_bar(how.descent.steps) as callback:
         adapter = learn_adapter(model, shown, how, args.seed, callback, stop).adapter
@@ -66,6 +62,17 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         said = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
         print(f"text similarity {said}; kept step {stop.kept_step}")
     return adapter
+
+
+def read_shown(args: argparse.Namespace, first: Captioned, frames: int, width: int, height: int) -> Shown:
+    """The reference with everything else that the options show a recipe. Raises MotionError."""
+    size = (frames, width, height)
+    clips = [first]
+    for path in args.also or ():
+        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, first.caption)))
+    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
+    subjects = [options.read_subject(args, path, said, width, height) for path, said in args.subject or ()]
+    return Shown(clips, others, subjects, options.augmentation(args))
 
 
 def watch(

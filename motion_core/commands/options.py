@@ -139,6 +139,13 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         "--reversed are not for them",
     )
 
+    group.add_argument(
+        "--subject",
+        nargs=2,
+        action="append",
+        metavar=("IMAGE", "TEXT"),
+        help="a picture of a subject to learn beside the motion, and what it shows; several are usual",
+    )
     group = parser.add_argument_group(
         "early stop of those recipes", "a preview is made now and then, and a CLIP says how well it shows its prompt"
     )
@@ -159,7 +166,8 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
 
 _OF_STOPS = ("preview_prompt", "check_every", "stop_appearance", "stop_patience")
 _OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask")
-_OF_ADAPTERS = ("layers", "kind", "rank", "also", "augment", "versions", "regularisation", "clip", *_OF_STOPS)
+_OF_SETS = ("also", "augment", "versions", "regularisation", "subject")
+_OF_ADAPTERS = ("layers", "kind", "rank", *_OF_SETS, "clip", *_OF_STOPS)
 
 
 def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
@@ -203,6 +211,11 @@ def read_folder(args: argparse.Namespace, folder: Path, frames: int, width: int,
         raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}) and no images; name a folder that does")
     options = ClipOptions(frames, 0, args.every, width, height, args.fit)
     return [Captioned(read_either(path, options), read_caption(path)) for path in paths]
+
+
+def read_subject(args: argparse.Namespace, path: str, caption: str, width: int, height: int) -> Captioned:
+    """A picture with its caption. Raises VideoError."""
+    return Captioned(read_still(path, ClipOptions(width=width, height=height, fit=args.fit)), caption)
 
 
 def read_either(path: Path, options: ClipOptions) -> Clip:

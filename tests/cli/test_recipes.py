@@ -111,6 +111,20 @@ def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, 
     assert not torch.equal(learnt[0].parameters[0], learnt[1].parameters[0])
 
 
+def test_pictures_of_a_subject(clip, model_folder, others, tmp_path, capsys):
+    picture = tmp_path / "toy.png"
+    to_image(read_clip(clip).frames[0]).save(picture)
+    newmove = ["--recipe", "customizing_motion", "--regularisation", others]
+    usual = ["--reference", clip, "--prompt", "x V*", "--steps", "1", *SMALL, "--model", model_folder]
+    out = tmp_path / "x.safetensors"
+    assert run("learn", *newmove, *usual, "--subject", picture, "a toy", "--subject", picture, "S*", "--out", out) == 0
+    assert Adapter.load(out).origin.recipe["subjects"] == 2
+    said = refused(capsys, "learn", "--recipe", "vmc", *usual, "--subject", picture, "a toy", "--out", out)
+    assert "vmc changes nothing within frames" in said
+    said = refused(capsys, "learn", *newmove, *usual, "--subject", tmp_path / "no.png", "a toy", "--out", out)
+    assert "no.png does not exist" in said
+
+
 def test_learning_ends_for_the_looks_sake(clip, model_folder, tmp_path, capsys, clip_folder):
     watched = ["--clip", clip_folder, "--preview-prompt", "a red circle V*", "--check-every", "1"]
     plain = learn_with(tmp_path / "plain.safetensors", clip, model_folder)

@@ -132,6 +132,24 @@ def test_single_frames_regularise(host, family):
     assert len({said[node] for node in nodes}) == 3
 
 
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_pictures_of_a_subject(host, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    kept = out(graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="regularisation"))
+    pictures = out(graph.add("LatentFromBatch", samples=latent, batch_index=0, length=2))
+    both = out(graph.add("MotionReferenceSet", latent=pictures, positive=wanted, role="subject", references=kept))
+    recipe = {"recipe": "customizing_motion", "steps": 2}
+    plain, learnt = (
+        probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=given, **recipe)))
+        for given in (kept, both)
+    )
+    said = host.run(graph)
+    assert said[plain] != said[learnt]
+    probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=both)))
+    assert "motion_director changes nothing within frames" in failing(host, graph)
+
+
 def test_versions_of_a_clip_are_learnt_from(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     frames = out(next(name for name in graph if name.startswith("LoadReferenceVideo")))
