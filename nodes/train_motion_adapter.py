@@ -9,7 +9,8 @@ from comfy_api.latest import io
 from ..motion_core.checkpointing import MEMORY_MODES
 from ..motion_core.recipes import RECIPES, find_recipe
 from .host.adapter_learning import Shown, learn_adapter
-from .sockets import MotionAdapterSocket, MotionReferencesSocket
+from .host.appearance_stop import Watch
+from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
 OF_RECIPE = "recipe's"
 """Stands for: whatever the recipe says."""
@@ -62,6 +63,9 @@ class TrainMotionAdapter(io.ComfyNode):
                 MotionReferencesSocket.Input(
                     "references", optional=True, tooltip="More clips, and clips without the motion."
                 ),
+                EarlyStopSocket.Input(
+                    "early_stop", optional=True, tooltip="Ends learning when previews no longer look as they should."
+                ),
             ],
             outputs=[
                 MotionAdapterSocket.Output(display_name="adapter", tooltip="For Apply and Save Motion Adapter."),
@@ -82,6 +86,7 @@ class TrainMotionAdapter(io.ComfyNode):
         memory: str,
         seed: int,
         references: list[Shown] | None = None,
+        early_stop: Watch | None = None,
     ) -> io.NodeOutput:
         chosen = find_recipe(recipe).changed(
             steps=steps or None,
@@ -90,5 +95,5 @@ class TrainMotionAdapter(io.ComfyNode):
             memory=None if memory == OF_RECIPE else memory,
         )
         shown = [Shown(latent["samples"], positive), *(references or ())]
-        learnt = learn_adapter(model, shown, chosen, seed)
+        learnt = learn_adapter(model, shown, chosen, seed, early_stop)
         return io.NodeOutput(learnt.adapter, {"loss": learnt.losses})
