@@ -9,10 +9,13 @@ from comfy_api.latest import io
 from ..motion_core.checkpointing import MEMORY_MODES
 from ..motion_core.steering.dmt import DISTANCES
 from ..motion_core.steering.methods import METHODS, PRESETS, find_method
+from .choice import offer_choice
 from .host.guidance import guide
 
 OF_PRESET = "preset's"
 """Stands for: whatever the preset says."""
+OF_ONE_METHOD = ("optimisation_steps", "distance", "restart_end")
+"""What not every method has; hidden where it is not had, and then not heeded."""
 BLOCKS = tuple(f"up_blocks.{number}" for number in range(4))
 
 
@@ -33,9 +36,9 @@ class MotionGuidance(io.ComfyNode):
                 io.Conditioning.Input(
                     "positive", tooltip="For motion_clone an empty prompt; for dmt what the reference shows."
                 ),
-                io.Combo.Input(
+                offer_choice(
                     "method",
-                    options=list(METHODS),
+                    {name: [own for own in OF_ONE_METHOD if own not in METHODS[name].settings] for name in METHODS},
                     default="motion_clone",
                     tooltip="motion_clone: by temporal attention; fast. dmt: by the means of features; slow, follows "
                     "the layout too, and starts best from Inversion Noise Mix with low_frequency_replace.",
@@ -145,6 +148,7 @@ class MotionGuidance(io.ComfyNode):
             **{name: None if value == OF_PRESET else value for name, value in chosen.items()},
             **{name: None if value < 0 else value for name, value in parts.items()},
         }
+        given |= {"seed": seed, "optimisation_steps": optimisation_steps or None}
         found = find_method(method, preset)
-        config = found.configure(strength, seed=seed, optimisation_steps=optimisation_steps or None, **given)
+        config = found.configure(strength, **{name: given[name] for name in given if name in found.settings})
         return io.NodeOutput(guide(model, latent["samples"], positive, config))

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ..motion_core.checkpointing import MEMORY_MODES
 from ..motion_core.recipes import RECIPES, find_recipe
+from .choice import offer_choice
 from .host.adapter_learning import Shown, learn_adapter
 from .host.appearance_stop import Watch
 from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
@@ -33,9 +34,9 @@ class TrainMotionAdapter(io.ComfyNode):
                     tooltip="What the reference shows, without place and style, so that only the motion is learnt: "
                     '"a man skiing", not "a man skiing down a snowy mountain, oil painting".',
                 ),
-                io.Combo.Input(
+                offer_choice(
                     "recipe",
-                    options=list(RECIPES),
+                    {recipe.name: recipe.unused for recipe in RECIPES.values()},
                     default="motion_director",
                     tooltip="vmc: one clip. motion_director: one or more. customizing_motion: several, and "
                     "regularisation. motion_matcher: one, by its attention maps; the most memory.",

@@ -56,6 +56,11 @@ class Recipe:
         if self.objective != FEATURES:
             parse_objective(self.objective)
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Which of the settings change nothing."""
+        return () if self.kind == "low_rank" else ("rank",)
+
     def changed(self, **given: Any) -> Recipe:
         """With what is given (and not None) put in its place; steps and learning_rate are the descent's."""
         known = {name: value for name, value in given.items() if value is not None}

@@ -27,6 +27,11 @@ class Method:
     config: Config
     sampling: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def settings(self) -> set[str]:
+        """The names of what can be changed."""
+        return {own.name for own in fields(self.config)}
+
     def configure(self, strength: float = 1.0, **given: Any) -> Config:
         """Its settings with what is given (and not None) in their place. strength: of the guidance, 1 as they say, 0
         for none. Raises OptionError, for a setting of another method too.
@@ -34,7 +39,7 @@ class Method:
         if not (math.isfinite(strength) and strength >= 0):
             raise OptionError(f"strength is {strength}; choose 0 (off) or more (1 is as the preset has it)")
         known = {name: value for name, value in given.items() if value is not None}
-        for name in known.keys() - {own.name for own in fields(self.config)}:
+        for name in known.keys() - self.settings:
             raise OptionError(f"{name} is {known[name]}, and {self.name} has no such setting; leave it out")
         return replace(self.config, **known).scaled(strength)
 

@@ -40,6 +40,30 @@ def load(page: Any, graph: dict[str, Any]) -> None:
     page.wait_for_timeout(1000)  # dialogs open after loading has ended
 
 
+def draw_by_vue(page: Any, wanted: bool) -> None:
+    """Let nodes be drawn by Vue, which the frontend calls Nodes 2.0, or on the canvas."""
+    page.evaluate("wanted => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', wanted)", wanted)
+    page.wait_for_timeout(1000)
+
+
+def pick(page: Any, node: int, widget: str, value: str) -> None:
+    """Choose from a list of a node on the canvas, by mouse."""
+    spot = page.evaluate(
+        """([number, name]) => {
+            const {graph, canvas} = window.app, node = graph.getNodeById(number);
+            const box = canvas.canvas.getBoundingClientRect();
+            canvas.ds.scale = 1;
+            canvas.ds.offset = [300 - node.pos[0], 300 - node.pos[1]];
+            canvas.draw(true, true);
+            return [box.left + 300 + node.size[0] / 2, box.top + 310 + node.widgets.find(w => w.name === name).y];
+        }""",
+        [node, widget],
+    )
+    page.mouse.click(*spot)
+    page.locator(".litemenu-entry", has_text=value).click()
+    page.wait_for_timeout(300)
+
+
 def shoot(page: Any, name: str) -> Path:
     """A picture of the whole graph."""
     page.evaluate(

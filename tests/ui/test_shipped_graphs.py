@@ -18,20 +18,6 @@ STEPS_TO_TRACK = 8
 """Fewer leave nothing in the frames that could be followed."""
 
 
-@pytest.fixture(scope="module")
-def page(host):
-    pytest.importorskip("playwright", reason=browser.HOW_TO_GET_ONE)
-    executable = browser.find_browser()
-    if executable is None:
-        pytest.skip(browser.HOW_TO_GET_ONE)
-    if ANIMATEDIFF in host.packs:
-        graph = graphs.Graph()
-        graphs.probe(graph, graphs.out(graph.add("ProbeText", text="")))
-        host.run(graph)  # the first run writes the tiny files that stand in for real ones
-    with browser.open_frontend(host.address, executable) as opened:
-        yield opened
-
-
 @pytest.fixture
 def graph(host, path):
     """A shipped graph, where the host has the packs that it takes."""

@@ -82,6 +82,16 @@ def test_checkpointing_changes_nothing(name, denoiser, references):
 
 
 @EACH
+def test_an_unused_setting_changes_nothing_and_a_used_one_something(name, denoiser, references):
+    recipe = short(name, steps=1)
+    for setting, other in {"rank": 3, "learning_rate": 2e-2, "steps": 2}.items():
+        changed = recipe.changed(**{setting: other})
+        one, two = (fit_adapter(denoiser, references, each).adapter.parameters for each in (recipe, changed))
+        same = all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, two, strict=True))
+        assert same == (setting in recipe.unused), setting
+
+
+@EACH
 def test_one_level_is_learnt(name, denoiser, references):
     """Always the same timestep; the noise differs from step to step, so the first and last few losses are compared."""
     recipe = short(name, steps=24, learning_rate=5e-3, timesteps=Uniform(600, 601))
