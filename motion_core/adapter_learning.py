@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from .adapter import Adapter
 from .adapting import Adaptation, adapt
+from .appearance_stop import AppearanceStop
 from .backbones import family_of, find_adaptable_layers, find_modules_by_level, select_layers
 from .checkpointing import checkpointed, choose_layers
 from .denoiser import Denoiser
@@ -22,26 +24,35 @@ from .learning import explained, is_half
 from .objectives import evaluate_objective, noise_mse, parse_objective
 from .recipes import FEATURES, Recipe
 from .references import Example, ReferenceSet, draw_example
+from .timesteps import TimestepSampler, Uniform
 
 LOOKS_REST = 0.2
 """The share of steps in which the adapter of the looks does not take part (MotionDirector's code)."""
+SUBJECT_TIMESTEPS = Uniform(0, 1000)
+"""Where subjects are learnt: looks are decided at every noise level, the fine ones too (ours)."""
 
 
 @dataclass(frozen=True)
 class LearntAdapter:
-    """The adapter, on the CPU in float32, and the loss of each step."""
+    """The adapter, on the CPU in float32, and the loss of each step. looks: what the file says of an early stop."""
 
     adapter: Adapter
     losses: list[float]
+    looks: dict[str, Any] = field(default_factory=dict)
 
 
 def fit_adapter(
-    denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, seed: int = 0, callback: Callback | None = None
+    denoiser: Denoiser,
+    references: ReferenceSet,
+    recipe: Recipe,
+    seed: int = 0,
+    callback: Callback | None = None,
+    stop: AppearanceStop | None = None,
 ) -> LearntAdapter:
-    """Learn what the reference clips share.
+    """Learn what the reference clips share. stop: may end it early and chooses among what was learnt.
 
     The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
-    the same adapter. Raises OptionError, ModelError, MemoryShortage.
+    the same adapter, looked at or not. Raises OptionError, ModelError, MemoryShortage.
     """
     if recipe.regularised and not references.regularisation:
         raise OptionError(
@@ -59,9 +70,45 @@ def fit_adapter(
         see = stack.enter_context(adapt(denoiser.module, looks)) if looks else None
         stack.enter_context(torch.enable_grad())
         teacher = _Teacher(denoiser, references, recipe, seed, motion, feel, looks, see)
+        if references.subjects:
+            teacher.within_frames = _find_within_frames(denoiser, recipe, motion)
         parameters = [*motion.parameters, *(looks.parameters if looks else [])]
-        losses = recipe.descent.follow(parameters, teacher.draw, is_half(denoiser), callback)
-    return LearntAdapter(motion.detached().moved("cpu"), losses)
+
+        def after(step: int, loss: float) -> bool:
+            ended = bool(callback and callback(step, loss))
+            if stop is None or not stop.is_due(step, recipe.descent.steps):
+                return ended
+            with torch.no_grad(), _resting(feel, see):  # the preview feels the copy alone, as a sampling would
+                return stop.look(step, motion.detached()) or ended
+
+        losses = recipe.descent.follow(parameters, teacher.draw, is_half(denoiser), after)
+    kept = stop.kept if stop and stop.kept else motion.detached()
+    return LearntAdapter(kept.moved("cpu"), losses, stop.describe() if stop else {})
+
+
+def _find_within_frames(denoiser: Denoiser, recipe: Recipe, motion: Adapter) -> list[Tensor]:
+    """What of the adapter does not work along time: all that a single frame may change."""
+    layers = [layer for layer in find_adaptable_layers(denoiser.module) if not layer.temporal]
+    found = [tensor for layer in layers if layer.name in motion.parts for tensor in motion.parts[layer.name].tensors]
+    if not found:
+        raise OptionError(
+            f"the recipe {recipe.name} changes nothing within frames, where a subject's looks would be learnt; "
+            "leave the subjects out, or take customizing_motion"
+        )
+    return found
+
+
+@contextmanager
+def _resting(*adaptations: Adaptation | None) -> Iterator[None]:
+    """Within the block the model feels none of them."""
+    live = [(each, each.active) for each in adaptations if each]
+    try:
+        for each, _ in live:
+            each.active = False
+        yield
+    finally:
+        for each, active in live:
+            each.active = active
 
 
 def _start(denoiser: Denoiser, recipe: Recipe, which: str, seed: int, device: torch.device) -> Adapter:
@@ -105,6 +152,7 @@ class _Teacher:
     ):
         self.denoiser, self.references, self.recipe = denoiser, references, recipe
         self.motion, self.feel, self.looks, self.see = motion, feel, looks, see
+        self.within_frames: list[Tensor] = []
         self.generator = Generator().manual_seed(seed)
         self.judge = self._choose_judge()
 
@@ -123,6 +171,9 @@ class _Teacher:
         if self.references.regularisation:
             other = self._noise(draw_example(self.references.regularisation, self.generator))
             yield noise_mse(self._predict(other), other.eps), self.motion.parameters
+        if self.references.subjects:
+            subject = self._noise(draw_example(self.references.subjects, self.generator), SUBJECT_TIMESTEPS)
+            yield noise_mse(self._predict(subject), subject.eps), self.within_frames
 
     def _choose_judge(self) -> Callable[[_Noised], Tensor]:
         if self.recipe.objective == FEATURES:
@@ -143,8 +194,8 @@ class _Teacher:
         self.feel.active = True
         return loss
 
-    def _noise(self, example: Example) -> _Noised:
-        t = self.recipe.timesteps.sample(1, self.generator)
+    def _noise(self, example: Example, timesteps: TimestepSampler | None = None) -> _Noised:
+        t = (timesteps or self.recipe.timesteps).sample(1, self.generator)
         eps = torch.randn(example.latents.shape, generator=self.generator).to(example.latents)
         z = self.denoiser.schedule.add_noise(example.latents, eps, t)
         return _Noised(z, eps, t.to(z.device), example.text)

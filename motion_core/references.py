@@ -27,10 +27,13 @@ class Example:
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """clips: what to learn, one or more. regularisation: related clips or frames that do not show it, or none."""
+    """clips: what to learn, one or more. regularisation: related clips or frames that do not show it, or none.
+    subjects: single frames whose looks are to be learnt beside the motion, or none.
+    """
 
     clips: Sequence[Example]
     regularisation: Sequence[Example] = ()
+    subjects: Sequence[Example] = ()
 
     def __post_init__(self) -> None:
         if not self.clips:
@@ -38,6 +41,10 @@ class ReferenceSet:
         for clip in self.clips:
             if clip.latents.shape[2] < 2:
                 raise OptionError("a reference has 1 frame; a motion needs at least 2")
+        for subject in self.subjects:
+            frames = subject.latents.shape[2]
+            if frames != 1:
+                raise OptionError(f"a subject has {frames} frames; give single frames, each for itself")
 
 
 def draw_example(examples: Sequence[Example], generator: Generator) -> Example:

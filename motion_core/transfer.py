@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .adapter_learning import LearntAdapter, fit_adapter
+from .appearance_stop import AppearanceStop
 from .augmentation import AugmentConfig, augment
 from .backbones.zeroscope.loading import VideoModel
 from .descent import Callback
@@ -100,31 +101,39 @@ class Captioned:
 @dataclass(frozen=True)
 class Shown:
     """What a recipe learns from. clips: what they share is learnt; regularisation: related clips, or single frames,
-    that do not show it; augmentation: of the clips, none for None.
+    that do not show it; subjects: single frames whose looks are learnt too; augmentation: of the clips, none for None.
     """
 
     clips: Sequence[Captioned]
     regularisation: Sequence[Captioned] = ()
+    subjects: Sequence[Captioned] = ()
     augmentation: AugmentConfig | None = None
 
 
 def learn_adapter(
-    model: VideoModel, shown: Shown, recipe: Recipe, seed: int = 0, callback: Callback | None = None
+    model: VideoModel,
+    shown: Shown,
+    recipe: Recipe,
+    seed: int = 0,
+    callback: Callback | None = None,
+    stop: AppearanceStop | None = None,
 ) -> LearntAdapter:
-    """Learn what captioned clips share, as a recipe says. Raises MotionError."""
+    """Learn what captioned clips share, as a recipe says. stop: may end it early. Raises MotionError."""
 
     def encode(captioned: Sequence[Captioned]) -> list[Example]:
         return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in captioned]
 
     clips = shown.clips if shown.augmentation is None else _vary(shown.clips, shown.augmentation)
-    references = ReferenceSet(encode(clips), encode(shown.regularisation))
-    learnt = fit_adapter(model.denoiser, references, recipe, seed, callback)
+    references = ReferenceSet(encode(clips), encode(shown.regularisation), encode(shown.subjects))
+    learnt = fit_adapter(model.denoiser, references, recipe, seed, callback, stop)
     first = shown.clips[0]
     height, width = first.clip.frames.shape[1:3]
     about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(shown.clips), "model": model.name}
+    if shown.subjects:
+        about["subjects"] = len(shown.subjects)
     if shown.augmentation is not None:
         about |= {"augment": shown.augmentation.how, "versions": shown.augmentation.versions}
-    origin = Origin(width, height, first.clip.fps, first.caption, seed, about)
+    origin = Origin(width, height, first.clip.fps, first.caption, seed, {**about, **learnt.looks})
     return replace(learnt, adapter=replace(learnt.adapter, origin=origin))
 
 

@@ -23,6 +23,7 @@ from .motion_report import MotionReport
 from .recolour_reference_video import RecolourReferenceVideo
 from .save_motion_adapter import SaveMotionAdapter
 from .save_motion_embedding import SaveMotionEmbedding
+from .stop_by_appearance import StopByAppearance
 from .temporal_consistency import TemporalConsistency
 from .text_similarity import TextSimilarity
 from .track_motion import TrackMotion
@@ -46,6 +47,7 @@ class MotionInversion(ComfyExtension):
             SaveMotionEmbedding,
             LoadMotionEmbedding,
             MotionReferenceSet,
+            StopByAppearance,
             TrainMotionAdapter,
             ApplyMotionAdapter,
             SaveMotionAdapter,

@@ -6,10 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .host.adapter_learning import Shown, split_clips
+from .host.adapter_learning import LACKS, SHOWS, SUBJECT, Shown, split_clips
 from .sockets import MotionReferencesSocket
-
-SHOWS, LACKS = "shows the motion", "regularisation"
 
 
 class MotionReferenceSet(io.ComfyNode):
@@ -24,16 +22,17 @@ class MotionReferenceSet(io.ComfyNode):
                 io.Latent.Input(
                     "latent",
                     tooltip="A clip through VAE Encode, as long and as large as the others. For "
-                    "regularisation also single frames.",
+                    "regularisation also single frames, for a subject a batch of pictures.",
                 ),
                 io.Conditioning.Input(
                     "positive", tooltip='What this clip shows, without place and style: "a man skiing".'
                 ),
                 io.Combo.Input(
                     "role",
-                    options=[SHOWS, LACKS],
+                    options=[SHOWS, LACKS, SUBJECT],
                     default=SHOWS,
-                    tooltip="regularisation: a related clip without the motion, so that the model forgets nothing.",
+                    tooltip="regularisation: a related clip without the motion, so that the model forgets nothing. "
+                    "subject: pictures, each for itself, whose looks are learnt beside the motion.",
                 ),
                 MotionReferencesSocket.Input("references", optional=True, tooltip="The set so far."),
                 io.Int.Input(
@@ -58,5 +57,6 @@ class MotionReferenceSet(io.ComfyNode):
         references: list[Shown] | None = None,
         clips: int = 1,
     ) -> io.NodeOutput:
-        parts = split_clips(latent["samples"], clips)
-        return io.NodeOutput([*(references or ()), *(Shown(part, positive, role == LACKS) for part in parts)])
+        latents = latent["samples"]
+        parts = split_clips(latents, len(latents) if role == SUBJECT else clips)
+        return io.NodeOutput([*(references or ()), *(Shown(part, positive, role) for part in parts)])

@@ -13,3 +13,6 @@ MotionReferencesSocket = io.Custom("MOTION_REFERENCES")
 
 MotionTracksSocket = io.Custom("MOTION_TRACKS")
 """Carries `motion_core.tracking.Tracks`, on the CPU."""
+
+EarlyStopSocket = io.Custom("MOTION_EARLY_STOP")
+"""Carries a `nodes.host.appearance_stop.Watch`."""

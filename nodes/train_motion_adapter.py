@@ -10,7 +10,8 @@ from ..motion_core.checkpointing import MEMORY_MODES
 from ..motion_core.recipes import PRESETS, RECIPES, find_recipe
 from .choice import offer_choice
 from .host.adapter_learning import Shown, learn_adapter
-from .sockets import MotionAdapterSocket, MotionReferencesSocket
+from .host.appearance_stop import Watch
+from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
 OF_RECIPE = "recipe's"
 """Stands for: whatever the recipe says."""
@@ -70,6 +71,9 @@ class TrainMotionAdapter(io.ComfyNode):
                 MotionReferencesSocket.Input(
                     "references", optional=True, tooltip="More clips, and clips without the motion."
                 ),
+                EarlyStopSocket.Input(
+                    "early_stop", optional=True, tooltip="Ends learning when previews no longer look as they should."
+                ),
             ],
             outputs=[
                 MotionAdapterSocket.Output(display_name="adapter", tooltip="For Apply and Save Motion Adapter."),
@@ -91,6 +95,7 @@ class TrainMotionAdapter(io.ComfyNode):
         memory: str,
         seed: int,
         references: list[Shown] | None = None,
+        early_stop: Watch | None = None,
     ) -> io.NodeOutput:
         chosen = find_recipe(recipe, PRESETS[preset]).changed(
             steps=steps or None,
@@ -99,5 +104,5 @@ class TrainMotionAdapter(io.ComfyNode):
             memory=None if memory == OF_RECIPE else memory,
         )
         shown = [Shown(latent["samples"], positive), *(references or ())]
-        learnt = learn_adapter(model, shown, chosen, seed)
+        learnt = learn_adapter(model, shown, chosen, seed, early_stop)
         return io.NodeOutput(learnt.adapter, {"loss": learnt.losses})

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..adapter import Adapter
+from ..appearance_stop import AppearanceStop
 from ..backbones.zeroscope.loading import VideoModel
+from ..captions import without_token
 from ..learning import LearnConfig
+from ..metrics import text_similarity
+from ..metrics.clip_features import load_clip
 from ..motion_file import Motion
 from ..recipes import Recipe
-from ..transfer import Captioned, Shown, learn_adapter, learn_motion
+from ..sampling import AdaptConfig, AppliedAdapter
+from ..transfer import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
 from . import options
 from .progress import learning_bar
 
@@ -48,10 +54,40 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         mask = options.read_reference(args, args.mask, *size) if args.mask else None
         with learning_bar(how.steps) as callback:
             return learn_motion(model, clip, prompt, how, callback, mask, callback.validated).embedding
-    clips = [Captioned(clip, prompt)]
-    for path in args.also or ():
-        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, prompt)))
-    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
-    shown = Shown(clips, others, options.augmentation(args))
+    shown = read_shown(args, Captioned(clip, prompt), *size)
+    stop = watch(args, model, how, *size)
     with learning_bar(how.descent.steps) as callback:
-        return learn_adapter(model, shown, how, args.seed, callback).adapter
+        adapter = learn_adapter(model, shown, how, args.seed, callback, stop).adapter
+    if stop:
+        said = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
+        print(f"text similarity {said}; kept step {stop.kept_step}")
+    return adapter
+
+
+def read_shown(args: argparse.Namespace, first: Captioned, frames: int, width: int, height: int) -> Shown:
+    """The reference with everything else that the options show a recipe. Raises MotionError."""
+    size = (frames, width, height)
+    clips = [first]
+    for path in args.also or ():
+        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, first.caption)))
+    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
+    subjects = [options.read_subject(args, path, said, width, height) for path, said in args.subject or ()]
+    return Shown(clips, others, subjects, options.augmentation(args))
+
+
+def watch(
+    args: argparse.Namespace, model: VideoModel, recipe: Recipe, frames: int, width: int, height: int
+) -> AppearanceStop | None:
+    """What looks at previews of the prompt while a recipe learns, where a CLIP is given. Raises MotionError."""
+    config = options.stop_config(args)
+    if config is None:
+        return None
+    clip, sampling = load_clip(args.clip, args.device), GenerateConfig(frames, width, height, seed=args.seed)
+    wanted = clip.encode_text(without_token(args.preview_prompt))
+
+    def score(adapter: Adapter) -> float:
+        motion = AppliedAdapter(adapter, AdaptConfig(**recipe.apply))
+        made = generate_clip(model, args.preview_prompt, sampling, [motion])
+        return text_similarity(clip.encode_frames(made), wanted).item()
+
+    return AppearanceStop(config, score)

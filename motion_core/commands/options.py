@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapter import Adapter
+from ..appearance_stop import StopConfig
 from ..augmentation import AUGMENTATIONS, AugmentConfig
 from ..backbones import LAYER_CHOICES
 from ..backbones.zeroscope.loading import VideoModel, load_model
@@ -162,6 +163,30 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         "--reversed are not for them",
     )
 
+    group.add_argument(
+        "--subject",
+        nargs=2,
+        action="append",
+        metavar=("IMAGE", "TEXT"),
+        help="a picture of a subject to learn beside the motion, and what it shows; several are usual",
+    )
+    group = parser.add_argument_group(
+        "early stop of those recipes", "a preview is made now and then, and a CLIP says how well it shows its prompt"
+    )
+    group.add_argument("--clip", type=Path, metavar="DIR", help="folder of CLIP, as transformers saves it")
+    group.add_argument(
+        "--preview-prompt",
+        metavar="TEXT",
+        help="what the preview shows, other than the reference; CLIP does not read V*",
+    )
+    group.add_argument("--check-every", type=int, metavar="N", help="steps between previews (50)")
+    group.add_argument(
+        "--stop-appearance", type=float, metavar="X", help="end below this score; the last adapter above it is kept"
+    )
+    group.add_argument(
+        "--stop-patience", type=int, metavar="N", help="end after N previews without a better score than before"
+    )
+
 
 def _pool_size(said: str) -> int:
     if said != "auto" and not said.isdecimal():
@@ -169,18 +194,19 @@ def _pool_size(said: str) -> int:
     return POOL_AUTO if said == "auto" else int(said)
 
 
+_OF_STOPS = ("preview_prompt", "check_every", "stop_appearance", "stop_patience")
 _OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels")
-_OF_ADAPTERS = ("layers", "kind", "rank", "also", "augment", "versions", "regularisation")
+_OF_SETS = ("also", "augment", "versions", "regularisation", "subject")
+_OF_ADAPTERS = ("layers", "kind", "rank", *_OF_SETS, "clip", *_OF_STOPS)
 
 
 def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
     """What the options make of the recipe. Raises OptionError for an option that it has no use for."""
     foreign = _OF_ADAPTERS if args.recipe == MOTION_INVERSION else _OF_EMBEDDINGS
     for name in foreign:
-        if getattr(args, name):
-            raise OptionError(
-                f"--{name.replace('_', '-')} does nothing for --recipe {args.recipe}; leave it out or change the recipe"
-            )
+        if getattr(args, name) not in (None, False):
+            option = name.replace("_", "-")
+            raise OptionError(f"--{option} does nothing for --recipe {args.recipe}; leave it out or change the recipe")
     if args.recipe == MOTION_INVERSION:
         return learn_config(args, seed)
     names = ("steps", "learning_rate", "objective", "memory", "layers", "kind", "rank")
@@ -196,6 +222,19 @@ def augmentation(args: argparse.Namespace) -> AugmentConfig | None:
     return AugmentConfig(**{name: value for name, value in given.items() if value is not None})
 
 
+def stop_config(args: argparse.Namespace) -> StopConfig | None:
+    """What the options say of an early stop; None where they say nothing. Raises OptionError."""
+    given = {name: getattr(args, name) for name in _OF_STOPS if getattr(args, name) is not None}
+    if not args.clip:
+        for name in given:
+            raise OptionError(f"--{name.replace('_', '-')} needs a CLIP that looks at previews; give --clip DIR")
+        return None
+    if not given.pop("preview_prompt", ""):
+        raise OptionError("--clip needs something to look at; give --preview-prompt TEXT")
+    names = {"check_every": "every", "stop_appearance": "floor", "stop_patience": "patience"}
+    return StopConfig(**{names[name]: value for name, value in given.items()})
+
+
 def read_folder(args: argparse.Namespace, folder: Path, frames: int, width: int, height: int) -> list[Captioned]:
     """The clips and images of a folder, each with the caption in the text file of its name. Raises VideoError."""
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (*_VIDEOS, *IMAGE_SUFFIXES))
@@ -203,6 +242,11 @@ def read_folder(args: argparse.Namespace, folder: Path, frames: int, width: int,
         raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}) and no images; name a folder that does")
     options = ClipOptions(frames, 0, args.every, width, height, args.fit)
     return [Captioned(read_either(path, options), read_caption(path)) for path in paths]
+
+
+def read_subject(args: argparse.Namespace, path: str, caption: str, width: int, height: int) -> Captioned:
+    """A picture with its caption. Raises VideoError."""
+    return Captioned(read_still(path, ClipOptions(width=width, height=height, fit=args.fit)), caption)
 
 
 def read_either(path: Path, options: ClipOptions) -> Clip:

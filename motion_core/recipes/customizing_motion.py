@@ -18,4 +18,8 @@ CUSTOMIZING_MOTION = Recipe(
 No code is published; steps and learning rate are ours. Every clip has one generic caption, such as "a person doing
 the V*"; the token's embedding stays as it is. Related clips without the motion, with captions of their own, are learnt
 beside it, one in each step.
+
+Motion and looks at once: pictures of a subject, single frames with captions of their own, are learnt too. That the
+method extends to this is the paper's; how is ours: one picture in each step, at any noise level, changes k, v of the
+attention to the text and nothing that works along time.
 """

@@ -39,7 +39,7 @@ class Recipe:
     timesteps: TimestepSampler = Uniform(0, 1000)
     descent: Descent = Descent()
     regularised: bool = False
-    apply: Mapping[str, float] = field(default_factory=dict)
+    apply: Mapping[str, Any] = field(default_factory=dict)
     noise: str = "random"
     beta: float = 0.5
     memory: str = "balanced"

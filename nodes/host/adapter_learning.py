@@ -14,20 +14,23 @@ from ...motion_core.errors import OptionError
 from ...motion_core.origin import Origin
 from ...motion_core.recipes import Recipe
 from ...motion_core.references import Example, ReferenceSet
+from .appearance_stop import Watch
 from .learning import LATENT_PIXELS
 from .progress import LearningProgress
 from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
 
+SHOWS, LACKS, SUBJECT = "shows the motion", "regularisation", "subject"
+
 
 @dataclass(frozen=True)
 class Shown:
-    """A clip with what it shows, as the sockets carry them. latents: (N, C, h, w). regularises: it lacks the motion,
-    and may be a single frame.
+    """A clip with what it shows, as the sockets carry them. latents: (N, C, h, w), of any role but SHOWS also a single
+    frame, of SUBJECT always.
     """
 
     latents: Tensor
     conditioning: Any
-    regularises: bool = False
+    role: str = SHOWS
 
 
 def split_clips(latents: Tensor, clips: int) -> list[Tensor]:
@@ -40,17 +43,19 @@ def split_clips(latents: Tensor, clips: int) -> list[Tensor]:
     return list(latents.split(len(latents) // clips))
 
 
-def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int) -> LearntAdapter:
-    """What the clips share. The first is the reference; all have its size and, but for single frames that regularise,
-    its frames. Raises MotionError.
+def learn_adapter(
+    model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int, watch: Watch | None = None
+) -> LearntAdapter:
+    """What the clips share. The first is the reference; all have its size and, but for single frames, its frames.
+    Raises MotionError.
     """
     first = shown[0].latents
     for other in shown[1:]:
-        like = first[:1] if other.regularises and len(other.latents) == 1 else first
+        like = first[:1] if other.role != SHOWS and len(other.latents) == 1 else first
         if other.latents.shape != like.shape:
             raise OptionError(
                 f"a clip's latents have shape {tuple(other.latents.shape)} and the first one's {tuple(first.shape)}; "
-                "load all clips with the same frames and size, or single frames for regularisation"
+                "load all clips with the same frames and size, or single frames that do not show the motion"
             )
     found: list[LearntAdapter] = []
 
@@ -58,23 +63,26 @@ def learn_adapter(model: Any, shown: Sequence[Shown], recipe: Recipe, seed: int)
         thaw_conditioning(denoiser.texts)
         with torch.inference_mode(False), thawed(denoiser.base):
             references = _collect(denoiser, shown, clip)
-            found.append(fit_adapter(denoiser, references, recipe, seed, LearningProgress(recipe.descent.steps)))
+            progress = LearningProgress(recipe.descent.steps)
+            stop = watch.start(denoiser, references.clips[0].latents, recipe, len(shown)) if watch else None
+            found.append(fit_adapter(denoiser, references, recipe, seed, progress, stop))
         return clip
 
     with torch.inference_mode(False):
-        run_in_host(model, [each.conditioning for each in shown], first.clone(), work, learning=True)
+        conditionings = [*(each.conditioning for each in shown), *(watch.conditionings if watch else ())]
+        run_in_host(model, conditionings, first.clone(), work, learning=True)
     width, height = first.shape[-1] * LATENT_PIXELS, first.shape[-2] * LATENT_PIXELS
-    about = {**recipe.describe(), "frames": len(first), "clips": sum(not each.regularises for each in shown)}
-    origin = Origin(width, height, 0.0, "", seed, about)
+    roles = [each.role for each in shown]
+    about = {**recipe.describe(), "frames": len(first), "clips": roles.count(SHOWS)}
+    if SUBJECT in roles:
+        about["subjects"] = roles.count(SUBJECT)
+    origin = Origin(width, height, 0.0, "", seed, {**about, **found[0].looks})
     return replace(found[0], adapter=replace(found[0].adapter, origin=origin))
 
 
 def _collect(denoiser: HostDenoiser, shown: Sequence[Shown], like: Tensor) -> ReferenceSet:
-    examples = []
+    examples: dict[str, list[Example]] = {SHOWS: [], LACKS: [], SUBJECT: []}
     for number, each in enumerate(shown):
         latents = denoiser.base.process_latent_in(each.latents.clone().to(like)).transpose(0, 1)[None]
-        examples.append((each.regularises, Example(latents, number_of_text(number, like.device))))
-    return ReferenceSet(
-        [example for regularises, example in examples if not regularises],
-        [example for regularises, example in examples if regularises],
-    )
+        examples[each.role].append(Example(latents, number_of_text(number, like.device)))
+    return ReferenceSet(examples[SHOWS], examples[LACKS], examples[SUBJECT])

@@ -41,12 +41,17 @@ class HostDenoiser:
         self.texts = texts
         self.options, self.seed = _without_guidance(extra_args["model_options"]), extra_args.get("seed")
         self.least_frames = frames if guider.model_patcher.injections else 1
-        self.base = guider.inner_model
+        self.patcher, self.base = guider.model_patcher, guider.inner_model
         self.module: nn.Module = find_attention_owner(self.base.diffusion_model)
         self.schedule = schedule_of(self.base.model_sampling)
 
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """The noise in z (1, C, N, h, w) at timestep t (1,): the host works on z / sqrt(alpha_bar), frame by frame."""
+        """The noise in z (B, C, N, h, w) at timesteps t (B,), one clip after another."""
+        clips = zip(z.split(1), t.split(1), text.split(1), strict=True)
+        return torch.cat([self._predict_clip(*clip) for clip in clips])
+
+    def _predict_clip(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """The host works on z / sqrt(alpha_bar), frame by frame."""
         comfy.model_management.throw_exception_if_processing_interrupted()
         abar = self.schedule.alpha_bar(t, z)
         sigma = ((1 - abar) / abar).sqrt()
@@ -58,6 +63,10 @@ class HostDenoiser:
             self.base, seen, sigmas, None, self.texts[int(text.flatten()[0])], 1.0, self.options, self.seed
         )[: len(frames)]
         return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
+
+    def take_memory_back(self) -> None:
+        """Load the model whole again, after others (VAE, CLIP) may have taken its place in the middle of learning."""
+        load_whole(self.patcher)
 
 
 def _without_guidance(model_options: dict[str, Any]) -> dict[str, Any]:

@@ -111,6 +111,33 @@ def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, 
     assert not torch.equal(learnt[0].parameters[0], learnt[1].parameters[0])
 
 
+def test_pictures_of_a_subject(clip, model_folder, others, tmp_path, capsys):
+    picture = tmp_path / "toy.png"
+    to_image(read_clip(clip).frames[0]).save(picture)
+    newmove = ["--recipe", "customizing_motion", "--regularisation", others]
+    usual = ["--reference", clip, "--prompt", "x V*", "--steps", "1", *SMALL, "--model", model_folder]
+    out = tmp_path / "x.safetensors"
+    assert run("learn", *newmove, *usual, "--subject", picture, "a toy", "--subject", picture, "S*", "--out", out) == 0
+    assert Adapter.load(out).origin.recipe["subjects"] == 2
+    said = refused(capsys, "learn", "--recipe", "vmc", *usual, "--subject", picture, "a toy", "--out", out)
+    assert "vmc changes nothing within frames" in said
+    said = refused(capsys, "learn", *newmove, *usual, "--subject", tmp_path / "no.png", "a toy", "--out", out)
+    assert "no.png does not exist" in said
+
+
+def test_learning_ends_for_the_looks_sake(clip, model_folder, tmp_path, capsys, clip_folder):
+    watched = ["--clip", clip_folder, "--preview-prompt", "a red circle V*", "--check-every", "1"]
+    plain = learn_with(tmp_path / "plain.safetensors", clip, model_folder)
+    for name, more, kept in (("on", ["--stop-appearance", "-1"], None), ("off", ["--stop-appearance", "1"], 1)):
+        capsys.readouterr()
+        adapter = learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, *watched, *more)
+        recipe = adapter.origin.recipe
+        assert len(recipe["appearance_scores"]) == (3 if name == "on" else 1)
+        assert f"kept step {recipe['kept_step']}" in capsys.readouterr().out
+        assert kept is None or recipe["kept_step"] == kept
+        assert torch.equal(adapter.parameters[0], plain.parameters[0]) == (recipe["kept_step"] == 3)
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -121,6 +148,11 @@ def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, 
         (["--recipe", "vmc", "--layers", "no such"], "matches none"),
         (["--augment", "colour"], "--augment does nothing"),
         (["--recipe", "vmc", "--versions", "0"], "versions is 0"),
+        (["--check-every", "5"], "--check-every does nothing"),
+        (["--recipe", "vmc", "--stop-appearance", "0"], "--stop-appearance needs a CLIP"),
+        (["--recipe", "vmc", "--clip", "x"], "give --preview-prompt"),
+        (["--recipe", "vmc", "--clip", "x", "--preview-prompt", "x"], "x has no config.json"),
+        (["--recipe", "vmc", "--clip", "x", "--preview-prompt", "x", "--stop-appearance", "2"], "floor is 2"),
     ],
 )
 def test_what_does_not_go_together(options, says, capsys, clip, model_folder, tmp_path):

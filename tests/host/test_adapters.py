@@ -140,6 +140,24 @@ def test_single_frames_regularise(host, family):
     assert len({said[node] for node in nodes}) == 3
 
 
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_pictures_of_a_subject(host, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    kept = out(graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="regularisation"))
+    pictures = out(graph.add("LatentFromBatch", samples=latent, batch_index=0, length=2))
+    both = out(graph.add("MotionReferenceSet", latent=pictures, positive=wanted, role="subject", references=kept))
+    recipe = {"recipe": "customizing_motion", "steps": 2}
+    plain, learnt = (
+        probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=given, **recipe)))
+        for given in (kept, both)
+    )
+    said = host.run(graph)
+    assert said[plain] != said[learnt]
+    probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=both)))
+    assert "motion_director changes nothing within frames" in failing(host, graph)
+
+
 def test_versions_of_a_clip_are_learnt_from(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     frames = out(next(name for name in graph if name.startswith("LoadReferenceVideo")))
@@ -160,6 +178,42 @@ def test_versions_of_a_clip_are_learnt_from(host):
     digests = {name: shown[nodes[0]] for name, nodes in said.items()}
     assert digests["one"] == digests["plain"] and len(set(digests.values())) == 3
     assert [shown[said[name][1]].split(")")[0] for name in ("one", "three")] == ["(4, 64, 64, 3", "(12, 64, 64, 3"]
+
+
+def watch(graph, loader, wanted, nothing, **changes):
+    """Previews of "a red circle", through the two halves of a CLIP of random weights."""
+    usual = {"prompt": "a red circle V*", "every": 1, "floor": -1.0, "patience": 0, "steps": 2, "cfg": 6.0, "seed": 0}
+    return out(
+        graph.add(
+            "StopByAppearance", positive=wanted, negative=nothing, vae=out(loader, 2),
+            clip_vision=out(graph.add("ProbePictureHalf", width=32)),
+            clip=out(graph.add("ProbeTextHalf", projection=1.0)), **{**usual, **changes},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["starter", "animatediff"])
+def test_looking_changes_nothing_that_is_learnt(host, family):
+    begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
+    graph, model, latent, wanted, nothing = begun
+    loader = graph.add("LoadVideoDiffusionModel", model=graphs.STARTER, dtype="as stored")  # for its VAE
+    before = graph.add("ProbeModel", model=model)
+    ended = watch(graph, loader, wanted, nothing, floor=1.0)
+    learnt = {
+        "ended": graphs.train_adapter(graph, model, latent, wanted, steps=3, early_stop=ended),
+        "one": graphs.train_adapter(graph, model, latent, wanted, steps=1),
+        "three": graphs.train_adapter(graph, model, latent, wanted, steps=3),
+        "last": graphs.train_adapter(
+            graph, model, latent, wanted, steps=3, early_stop=watch(graph, loader, wanted, nothing, floor=-0.99)
+        ),
+    }
+    nodes = {name: probe(graph, out(node)) for name, node in learnt.items()}
+    after = graph.add("ProbeModel", model=model, after=out(learnt["ended"]))
+    plain = probe(graph, sample(graph, model, wanted, nothing))
+    said = host.run(graph)
+    assert said[before] == said[after] and said[plain]
+    assert said[nodes["ended"]] == said[nodes["one"]] != said[nodes["three"]]
+    assert said[nodes["last"]] == said[nodes["three"]]
 
 
 def test_cancelled_nothing_is_left(host):

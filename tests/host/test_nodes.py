@@ -28,6 +28,7 @@ NODES = (
     "SaveMotionEmbedding",
     "LoadMotionEmbedding",
     "MotionReferenceSet",
+    "StopByAppearance",
     "TrainMotionAdapter",
     "ApplyMotionAdapter",
     "SaveMotionAdapter",

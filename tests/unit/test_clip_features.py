@@ -12,33 +12,14 @@ from motion_core.errors import ModelError, OptionError
 from motion_core.metrics import text_similarity
 from motion_core.metrics.clip_features import FRAMES_AT_ONCE, load_clip
 from motion_core.metrics.image_reward import load_image_reward
-from motion_core.starter import build
 from tests.conftest import seeded
 
 FRAMES = seeded(FRAMES_AT_ONCE + 3, 20, 32, 3).sigmoid()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A tiny CLIP of random weights, as transformers saves one."""
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
-
-    tokenizer = build.build_tokenizer()
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    text = {**size, **ends, "vocab_size": len(tokenizer), "max_position_embeddings": 12}
-    vision = {**size, "image_size": 16, "patch_size": 8}
-    folder = tmp_path_factory.mktemp("clip")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).save_pretrained(folder)
-    CLIPProcessor(CLIPImageProcessor(size={"shortest_edge": 16}, crop_size=16), tokenizer).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def encoder(folder):
-    return load_clip(folder, "cpu")
+def encoder(clip_folder):
+    return load_clip(clip_folder, "cpu")
 
 
 def test_frames_and_text_share_a_space(encoder):
@@ -74,22 +55,22 @@ def test_text_matters_and_what_is_too_long_is_cut(encoder):
     assert torch.equal(long, encoder.encode_text("a red circle " * 30))
 
 
-def test_half_precision_is_read_as_float32(folder, tmp_path, encoder):
+def test_half_precision_is_read_as_float32(clip_folder, tmp_path, encoder):
     from transformers import CLIPModel
 
-    half = shutil.copytree(folder, tmp_path / "half")
-    CLIPModel.from_pretrained(folder).half().save_pretrained(half)
+    half = shutil.copytree(clip_folder, tmp_path / "half")
+    CLIPModel.from_pretrained(clip_folder).half().save_pretrained(half)
     read = load_clip(half, "cpu")
     assert {p.dtype for p in read.model.parameters()} == {torch.float32}
     torch.testing.assert_close(read.encode_frames(FRAMES), encoder.encode_frames(FRAMES), atol=0.05, rtol=0.05)
 
 
-def test_a_folder_that_is_no_clip_is_refused(folder, tmp_path, model_folder, encoder):
+def test_a_folder_that_is_no_clip_is_refused(clip_folder, tmp_path, model_folder, encoder):
     with pytest.raises(ModelError, match="has no config.json; give a folder of CLIP"):
         load_clip(tmp_path)
     with pytest.raises(ModelError, match="text_encoder holds another model, or a part"):
-        load_clip(with_files_of(folder, model_folder / "text_encoder", tmp_path / "text_encoder"))
-    damaged = shutil.copytree(folder, tmp_path / "damaged")
+        load_clip(with_files_of(clip_folder, model_folder / "text_encoder", tmp_path / "text_encoder"))
+    damaged = shutil.copytree(clip_folder, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="damaged can't be loaded as CLIP.*download it again"):
         load_clip(damaged)

@@ -8,9 +8,12 @@ import torch
 
 from motion_core.adapter import Adapter
 from motion_core.adapter_learning import fit_adapter
+from motion_core.adapting import adapt
+from motion_core.backbones import find_adaptable_layers
 from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.errors import ModelError, OptionError
 from motion_core.feature_matching import FeatureSites, extract
+from motion_core.objectives import noise_mse
 from motion_core.recipes import RECIPES, STARTER_RECIPES, Recipe, find_recipe
 from motion_core.references import Example, ReferenceSet
 from motion_core.sampling import AdaptConfig, AppliedAdapter, sample
@@ -134,6 +137,50 @@ def test_single_frames_regularise(name, denoiser, motion_denoiser):
     )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters, same.parameters, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters, another.parameters, strict=True))
+
+
+@pytest.fixture(scope="module")
+def with_subject(references):
+    subjects = [Example(seeded(1, 4, 1, 8, 12, seed=seed), seeded(1, 5, 16, seed=9)) for seed in (7, 8)]
+    return ReferenceSet(references.clips, references.regularisation, subjects)
+
+
+def test_pictures_of_a_subject_change_nothing_along_time(denoiser, references, with_subject):
+    recipe = short("customizing_motion", steps=1)
+    plain, both = (fit_adapter(denoiser, given, recipe).adapter.parts for given in (references, with_subject))
+    temporal = {layer.name for layer in find_adaptable_layers(denoiser.module) if layer.temporal}
+    assert set(plain) == set(both) and set(plain) - temporal
+    for name, part in plain.items():
+        same = all(torch.equal(a, b) for a, b in zip(part.tensors, both[name].tensors, strict=True))
+        assert same == (name in temporal), name
+
+
+def test_a_subject_is_learnt(denoiser, references):
+    """Judged on noise and levels of its own: better than without its picture."""
+    recipe = short("customizing_motion", steps=12, learning_rate=2e-2)
+    bright = Example(torch.full((1, 4, 1, 8, 12), 3.0), seeded(1, 5, 16, seed=9))
+    levels = {torch.tensor([t]): seeded(1, 4, 1, 8, 12, seed=t) for t in (200, 400, 600, 800)}
+
+    @torch.no_grad()
+    def judge(subjects):
+        given = ReferenceSet(references.clips, references.regularisation, subjects)
+        with adapt(denoiser.module, fit_adapter(denoiser, given, recipe).adapter):
+            seen = {t: denoiser.schedule.add_noise(bright.latents, eps, t) for t, eps in levels.items()}
+            return sum(noise_mse(denoiser.predict(seen[t], t, bright.text), eps) for t, eps in levels.items()).item()
+
+    assert judge([bright]) < 0.99 * judge([])
+
+
+def test_a_subject_needs_layers_within_frames(denoiser, with_subject, latents, text):
+    whole, low = (
+        fit_adapter(denoiser, with_subject, short("customizing_motion", memory=memory)) for memory in ("fast", "low")
+    )
+    assert whole.losses == pytest.approx(low.losses, rel=1e-4)
+    for name in ("vmc", "motion_director"):
+        with pytest.raises(OptionError, match="changes nothing within frames"):
+            fit_adapter(denoiser, with_subject, short(name))
+    with pytest.raises(OptionError, match="a subject has 4 frames"):
+        ReferenceSet([Example(latents, text)], subjects=[Example(latents, text)])
 
 
 def test_the_looks_are_learnt_beside_and_thrown_away(denoiser, references):
