@@ -97,7 +97,7 @@ class TrainMotionAdapter(io.ComfyNode):
         references: list[Shown] | None = None,
         early_stop: Watch | None = None,
     ) -> io.NodeOutput:
-        chosen = find_recipe(recipe, PRESETS[preset]).changed(
+        chosen = find_recipe(recipe, preset).changed(
             steps=steps or None,
             learning_rate=learning_rate or None,
             rank=rank or None,

@@ -19,7 +19,7 @@ from ..noise import NOISE_METHODS
 from ..objectives import OBJECTIVES
 from ..pool import AUTO as POOL_AUTO
 from ..presets import PRESETS
-from ..recipes import KINDS, RECIPES, STARTER_RECIPES, Recipe, find_recipe
+from ..recipes import KINDS, RECIPES, Recipe, find_recipe
 from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
 from ..transfer import Captioned, GenerateConfig
@@ -210,8 +210,8 @@ def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
     if args.recipe == MOTION_INVERSION:
         return learn_config(args, seed)
     names = ("steps", "learning_rate", "objective", "memory", "layers", "kind", "rank")
-    known = None if args.model else STARTER_RECIPES
-    return find_recipe(args.recipe, known).changed(**{name: getattr(args, name) for name in names})
+    preset = "published" if args.model else "starter"
+    return find_recipe(args.recipe, preset).changed(**{name: getattr(args, name) for name in names})
 
 
 def augmentation(args: argparse.Namespace) -> AugmentConfig | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import FileError, OptionError
 from ..learning import LearnConfig
 from ..noise import NOISE_METHODS
-from ..recipes import STARTER_RECIPES, Recipe, find_recipe
+from ..recipes import Recipe, find_recipe
 from ..sampling import AdaptConfig, ApplyConfig
 from ..steering.methods import Config, find_method
 from ..steering.methods import Method as Guidance
@@ -91,6 +91,11 @@ class Suite:
     def generate(self) -> GenerateConfig:
         return GenerateConfig(**self.sampling)
 
+    @property
+    def preset(self) -> str:
+        """Whose numbers recipes and guidance have."""
+        return "starter" if self.model == STARTER else "published"
+
     def learning(self, method: Method) -> LearnConfig | Recipe | None:
         """What the method learns by, None for nothing. Raises OptionError."""
         if not method.learn:
@@ -100,7 +105,7 @@ class Suite:
         try:
             if recipe == MOTION_INVERSION:
                 return LearnConfig.of(given.pop("preset", STARTER if self.model == STARTER else "official"), **given)
-            return find_recipe(recipe, STARTER_RECIPES if self.model == STARTER else None).changed(**given)
+            return find_recipe(recipe, self.preset).changed(**given)
         except TypeError as reason:  # names no field
             raise OptionError(f"learn of {method.name!r} can't be read ({reason}); see the recipe's fields") from reason
 
@@ -112,7 +117,7 @@ class Suite:
         return self._guidance(method).configure(**given)
 
     def _guidance(self, method: Method) -> Guidance:
-        return find_method(str(method.steer.get("method")), STARTER if self.model == STARTER else "published")
+        return find_method(str(method.steer.get("method")), self.preset)
 
     def start(self, method: Method) -> dict[str, Any]:
         """Where the method's sampling starts: the arguments of `motion_core.noise.mix`."""

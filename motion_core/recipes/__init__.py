@@ -3,8 +3,6 @@
 Motion Inversion, which trains embeddings instead, is in `motion_core.learning`.
 """
 
-from collections.abc import Mapping
-
 from ..errors import OptionError
 from .customizing_motion import CUSTOMIZING_MOTION
 from .motion_director import MOTION_DIRECTOR
@@ -19,9 +17,10 @@ PRESETS = {"published": RECIPES, "starter": STARTER_RECIPES}
 __all__ = ["FEATURES", "KINDS", "PRESETS", "RECIPES", "STARTER_RECIPES", "Recipe", "find_recipe"]
 
 
-def find_recipe(name: str, among: Mapping[str, Recipe] | None = None) -> Recipe:
-    """The recipe of that name, as published or as in `among`. Raises OptionError."""
-    known = RECIPES if among is None else among
-    if name not in known:
-        raise OptionError(f"recipe is {name!r}; use one of {', '.join(known)}")
-    return known[name]
+def find_recipe(name: str, preset: str = "published") -> Recipe:
+    """The recipe of that name, as published or as it suits the starter model. Raises OptionError."""
+    if preset not in PRESETS:
+        raise OptionError(f"preset is {preset!r}; use one of {', '.join(PRESETS)}")
+    if name not in PRESETS[preset]:
+        raise OptionError(f"recipe is {name!r}; use one of {', '.join(RECIPES)}")
+    return PRESETS[preset][name]
