@@ -85,14 +85,14 @@ def build_animatediff(device: torch.device, dtype: torch.dtype, frames: int, hei
     from diffusers import UNetMotionModel
 
     unet = UNetMotionModel(sample_size=64, cross_attention_dim=768, use_motion_mid_block=False)
-    for name, parameter in unet.named_parameters():
-        if "motion_modules" in name and "proj_out" in name:
-            nn.init.normal_(parameter, std=0.02)  # zero at first, so that no gradient would reach the sites
     denoiser = MotionUNetDenoiser(unet.to(device, dtype).eval(), NoiseSchedule.scaled_linear())
     return _case("AnimateDiff", denoiser, 768, 12, frames, height, width)
 
 
 def _case(name: str, denoiser: Any, size: int, depth: int, frames: int, height: int, width: int) -> Case:
+    for parameter in denoiser.module.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.02)  # what training starts from with zeros would hide what is behind it
     like = next(denoiser.module.parameters())
     layer = nn.TransformerEncoderLayer(size, size // 64 or 1, 4 * size, batch_first=True, activation="gelu")
     encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False).to(like).eval()

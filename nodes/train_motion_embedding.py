@@ -106,13 +106,6 @@ class TrainMotionEmbedding(io.ComfyNode):
                     default=OF_PRESET,
                     tooltip="on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
                 ),
-                io.Combo.Input(
-                    "fast_kernels",
-                    optional=True,
-                    options=[OF_PRESET, "on", "off"],
-                    default=OF_PRESET,
-                    tooltip="on: the same in less time, with other rounding. It does nothing for AnimateDiff.",
-                ),
             ],
             outputs=[
                 MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias, Apply and Save."),
@@ -138,13 +131,11 @@ class TrainMotionEmbedding(io.ComfyNode):
         mask: torch.Tensor | None = None,
         pool: int = 0,
         early_stop: str = OF_PRESET,
-        fast_kernels: str = OF_PRESET,
     ) -> io.NodeOutput:
         chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
         given: dict[str, Any] = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
         given |= {"steps": steps or None, "learning_rate": learning_rate or None, "pool": pool}
-        switches = {"early_stop": early_stop, "fast_kernels": fast_kernels}
-        given |= {name: None if value == OF_PRESET else value == "on" for name, value in switches.items()}
+        given["early_stop"] = None if early_stop == OF_PRESET else early_stop == "on"
         config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
         return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt)))
