@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from motion_core.recipes import RECIPES
+from motion_core.steering.methods import METHODS
 from motion_core.video import read_clip
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_OPENCV, PACK, find_host, has_opencv
@@ -54,6 +56,18 @@ def test_the_graph_that_evaluates_is_small_and_in_three_groups():
     assert len(graph["nodes"]) <= 20
     assert [group["title"] for group in graph["groups"]] == ["1 load", "2 make", "3 evaluate"]
     assert any(node["type"] == "MarkdownNote" for node in graph["nodes"])
+
+
+def test_every_recipe_and_every_guidance_has_a_small_graph_on_the_starter():
+    taught = {"TrainMotionAdapter": set(), "MotionGuidance": set()}
+    for path in GRAPHS:
+        graph = json.loads(path.read_text())
+        for node in graph["nodes"]:
+            if node["type"] in taught:
+                chosen, preset, *_ = node["widgets_values"]
+                assert path.stem.endswith(chosen) and preset == "starter" and len(graph["nodes"]) <= 24
+                taught[node["type"]].add(chosen)
+    assert taught == {"TrainMotionAdapter": set(RECIPES), "MotionGuidance": set(METHODS)}
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=NAMES)
