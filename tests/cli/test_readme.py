@@ -16,6 +16,13 @@ BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.S | re.M)
 LINES = "\n".join(BLOCKS).replace("\\\n", " ").splitlines()
 COMMANDS = [shlex.split(line)[3:] for line in LINES if line.startswith("python -m motion_core ")]
 
+SHORT = {
+    "learn": ["--steps", "2"],
+    "generate": ["--steps", "2"],
+    "evaluate": ["--clips", "hops", "--seeds", "1", "--methods", "base model, random noise"],
+}
+"""What makes a command of many minutes one of seconds."""
+
 
 def test_there_is_something_to_type():
     assert {command[0] for command in COMMANDS} >= {"learn", "inspect", "generate"}
@@ -35,8 +42,7 @@ def test_the_five_minutes_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for command in COMMANDS:
         if "--model" not in command:
-            short = ["--steps", "2"] if command[0] in ("learn", "generate") else []
-            assert main([*command, *short]) == 0, capsys.readouterr().err
+            assert main([*command, *SHORT.get(command[0], [])]) == 0, capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} >= {"spiral.safetensors", "circle.gif"}
 
 
