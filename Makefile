@@ -19,7 +19,7 @@ table: $(VENV)/ready
 	$(BIN)/python -m motion_core evaluate starter
 
 bench: $(VENV)/ready
-	for suite in starter ablations recipes; do $(BIN)/python -m motion_core evaluate $$suite || exit 1; done
+	for suite in starter ablations recipes shortcuts; do $(BIN)/python -m motion_core evaluate $$suite || exit 1; done
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, this is " + sys.version)'

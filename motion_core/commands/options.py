@@ -22,6 +22,7 @@ from ..presets import PRESETS
 from ..recipes import KINDS, RECIPES, Recipe, find_recipe
 from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
+from ..timesteps import TimestepSampler, parse_timesteps
 from ..transfer import Captioned, GenerateConfig
 from ..video import IMAGE_SUFFIXES, Clip, ClipOptions, read_clip, read_still
 
@@ -137,6 +138,13 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="compute the same faster, with other rounding (default: the preset's)",
     )
+    group.add_argument(
+        "--timesteps",
+        type=_timesteps,
+        metavar="WHICH",
+        help="noise levels to learn at: all, a range such as 500-999 (where motion is decided), or coarse:0.5 (high "
+        "noise more often)",
+    )
     group.add_argument("--mask", type=Path, metavar="CLIP", help="clip that is white where the motion to learn is")
     group = parser.add_argument_group("recipes other than motion_inversion")
     group.add_argument("--layers", metavar="WHICH", help=f"{', '.join(LAYER_CHOICES)}, joined with ' + ', or a pattern")
@@ -194,6 +202,13 @@ def _pool_size(said: str) -> int:
     return POOL_AUTO if said == "auto" else int(said)
 
 
+def _timesteps(said: str) -> TimestepSampler:
+    try:
+        return parse_timesteps(said)
+    except OptionError as reason:
+        raise argparse.ArgumentTypeError(str(reason)) from reason
+
+
 _OF_STOPS = ("preview_prompt", "check_every", "stop_appearance", "stop_patience")
 _OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels")
 _OF_SETS = ("also", "augment", "versions", "regularisation", "subject")
@@ -209,7 +224,7 @@ def learning(args: argparse.Namespace, seed: int) -> LearnConfig | Recipe:
             raise OptionError(f"--{option} does nothing for --recipe {args.recipe}; leave it out or change the recipe")
     if args.recipe == MOTION_INVERSION:
         return learn_config(args, seed)
-    names = ("steps", "learning_rate", "objective", "memory", "layers", "kind", "rank")
+    names = ("steps", "learning_rate", "objective", "timesteps", "memory", "layers", "kind", "rank")
     preset = "published" if args.model else "starter"
     return find_recipe(args.recipe, preset).changed(**{name: getattr(args, name) for name in names})
 
@@ -277,6 +292,7 @@ def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
         pool=args.pool,
         early_stop=args.early_stop,
         fast_kernels=args.fast_kernels,
+        timesteps=args.timesteps,
         seed=seed,
     )
 

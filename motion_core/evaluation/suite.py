@@ -14,6 +14,7 @@ from ..recipes import Recipe, find_recipe
 from ..sampling import AdaptConfig, ApplyConfig
 from ..steering.methods import Config, find_method
 from ..steering.methods import Method as Guidance
+from ..timesteps import parse_timesteps
 from ..transfer import GenerateConfig
 
 SHIPPED = Path(__file__).parent / "suites"
@@ -102,6 +103,8 @@ class Suite:
             return None
         given = dict(method.learn)
         recipe = given.pop("recipe", MOTION_INVERSION)
+        if "timesteps" in given:
+            given["timesteps"] = parse_timesteps(str(given["timesteps"]))
         try:
             if recipe == MOTION_INVERSION:
                 return LearnConfig.of(given.pop("preset", STARTER if self.model == STARTER else "official"), **given)

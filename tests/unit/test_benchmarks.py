@@ -1,6 +1,6 @@
 import torch
 
-from benchmarks import learning
+from benchmarks import convergence, learning
 
 
 def test_the_learning_benchmark_prints_its_table(capsys):
@@ -37,3 +37,10 @@ def test_peaks_are_found_by_the_whole_name(monkeypatch):
     for name, peak in {"NVIDIA H100 PCIe": 756, "NVIDIA H100 80GB HBM3": 989, "NVIDIA X": None}.items():
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda _, name=name: name)
         assert learning.find_peak(cuda) == peak
+
+
+def test_the_convergence_benchmark_prints_its_table(capsys):
+    convergence.main(["--clips", "hops", "--limit", "2"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [way.name for way in convergence.WAYS]
+    assert rows[2].split(" | ")[1:4:2] == ["2", "1"]  # the official way reaches its own end, in its own time

@@ -221,6 +221,7 @@ def test_the_suites_that_ship_are_read(path):
         ({"methods": [{"name": "a", "lern": {}}]}, "has 'lern'"),
         ({"methods": [{"name": "a", "learn": {"recipe": "magic"}}]}, "recipe is 'magic'"),
         ({"methods": [{"name": "a", "learn": {"recipe": "vmc", "stepps": 3}}]}, "stepps"),
+        ({"methods": [{"name": "a", "learn": {"recipe": "vmc", "timesteps": "late"}}]}, "timesteps is 'late'"),
         ({"methods": [{"name": "a", "steer": {"method": "magic"}}]}, "method is 'magic'"),
         ({"methods": [{"name": "a", "steer": {"method": "dmt", "weigth": 1}}]}, "weigth is 1, and dmt has no"),
         ({"methods": [{"name": "a", "noise": "loud"}]}, "is 'loud'"),

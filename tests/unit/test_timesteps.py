@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from motion_core.errors import OptionError
-from motion_core.timesteps import CoarseNoise, Uniform
+from motion_core.timesteps import CoarseNoise, Uniform, parse_timesteps
 
 SAMPLERS = [Uniform(0, 1000), Uniform(500, 980), CoarseNoise(0.5), CoarseNoise(1.0), CoarseNoise(0.5, steps=50)]
 
@@ -102,3 +102,19 @@ def test_bad_requests_are_refused(sampler):
             sampler.quantile(share)
     with pytest.raises(OptionError, match="0 timesteps"):
         sampler.sample(0, generator())
+
+
+def test_what_a_person_writes():
+    assert parse_timesteps("all") == Uniform(0, 1000)
+    assert parse_timesteps("500-999") == Uniform(500, 1000)  # both counted in
+    assert parse_timesteps("7-7").sample(5, generator()).tolist() == [7] * 5
+    assert parse_timesteps("coarse:0.5") == parse_timesteps("coarse:.5") == CoarseNoise(0.5)
+
+
+SILLY = ["", "500", "500..999", "coarse", "coarse:2", "900-500", "-5-10", "1000-", "coarse:1e9"]
+
+
+@pytest.mark.parametrize("said", SILLY)
+def test_what_no_one_can_read_is_refused(said):
+    with pytest.raises(OptionError):
+        parse_timesteps(said)
