@@ -91,7 +91,7 @@ def build_animatediff(device: torch.device, dtype: torch.dtype, frames: int, hei
 
 def _case(name: str, denoiser: Any, size: int, depth: int, frames: int, height: int, width: int) -> Case:
     for parameter in denoiser.module.parameters():
-        if parameter.ndim > 1 and not parameter.any():
+        if parameter.ndim > 1 and not parameter.is_meta and not parameter.any():
             nn.init.normal_(parameter, std=0.02)  # what training starts from with zeros would hide what is behind it
     like = next(denoiser.module.parameters())
     layer = nn.TransformerEncoderLayer(size, size // 64 or 1, 4 * size, batch_first=True, activation="gelu")

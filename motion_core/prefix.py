@@ -47,16 +47,22 @@ class Prefix:
         from what is kept.
         """
         with torch.no_grad():
-            early = _find_early(module, sites, predict)
-            needed, size, first = _find_needed(early, predict)
-            prefix = cls(needed, size)
+            prefix, first = cls.trace(module, sites, predict)
             with prefix.at_work():
                 prefix.state = {}
                 predict()
                 again = predict()
-        if not early or (again - first).abs().max() > SAME * first.abs().max():
+        if not prefix.needed or (again - first).abs().max() > SAME * first.abs().max():
             raise ModelError("what this model computes before its first trained site can't be kept; set pool to 0")
         return prefix
+
+    @classmethod
+    def trace(
+        cls, module: nn.Module, sites: Sequence[AttentionSite], predict: Callable[[], Tensor]
+    ) -> tuple[Prefix, Tensor]:
+        """As `find`, with what was predicted, and without trying it out: numbers don't matter, shapes are enough."""
+        needed, size, predicted = _find_needed(_find_early(module, sites, predict), predict)
+        return cls(needed, size), predicted
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -211,7 +217,7 @@ class _Watch(TorchDispatchMode):
 
 
 def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+    return tensor.untyped_storage()._cdata
 
 
 def _tensors_in(value: Any) -> list[Tensor]:

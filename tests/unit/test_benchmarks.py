@@ -1,6 +1,6 @@
 import torch
 
-from benchmarks import convergence, learning
+from benchmarks import convergence, counting, learning
 
 
 def test_the_learning_benchmark_prints_its_table(capsys):
@@ -44,3 +44,11 @@ def test_the_convergence_benchmark_prints_its_table(capsys):
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [way.name for way in convergence.WAYS]
     assert rows[2].split(" | ")[1:4:2] == ["2", "1"]  # the official way reaches its own end, in its own time
+
+
+def test_counting_needs_no_numbers(capsys):
+    counting.main(["--model", "zeroscope", "--divisor", "10", "--frames", "2", "--size", "8", "8"])
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows[2:-1]] == [way.name for way in counting.WAYS]
+    less = {row[0]: float(row[2]) for row in rows[2:-1]}
+    assert 1 <= less["`low`"] < less["`balanced`"] < less["`fast`"] < less["`fast`, from a pool"]

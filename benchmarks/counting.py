@@ -1,0 +1,167 @@
+"""What a step of learning takes at the models' true size, counted and not measured: floating-point operations and the
+peak of tensors of each way of `benchmarks.learning`, on shapes alone. Needs neither weights nor a GPU.
+
+`python -m benchmarks.counting` takes ZeroScope and AnimateDiff at 512x320 and 16 frames, in bfloat16. Attention counts
+as its fused kernels do it; what kernels need for themselves is in no number.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from motion_core.allocations import Allocations
+from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
+from motion_core.embedding import MotionEmbedding
+from motion_core.freezing import frozen
+from motion_core.injection import inject
+from motion_core.learning import measure_grids
+from motion_core.memory import count, in_mode, say
+from motion_core.prefix import Prefix, State
+
+from .learning import OFFICIAL, TABLE_FRAMES, Case, Tables, Way, build_animatediff, build_zeroscope
+
+SHAPES = torch.device("meta")
+WAYS = (
+    Way(OFFICIAL, "low", official=True),
+    Way("`fast`", "fast"),
+    Way("`balanced`", "balanced"),
+    Way("`low`", "low"),
+    Way("`fast`, from a pool", "fast", pooled=True),
+    Way("`low`, from a pool", "low", pooled=True),
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """By one step. flops: operations; memory: bytes of tensors at the most, weights and optimiser among them."""
+
+    flops: int
+    memory: int
+
+
+class Counter:
+    """A model of shapes, and the clip's latents."""
+
+    def __init__(self, case: Case, which: str):
+        self.case, self.module = case, case.module
+        self.sites = select_sites(find_sites(self.module), which)
+        self.layers = find_modules_by_level(self.module)
+        self.t = torch.zeros(1, dtype=torch.long, device=SHAPES)
+        with torch.no_grad():
+            self.text = case.encoder(case.words)
+            self.grids = measure_grids(case.denoiser, self.sites, case.latents, self.text)
+            with frozen(self.module):
+                self.prefix, _ = Prefix.trace(self.module, self.sites, self._predict)
+
+    def _predict(self) -> Tensor:
+        return self.case.denoiser.predict(self.case.latents, self.t, self.text)
+
+    def _start(self, frames: int) -> MotionEmbedding:
+        embedding = MotionEmbedding.zeros(family_of(self.module), self.sites, self.grids, frames, device=SHAPES)
+        for parameter in embedding.parameters:
+            parameter.requires_grad_()
+        return embedding
+
+    def count(self, way: Way) -> Taken:
+        """Of one step; from a pool, of one whose state is kept already."""
+        embedding = self._start(TABLE_FRAMES if way.official else self.case.latents.shape[2])
+        with ExitStack() as stack:
+            stack.enter_context(frozen(self.module))
+            stack.enter_context(in_mode(way.mode, self.layers, SHAPES))
+            stack.enter_context(inject(self.module, Tables(**vars(embedding)) if way.official else embedding))
+            if way.pooled:
+                stack.enter_context(self.prefix.at_work())
+                self._fill()
+            with Allocations() as alive:
+                self._step(way)
+            with FlopCounterMode(display=False) as flops:  # apart, as it holds on to tensors
+                self._step(way)
+        trained = sum(parameter.nbytes for parameter in embedding.parameters)
+        weights = _weigh(self.module) + (_weigh(self.case.encoder) if way.official else 0)
+        return Taken(flops.get_total_flops(), weights + 3 * trained + alive.peak)
+
+    def _step(self, way: Way) -> None:
+        if way.official:
+            with torch.no_grad():
+                self.case.encoder(self.case.words)
+        self._predict().float().square().mean().backward()
+
+    @torch.no_grad()
+    def _fill(self) -> None:
+        self.prefix.state = State()
+        self._predict()
+
+    def predict(self, mode: str) -> int:
+        """The bytes that learning itself would foresee."""
+        embedding = self._start(self.case.latents.shape[2])
+        with frozen(self.module), inject(self.module, embedding):
+            return count(self.module, self.layers, embedding.parameters, self._predict).predict(mode)
+
+
+def _weigh(module: torch.nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+
+
+@contextmanager
+def shapes_alone() -> Iterator[None]:
+    """Within the block tensors are made without numbers, and attention is taken for its fused kernel."""
+
+    def fused(q: Tensor, k: Tensor, v: Tensor, *_: Any, **__: Any) -> Tensor:
+        return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v)[0]
+
+    with SHAPES, patch.object(functional, "scaled_dot_product_attention", fused):
+        yield
+
+
+def describe(case: Case, which: str) -> str:
+    """The table of one case."""
+    counter = Counter(case, which)
+    taken = {way.name: counter.count(way) for way in WAYS}
+    official = taken[OFFICIAL]
+    n, h, w = case.latents.shape[2:]
+    lines = [
+        f"{case.name}, {sum(p.numel() for p in case.module.parameters()) / 1e6:.0f} million parameters, bfloat16, {n} "
+        f"frames of {w}x{h} latents, sites `{which}`; one kept state {say(counter.prefix.size)}",
+        "",
+        "| step | TFLOP | times less | peak of tensors | of the official | foreseen |",
+        f"|{' --- |' * 6}",
+    ]
+    for way in WAYS:
+        own = taken[way.name]
+        foreseen = "" if way.official or way.pooled else say(counter.predict(way.mode))
+        less, share = f"{official.flops / own.flops:.2f}", f"{own.memory / official.memory:.2f}"
+        cells = (way.name, f"{own.flops / 1e12:.1f}", less, say(own.memory), share, foreseen)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, f"| `lowest` | | | | | {say(counter.predict('lowest'))} |"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", choices=("zeroscope", "animatediff", "both"), default="both")
+    parser.add_argument("--sites", default="deepest", help="deepest (the default) or all")
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--size", type=int, nargs=2, metavar=("W", "H"), default=(64, 40), help="latent pixels (64 40)")
+    parser.add_argument("--divisor", type=int, default=1, help="what ZeroScope's channels are divided by")
+    given = parser.parse_args(arguments)
+    width, height = given.size
+    with shapes_alone():
+        if given.model != "animatediff":
+            case = build_zeroscope(SHAPES, torch.bfloat16, given.divisor, given.frames, height, width)
+            print(describe(case, given.sites), end="\n\n", flush=True)
+        if given.model != "zeroscope":
+            case = build_animatediff(SHAPES, torch.bfloat16, given.frames, height, width)
+            print(describe(case, given.sites), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
