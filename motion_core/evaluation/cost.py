@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
 import time
 from collections.abc import Iterator
@@ -36,8 +38,16 @@ def _forget_peak() -> None:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     elif _RESET.exists():
+        _return_unused()
         with suppress(OSError):  # a container may forbid it
             _RESET.write_text("5")  # Linux: the high-water mark of resident memory starts anew
+
+
+def _return_unused() -> None:
+    """Give the system what the C library holds in reserve, which would count as taken."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # a function of glibc's
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _read_peak() -> float:
