@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -38,11 +39,20 @@ def evaluate(suite: Suite, folder: Path, workers: int = 0, address: str = "", de
         for cell in cells:
             kept.add(cell)
             bar.update(len(cell))
-    results = kept.read(takes)
+    results = _named(bench, kept.read(takes))
     table = write_table(suite, bench.material.columns, results)
     (folder / "table.md").write_text(table, encoding="utf-8")
     write_sheets(suite, bench.material, kept, results)
     return table
+
+
+def _named(bench: Bench, results: Sequence[Result]) -> list[Result]:
+    """Results under the names that their methods have now: a cell is known by what it does."""
+    names: dict[str, list[str]] = {}
+    for job in bench.jobs:
+        for key, method, _ in bench.cells(job):
+            names.setdefault(key, []).append(method.name)
+    return [replace(result, method=name) for result in results for name in names[result.key]]
 
 
 def work_here(bench: Bench, done: frozenset[str]) -> Iterator[list[Result]]:

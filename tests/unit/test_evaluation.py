@@ -141,6 +141,16 @@ def test_other_settings_are_other_cells(whole, tmp_path):
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 12 + 4
 
 
+def test_a_method_may_be_renamed_and_stand_twice(whole, tmp_path):
+    kept = (whole / "results.jsonl").read_bytes()
+    (tmp_path / "results.jsonl").write_bytes(kept)
+    renamed = [{**method, "name": name} for name in ("one", "two") for method in TINY["methods"][:1]]
+    table = evaluate(parse_suite({**TINY, "methods": renamed}, "tiny"), tmp_path)
+    base = next(line for line in score_table(whole).splitlines() if line.startswith("| base |"))
+    assert [base.replace("base", name) in table for name in ("one", "two")] == [True, True]
+    assert (tmp_path / "results.jsonl").read_bytes() == kept
+
+
 def test_what_is_kept_survives_a_torn_line(tmp_path):
     kept = Results(tmp_path)
     first, second = (Result(key, "m", "c", 0, "p", {"fidelity": 0.5}, 1.0) for key in ("a", "b"))
