@@ -124,8 +124,8 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         "--pool",
         type=_pool_size,
         metavar="N",
-        help="take all steps from N draws of noise, so that half of a forward need not run again; auto: by free memory "
-        "(default: 0, ever new noise)",
+        help="take all steps from N draws of noise, so that half of a forward need not run again, at the cost of some "
+        "of the motion; auto: by free memory (default: 0, ever new noise)",
     )
     group.add_argument(
         "--early-stop",
