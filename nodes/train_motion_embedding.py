@@ -96,8 +96,8 @@ class TrainMotionEmbedding(io.ComfyNode):
                     min=AUTO,
                     max=100_000,
                     tooltip="0: every step sees new noise. More: steps take turns with so many draws of it, and what "
-                    "the model computes before the motion is felt is kept for each, which is faster. -1: as many as "
-                    "memory holds.",
+                    "the model computes before the motion is felt is kept for each, which is faster and loses some of "
+                    "the motion. -1: as many as memory holds.",
                 ),
                 io.Combo.Input(
                     "early_stop",
