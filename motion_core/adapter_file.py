@@ -22,7 +22,7 @@ KIND = Kind(
     noun="motion adapter",
     format="motion-adapter",
     version=1,
-    pickled="only .safetensors files are read as motion adapters; import MotionDirector's lists and motion LoRAs",
+    pickled="a MotionDirector list or a motion LoRA is read by the node Load Motion Adapter; save it from there",
 )
 _DOWN, _UP, _ALPHA, _WEIGHT, _BIAS = "lora_down.weight", "lora_up.weight", "alpha", "diff", "diff_b"
 

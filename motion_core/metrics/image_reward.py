@@ -13,8 +13,6 @@ from ..pickle_reading import read_pickle
 from ..pixels import check_frames, to_image
 
 _FILES = ("ImageReward.pt", "med_config.json")
-
-
 _TOKENIZER = "bert-base-uncased"
 
 

@@ -99,6 +99,31 @@ def test_versions_of_a_clip_are_learnt_from(clip, model_folder, tmp_path, capsys
     assert (recipe["augment"], recipe["versions"], recipe["clips"]) == ("colour", 4, 1)
 
 
+@pytest.mark.parametrize("recipe", ["motion_inversion", "vmc"])
+def test_timesteps_are_those_that_were_asked_for(recipe, clip, model_folder, tmp_path, capsys):
+    out = tmp_path / "m.safetensors"
+    options = [
+        "--reference",
+        clip,
+        "--prompt",
+        "a square",
+        "--steps",
+        "1",
+        *SMALL,
+        "--model",
+        model_folder,
+        "--out",
+        out,
+    ]
+    assert run("learn", "--recipe", recipe, *options, "--timesteps", "500-999") == 0
+    capsys.readouterr()
+    assert run("inspect", out) == 0
+    assert "timesteps: Uniform(low=500, high=1000)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("learn", "--recipe", recipe, *options, "--timesteps", "late")
+    assert "timesteps is 'late'; use all, a range" in capsys.readouterr().err
+
+
 def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, tmp_path):
     captions = {"same": None, "other": "a white wall"}
     learnt = []
