@@ -1,14 +1,14 @@
 """How much sooner learning reaches the loss that the official way ends at: the same clips of the starter model, each
 way in turn. The loss is that on draws that no way learns from, the same for all; looking at it is not timed.
 
-`python -m benchmarks.convergence` takes the official code's 400 steps as `benchmarks.learning` emulates them.
+`python -m benchmarks.convergence` takes the official code's 400 steps as `benchmarks.ways` emulates them.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -16,23 +16,20 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
+from motion_core.backbones import find_sites, select_sites
 from motion_core.backbones.zeroscope.loading import VideoModel, load_model
-from motion_core.descent import Descent
+from motion_core.descent import Descent, Losses
 from motion_core.draws import Draw, Draws
-from motion_core.embedding import MotionEmbedding
 from motion_core.evaluation.material import open_material
-from motion_core.freezing import frozen
-from motion_core.injection import inject
-from motion_core.kernels import in_fast_kernels
 from motion_core.learning import measure_grids
-from motion_core.memory import in_mode
 from motion_core.pool import Pool, make_pool
 from motion_core.prefix import Prefix
+from motion_core.presets import find_preset
 from motion_core.starter.folder import find_starter
 from motion_core.timesteps import parse_timesteps
 
-from .learning import OFFICIAL, TABLE_FRAMES, Tables, say_machine
+from .learning import say_machine
+from .ways import OFFICIAL, Learner, Way
 
 LOOKS = 16
 """Draws that the loss is looked at on."""
@@ -41,30 +38,32 @@ EVERY = 20
 
 
 @dataclass(frozen=True)
-class Way:
-    """How to learn. official: with all that the official code does; pool: of so many draws, 0 for ever new noise."""
+class Plan:
+    """A way, with how many steps at which rate and noise levels."""
 
-    name: str
+    way: Way
     steps: int
     rate: float
-    official: bool = False
-    flat: bool = False
-    pool: int = 0
     timesteps: str = "all"
 
+    @classmethod
+    def of(cls, preset: str, way: Way, timesteps: str = "all") -> Plan:
+        learn = find_preset(preset).learn
+        return cls(way, learn["steps"], learn["learning_rate"], timesteps)
 
-WAYS = (
-    Way(OFFICIAL, 400, 2e-2, official=True),
-    Way("`official`, our step", 400, 2e-2),
-    Way("`fast`", 200, 5e-2, flat=True),
-    Way("`fast`, from a pool of 50", 200, 5e-2, flat=True, pool=50),
-    Way("`fast`, high noise more often", 200, 5e-2, flat=True, timesteps="coarse:0.5"),
+
+PLANS = (
+    Plan.of("official", Way(OFFICIAL, "low", official=True)),
+    Plan.of("official", Way("`official`, our step")),
+    Plan.of("fast", Way("`fast`", flat=True)),
+    Plan.of("fast", Way("`fast`, from a pool of 50", flat=True, pool=50)),
+    Plan.of("fast", Way("`fast`, high noise more often", flat=True), "coarse:0.5"),
 )
 
 
 @dataclass(eq=False)
 class Course:
-    """What a way did on a clip: (step, processor seconds so far, loss) at each look."""
+    """What a plan did on a clip: (step, processor seconds so far, loss) at each look."""
 
     looks: list[tuple[int, float, float]] = field(default_factory=list)
 
@@ -82,8 +81,8 @@ class Track:
         with torch.no_grad():
             self.latents, self.text = model.encode(reference.clip.frames), model.encode_text([reference.caption])
             self.sites = select_sites(find_sites(self.module), sites)
-            self.grids = measure_grids(model.denoiser, self.sites, self.latents, self.text)
-        self.layers = find_modules_by_level(self.module)
+            grids = measure_grids(model.denoiser, self.sites, self.latents, self.text)
+        self.learner = Learner(self.module, self.sites, grids, self.latents.shape[2], self.latents.device)
         self.unseen = self._draws(1, "all").draw_spread(LOOKS)
 
     def _draws(self, seed: int, timesteps: str) -> Draws:
@@ -97,69 +96,56 @@ class Track:
     def _loss(self, draw: Draw, text: Tensor) -> Tensor:
         return (self._predict(draw, text) - draw.eps).square().mean()
 
-    def follow(self, way: Way, limit: int) -> Course:
-        """Learn that way, in no more steps than the limit."""
-        course, steps = Course(), min(way.steps, limit)
+    def follow(self, plan: Plan, limit: int) -> Course:
+        """Learn by that plan, in no more steps than the limit."""
+        course, way, steps = Course(), plan.way, min(plan.steps, limit)
+        started = time.process_time()
         with ExitStack() as stack:
-            start = time.process_time()
-            parameters, step, look = self._begin(way, stack)
-            optimiser = Descent(learning_rate=way.rate).optimiser(parameters)
-            spent = time.process_time() - start
-            for number in range(1, steps + 1):
-                start = time.process_time()
-                optimiser.zero_grad(set_to_none=True)
-                step().backward()
-                optimiser.step()
-                spent += time.process_time() - start
-                if number % EVERY == 0 or number == steps:
-                    course.looks.append((number, spent, look()))
+            embedding = stack.enter_context(self.learner.learning(way))
+            draws = self._draws(0, plan.timesteps)
+            pool = self._make_pool(plan, draws) if way.pool else None
+            if pool:
+                stack.enter_context(pool.prefix.at_work())
+            looking = 0.0
+
+            def draw() -> Losses:
+                self.module.train(way.official)
+                text = self.model.encode_text([self.caption]) if way.official else self.text
+                yield self._loss((pool or draws).draw(), text), embedding.parameters
+
+            def look(step: int) -> bool:
+                nonlocal looking
+                now = time.process_time()
+                if step % EVERY == 0 or step == steps:
+                    if pool:
+                        pool.prefix.state = None
+                    course.looks.append((step, now - started - looking, self._look()))
+                    looking += time.process_time() - now
+                return False
+
+            Descent(steps, plan.rate).follow(embedding.parameters, draw, half=False, look=look)
         return course
 
-    def _begin(self, way: Way, stack: ExitStack) -> tuple[Sequence[Tensor], Callable[[], Tensor], Callable[[], float]]:
-        """What is learnt, the loss of a next step, and the loss that is looked at, while the stack lasts."""
-        stack.enter_context(frozen(self.module))
-        frames = TABLE_FRAMES if way.official else self.latents.shape[2]
-        embedding = MotionEmbedding.zeros(family_of(self.module), self.sites, self.grids, frames)
-        for parameter in embedding.parameters:
-            parameter.requires_grad_()
-        if way.flat:
-            stack.enter_context(in_fast_kernels(self.module))
-        stack.enter_context(in_mode("low" if way.official else "fast", self.layers, self.latents.device))
-        stack.enter_context(inject(self.module, Tables(**vars(embedding)) if way.official else embedding))
-        draws = self._draws(0, way.timesteps)
-        pool = self._fill_pool(way, draws) if way.pool else None
-        if pool:
-            stack.enter_context(pool.prefix.at_work())
+    @torch.no_grad()
+    def _look(self) -> float:
+        self.module.eval()
+        return torch.stack([self._loss(draw, self.text) for draw in self.unseen]).mean().item()
 
-        def step() -> Tensor:
-            self.module.train(way.official)
-            text = self.model.encode_text([self.caption]) if way.official else self.text
-            return self._loss((pool or draws).draw(), text)
-
-        def look() -> float:
-            self.module.eval()
-            if pool:
-                pool.prefix.state = None
-            with torch.no_grad():
-                return torch.stack([self._loss(draw, self.text) for draw in self.unseen]).mean().item()
-
-        return embedding.parameters, step, look
-
-    def _fill_pool(self, way: Way, draws: Draws) -> Pool:
+    def _make_pool(self, plan: Plan, draws: Draws) -> Pool:
         prefix = Prefix.find(self.module, self.sites, lambda: self._predict(self.unseen[0], self.text))
-        return make_pool(way.pool, way.steps, draws, prefix, self.latents.device, 0)
+        return make_pool(plan.way.pool, plan.steps, draws, prefix, self.latents.device, 0)
 
 
 def measure(model: VideoModel, clips: Sequence[str], sites: str, limit: int) -> str:
-    """The table: each way on each clip, the official one first."""
+    """The table: each plan on each clip, the official one first."""
     tracks = [Track(model, name, sites) for name in clips]
-    courses = {way: [track.follow(way, limit) for track in tracks] for way in WAYS}
-    marks = [course.looks[-1] for course in courses[WAYS[0]]]
+    courses = {plan.way: [track.follow(plan, limit) for track in tracks] for plan in PLANS}
+    marks = [course.looks[-1] for course in courses[PLANS[0].way]]
     head = [
         "| learning | steps to that loss | seconds | times sooner | loss at its end |",
         "| --- | --- | --- | --- | --- |",
     ]
-    return "\n".join(head + [_describe(way, courses[way], marks) for way in WAYS])
+    return "\n".join(head + [_describe(way, found, marks) for way, found in courses.items()])
 
 
 def _describe(way: Way, courses: Sequence[Course], marks: Sequence[tuple[int, float, float]]) -> str:

@@ -20,15 +20,14 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from motion_core.allocations import Allocations
-from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
-from motion_core.embedding import MotionEmbedding
+from motion_core.backbones import find_sites, select_sites
 from motion_core.freezing import frozen
-from motion_core.injection import inject
 from motion_core.learning import measure_grids
-from motion_core.memory import count, in_mode, say
+from motion_core.memory import say
 from motion_core.prefix import Prefix, State
 
-from .learning import OFFICIAL, TABLE_FRAMES, Case, Tables, Way, build_animatediff, build_zeroscope
+from .learning import Case, build_animatediff, build_zeroscope
+from .ways import OFFICIAL, Learner, Way, weigh
 
 SHAPES = torch.device("meta")
 WAYS = (
@@ -36,8 +35,8 @@ WAYS = (
     Way("`fast`", "fast"),
     Way("`balanced`", "balanced"),
     Way("`low`", "low"),
-    Way("`fast`, from a pool", "fast", pooled=True),
-    Way("`low`, from a pool", "low", pooled=True),
+    Way("`fast`, from a pool", "fast", pool=1),
+    Way("`low`, from a pool", "low", pool=1),
 )
 
 
@@ -54,32 +53,23 @@ class Counter:
 
     def __init__(self, case: Case, which: str):
         self.case, self.module = case, case.module
-        self.sites = select_sites(find_sites(self.module), which)
-        self.layers = find_modules_by_level(self.module)
+        sites = select_sites(find_sites(self.module), which)
         self.t = torch.zeros(1, dtype=torch.long, device=SHAPES)
         with torch.no_grad():
             self.text = case.encoder(case.words)
-            self.grids = measure_grids(case.denoiser, self.sites, case.latents, self.text)
+            grids = measure_grids(case.denoiser, sites, case.latents, self.text)
             with frozen(self.module):
-                self.prefix, _ = Prefix.trace(self.module, self.sites, self._predict)
+                self.prefix, _ = Prefix.trace(self.module, sites, self._predict)
+        self.learner = Learner(self.module, sites, grids, case.latents.shape[2], SHAPES)
 
     def _predict(self) -> Tensor:
         return self.case.denoiser.predict(self.case.latents, self.t, self.text)
 
-    def _start(self, frames: int) -> MotionEmbedding:
-        embedding = MotionEmbedding.zeros(family_of(self.module), self.sites, self.grids, frames, device=SHAPES)
-        for parameter in embedding.parameters:
-            parameter.requires_grad_()
-        return embedding
-
     def count(self, way: Way) -> Taken:
         """Of one step; from a pool, of one whose state is kept already."""
-        embedding = self._start(TABLE_FRAMES if way.official else self.case.latents.shape[2])
         with ExitStack() as stack:
-            stack.enter_context(frozen(self.module))
-            stack.enter_context(in_mode(way.mode, self.layers, SHAPES))
-            stack.enter_context(inject(self.module, Tables(**vars(embedding)) if way.official else embedding))
-            if way.pooled:
+            embedding = stack.enter_context(self.learner.learning(way))
+            if way.pool:
                 stack.enter_context(self.prefix.at_work())
                 self._fill()
             with Allocations() as alive:
@@ -87,7 +77,7 @@ class Counter:
             with FlopCounterMode(display=False) as flops:  # apart, as it holds on to tensors
                 self._step(way)
         trained = sum(parameter.nbytes for parameter in embedding.parameters)
-        weights = _weigh(self.module) + (_weigh(self.case.encoder) if way.official else 0)
+        weights = weigh(self.module) + (weigh(self.case.encoder) if way.official else 0)
         return Taken(flops.get_total_flops(), weights + 3 * trained + alive.peak)
 
     def _step(self, way: Way) -> None:
@@ -101,15 +91,8 @@ class Counter:
         self.prefix.state = State()
         self._predict()
 
-    def predict(self, mode: str) -> int:
-        """The bytes that learning itself would foresee."""
-        embedding = self._start(self.case.latents.shape[2])
-        with frozen(self.module), inject(self.module, embedding):
-            return count(self.module, self.layers, embedding.parameters, self._predict).predict(mode)
-
-
-def _weigh(module: torch.nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+    def foresee(self, mode: str) -> int:
+        return self.learner.foresee(mode, self._predict)
 
 
 @contextmanager
@@ -138,11 +121,11 @@ def describe(case: Case, which: str) -> str:
     ]
     for way in WAYS:
         own = taken[way.name]
-        foreseen = "" if way.official or way.pooled else say(counter.predict(way.mode))
+        foreseen = "" if way.official or way.pool else say(counter.foresee(way.mode))
         less, share = f"{official.flops / own.flops:.2f}", f"{own.memory / official.memory:.2f}"
         cells = (way.name, f"{own.flops / 1e12:.1f}", less, say(own.memory), share, foreseen)
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, f"| `lowest` | | | | | {say(counter.predict('lowest'))} |"])
+    return "\n".join([*lines, f"| `lowest` | | | | | {say(counter.foresee('lowest'))} |"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,8 +5,7 @@ run. Random weights; one line of a Markdown table for each way.
 the machine does matters little. `--device cuda` takes ZeroScope at its true size, and then AnimateDiff; it needs
 nothing but torch and diffusers beside this repository.
 
-The official step is emulated by our own code: it recomputes every layer, keeps embeddings for 32 frames, computes the
-features of the text in each step, and leaves dropout on. Its gradient is compared with dropout off.
+The official step is emulated (`benchmarks.ways`). Its gradient is compared with dropout off.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 from typing import Any
 
@@ -26,29 +25,26 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from motion_core.allocations import Allocations
-from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
+from motion_core.backbones import find_sites, select_sites
 from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
 from motion_core.denoiser import Denoiser
 from motion_core.descent import Descent
 from motion_core.embedding import MotionEmbedding
 from motion_core.freezing import frozen
-from motion_core.injection import inject
-from motion_core.kernels import in_fast_kernels
 from motion_core.learning import measure_grids
-from motion_core.memory import LEARNING_MODES, count, in_mode, rests_elsewhere, say
+from motion_core.memory import LEARNING_MODES, rests_elsewhere, say
 from motion_core.prefix import Prefix, State
 from motion_core.schedule import NoiseSchedule
 
-TABLE_FRAMES = 32
-"""The length of the official code's embeddings."""
+from .ways import OFFICIAL, Learner, Way, weigh
+
 DRAWS = 4
 """Kept in the pool that is measured, and seen in turn by every way."""
 VISITS = 4
 """How often a draw of a pool that memory does not limit is seen: one computes, the others take what is kept."""
 PEAK_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "RTX 4090": 165, "RTX 3090": 71}
 """Dense, of 16-bit tensor cores that add up in 32 bits, by the vendor's data sheets."""
-OFFICIAL = "official step"
 
 
 @dataclass(frozen=True)
@@ -100,24 +96,11 @@ def _case(name: str, denoiser: Any, size: int, depth: int, frames: int, height: 
     return Case(name, denoiser, encoder, latents, torch.randn(1, 77, size, device=like.device).to(like.dtype))
 
 
-class Tables(MotionEmbedding):
-    """Embeddings that are longer than the clip, of which the first frames are used."""
-
-    def fitted(self, kind: str, name: str, frames: int, grid: Any = None) -> Tensor:
-        return getattr(self, kind)[name][:, :frames]
-
-
 @dataclass(eq=False)
-class Way:
-    """A way to take steps. mode: of memory; official: with what else the official code does; pooled: from a pool;
-    flat: in fast kernels.
-    """
+class Row:
+    """What was measured of a way."""
 
-    name: str
-    mode: str
-    official: bool = False
-    pooled: bool = False
-    flat: bool = False
+    way: Way
     seconds: list[float] = field(default_factory=list)
     memory: int = 0
     gradient: Tensor | None = None
@@ -129,7 +112,7 @@ def list_ways(modes: Sequence[str]) -> list[Way]:
     for mode in modes:
         if mode in ("fast", "low"):
             ways.append(Way(f"`{mode}`, fast_kernels", mode, flat=True))
-            ways.append(Way(f"`{mode}`, fast_kernels, from a pool", mode, flat=True, pooled=True))
+            ways.append(Way(f"`{mode}`, fast_kernels, from a pool", mode, flat=True, pool=DRAWS))
     return ways
 
 
@@ -138,49 +121,34 @@ class Bench:
 
     def __init__(self, case: Case, which: str):
         self.case, self.device = case, case.latents.device
-        self.sites = select_sites(find_sites(case.module), which)
-        self.layers = find_modules_by_level(case.module)
+        sites = select_sites(find_sites(case.module), which)
         with torch.no_grad():
             self.text = case.encoder(case.words)
-            self.grids = measure_grids(case.denoiser, self.sites, case.latents, self.text)
+            grids = measure_grids(case.denoiser, sites, case.latents, self.text)
+        self.learner = Learner(case.module, sites, grids, case.latents.shape[2], self.device)
         generator = torch.Generator().manual_seed(0)
         noises = [torch.randn(case.latents.shape, generator=generator).to(self.device) for _ in range(DRAWS)]
         times = [torch.tensor([int((number + 0.5) * 1000 / DRAWS)], device=self.device) for number in range(DRAWS)]
         self.draws = list(zip(noises, times, strict=True))
         with frozen(case.module):
-            self.prefix = Prefix.find(case.module, self.sites, lambda: self._predict(0, self.text))
+            self.prefix = Prefix.find(case.module, sites, lambda: self._predict(0, self.text))
 
     def _predict(self, number: int, text: Tensor) -> Tensor:
         eps, t = self.draws[number]
         return self.case.denoiser.predict(self.case.denoiser.schedule.add_noise(self.case.latents, eps, t), t, text)
 
-    def start(self, way: Way) -> MotionEmbedding:
-        frames = TABLE_FRAMES if way.official else self.case.latents.shape[2]
-        embedding = MotionEmbedding.zeros(
-            family_of(self.case.module), self.sites, self.grids, frames, device=self.device
-        )
-        for parameter in embedding.parameters:
-            parameter.requires_grad_()
-        return Tables(**vars(embedding)) if way.official else embedding
-
     @contextmanager
     def stepping(self, way: Way, dropout: bool = True) -> Iterator[tuple[Callable[[int], None], MotionEmbedding]]:
         """Within the block: a function that takes the step of a draw, up to the gradient, and what gets it."""
-        embedding = self.start(way)
         with ExitStack() as stack:
-            stack.enter_context(frozen(self.case.module))
-            if way.official and dropout:
-                self.case.module.train()
-            if way.flat:
-                stack.enter_context(in_fast_kernels(self.case.module))
-            stack.enter_context(in_mode(way.mode, self.layers, self.device))
-            stack.enter_context(inject(self.case.module, embedding))
+            embedding = stack.enter_context(self.learner.learning(way))
+            self.case.module.train(way.official and dropout)
             states: list[State] = [{} for _ in self.draws]
-            if way.pooled:
+            if way.pool:
                 stack.enter_context(self.prefix.at_work())
 
             def step(number: int) -> None:
-                if way.pooled:
+                if way.pool:
                     self.prefix.state = states[number]
                 text = self.text
                 if way.official:
@@ -190,20 +158,20 @@ class Bench:
 
             yield step, embedding
 
-    def compare(self, way: Way) -> None:
+    def compare(self, row: Row) -> None:
         """Note the gradient of one step at an embedding of zeros, all tensors in a row, cut to the clip's length."""
-        with self.stepping(way, dropout=False) as (step, embedding):
-            for _ in range(1 + way.pooled):  # the second time from what the first kept
+        with self.stepping(row.way, dropout=False) as (step, embedding):
+            for _ in range(2 if row.way.pool else 1):  # the second time from what the first kept
                 for parameter in embedding.parameters:
                     parameter.grad = None
                 step(1)
             frames = self.case.latents.shape[2]
-            way.gradient = torch.cat([p.grad[:, :frames].flatten().float().cpu() for p in embedding.parameters])
+            row.gradient = torch.cat([p.grad[:, :frames].flatten().float().cpu() for p in embedding.parameters])
 
-    def time(self, way: Way, steps: int) -> None:
+    def time(self, row: Row, steps: int) -> None:
         """Take so many steps of the optimiser, after some that are not timed: one, or for a pool those that fill it."""
-        unseen = DRAWS if way.pooled else 1
-        with self.stepping(way) as (step, embedding):
+        unseen = DRAWS if row.way.pool else 1
+        with self.stepping(row.way) as (step, embedding):
             optimiser = Descent().optimiser(embedding.parameters)
             for number in range(unseen + steps):
                 if self.device.type == "cuda":
@@ -213,20 +181,20 @@ class Bench:
                 step(number % DRAWS)
                 optimiser.step()
                 if number >= unseen:
-                    way.seconds.append(self._now() - start)
+                    row.seconds.append(self._now() - start)
             if self.device.type == "cuda":
-                way.memory = torch.cuda.max_memory_allocated() - (0 if way.official else _weigh(self.case.encoder))
+                row.memory = torch.cuda.max_memory_allocated() - (0 if row.way.official else weigh(self.case.encoder))
 
-    def weigh(self, way: Way) -> None:
+    def weigh(self, row: Row) -> None:
         """Count the tensors of a step; a GPU's allocator has done so while it was timed."""
         if self.device.type == "cuda":
             return
-        weights = _weigh(self.case.module) + (_weigh(self.case.encoder) if way.official else 0)
-        with self.stepping(way) as (step, embedding):
+        weights = weigh(self.case.module) + (weigh(self.case.encoder) if row.way.official else 0)
+        with self.stepping(row.way) as (step, embedding):
             moments = 2 * sum(parameter.nbytes for parameter in embedding.parameters)
             with Allocations() as alive:
                 step(0)
-            way.memory = weights + 3 * moments // 2 + alive.peak
+            row.memory = weights + 3 * moments // 2 + alive.peak
 
     def _now(self) -> float:
         if self.device.type != "cuda":
@@ -240,23 +208,20 @@ class Bench:
             step(0)
         return counter.get_total_flops()
 
-    def predict_memory(self, mode: str) -> int:
-        embedding = self.start(Way("", mode))
-        with frozen(self.case.module), inject(self.case.module, embedding):
-            predict = lambda: self._predict(0, self.text)  # noqa: E731
-            return count(self.case.module, self.layers, embedding.parameters, predict).predict(mode)
+    def foresee(self, mode: str) -> int:
+        return self.learner.foresee(mode, lambda: self._predict(0, self.text))
 
 
 def measure(case: Case, which: str, modes: Sequence[str], rounds: int, steps: int, peak: float | None) -> str:
     """The table of one case: every way in turn, forwards and backwards, round by round."""
     bench = Bench(case, which)
-    ways = list_ways(modes)
-    for way in ways:
-        bench.compare(way)
-        bench.weigh(way)
+    rows = [Row(way) for way in list_ways(modes)]
+    for row in rows:
+        bench.compare(row)
+        bench.weigh(row)
     for number in range(rounds):
-        for way in ways[:: -1 if number % 2 else 1]:
-            bench.time(way, steps)
+        for row in rows[:: -1 if number % 2 else 1]:
+            bench.time(row, steps)
     flops = bench.count_flops()
     n, h, w = case.latents.shape[2:]
     head = [
@@ -267,26 +232,22 @@ def measure(case: Case, which: str, modes: Sequence[str], rounds: int, steps: in
         "| step | seconds | times faster | peak memory | predicted | gradient differs by | utilisation |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    return "\n".join(head + [_describe(way, ways, bench, flops, peak) for way in ways])
+    return "\n".join(head + [_describe(row, rows, bench, flops, peak) for row in rows])
 
 
-def _weigh(module: nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
-
-
-def _describe(way: Way, ways: Sequence[Way], bench: Bench, flops: int, peak: float | None) -> str:
-    official, seconds = ways[0], median(way.seconds)
-    low, middle, high = quantiles([a / b for a, b in zip(official.seconds, way.seconds, strict=True)], n=4)
+def _describe(row: Row, rows: Sequence[Row], bench: Bench, flops: int, peak: float | None) -> str:
+    way, official, seconds = row.way, rows[0], median(row.seconds)
+    low, middle, high = quantiles([a / b for a, b in zip(official.seconds, row.seconds, strict=True)], n=4)
     faster = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-    if way.pooled:
-        full = next(other for other in ways[1:] if other.mode == way.mode and other.flat == way.flat)
+    if way.pool:
+        full = next(other for other in rows if other.way == replace(way, name=other.way.name, pool=0))
         mean = (median(full.seconds) + (VISITS - 1) * seconds) / VISITS
         faster += f"; filling counted in, {median(official.seconds) / mean:.2f}"
-    predicted = "" if way.official or way.pooled else say(bench.predict_memory(way.mode))
-    assert way.gradient is not None and official.gradient is not None
-    off = float((way.gradient - official.gradient).norm() / official.gradient.norm())
-    used = f"{flops / seconds / (peak * 1e12):.0%}" if peak and not way.pooled else ""
-    cells = (way.name, f"{seconds:.3f}", "1" if way.official else faster, say(way.memory), predicted)
+    foreseen = "" if way.official or way.pool else say(bench.foresee(way.mode))
+    assert row.gradient is not None and official.gradient is not None
+    off = float((row.gradient - official.gradient).norm() / official.gradient.norm())
+    used = f"{flops / seconds / (peak * 1e12):.0%}" if peak and not way.pool else ""
+    cells = (way.name, f"{seconds:.3f}", "1" if way.official else faster, say(row.memory), foreseen)
     return f"| {' | '.join(cells)} | {'' if way.official else f'{off:.1e}'} | {used} |"
 
 

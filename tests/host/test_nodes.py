@@ -79,13 +79,13 @@ def test_a_pool_and_an_early_stop(host):
     rate = {"steps": 3, "learning_rate": 1e-9}
     pooled = graphs.train(graph, out(model), latent, reference, pool=1, **rate)
     watched = graphs.train(
-        graph, out(model), latent, reference, early_stop="on", memory="auto", **{**rate, "steps": 80}
+        graph, out(model), latent, reference, early_stop="on", memory="auto", **{**rate, "steps": 160}
     )
     losses = graph.add("ProbeLosses", losses=out(pooled, 1)), graph.add("ProbeLosses", losses=out(watched, 1))
     said = host.run(graph)
     one, *others = map(float, said[losses[0]].split())
     assert others == pytest.approx([one, one], rel=1e-5)
-    assert len(said[losses[1]].split()) == 75  # two looks that bring nothing after the first
+    assert len(said[losses[1]].split()) == 150  # two looks that bring nothing after the first
     assert "picked by free memory" in said[watched] and "best validation loss" in said[watched]
 
 

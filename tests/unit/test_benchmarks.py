@@ -1,6 +1,7 @@
 import torch
 
 from benchmarks import convergence, counting, learning
+from benchmarks.ways import OFFICIAL
 
 
 def test_the_learning_benchmark_prints_its_table(capsys):
@@ -23,7 +24,7 @@ def test_the_learning_benchmark_prints_its_table(capsys):
     said = capsys.readouterr().out
     rows = [line for line in said.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [
-        learning.OFFICIAL,
+        OFFICIAL,
         "`fast`",
         "`fast`, fast_kernels",
         "`fast`, fast_kernels, from a pool",
@@ -42,7 +43,7 @@ def test_peaks_are_found_by_the_whole_name(monkeypatch):
 def test_the_convergence_benchmark_prints_its_table(capsys):
     convergence.main(["--clips", "hops", "--limit", "2"])
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [way.name for way in convergence.WAYS]
+    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [plan.way.name for plan in convergence.PLANS]
     assert rows[2].split(" | ")[1:4:2] == ["2", "1"]  # the official way reaches its own end, in its own time
 
 

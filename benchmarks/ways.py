@@ -1,0 +1,87 @@
+"""Ways to take a step of learning that benchmarks compare, and our own emulation of the official one: it recomputes
+every layer, keeps embeddings for 32 frames, computes the features of the text in each step, and leaves dropout on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from motion_core.backbones import AttentionSite, family_of, find_modules_by_level
+from motion_core.embedding import Grid, MotionEmbedding
+from motion_core.freezing import frozen
+from motion_core.injection import inject
+from motion_core.kernels import in_fast_kernels
+from motion_core.memory import count, in_mode
+
+TABLE_FRAMES = 32
+"""The length of the official code's embeddings."""
+OFFICIAL = "official step"
+
+
+@dataclass(frozen=True)
+class Way:
+    """mode: of memory; official: with what else the official code does; flat: in fast kernels; pool: of so many draws,
+    0 for ever new noise.
+    """
+
+    name: str
+    mode: str = "fast"
+    official: bool = False
+    flat: bool = False
+    pool: int = 0
+
+
+class Tables(MotionEmbedding):
+    """Embeddings that are longer than the clip, of which the first frames are used."""
+
+    def fitted(self, kind: str, name: str, frames: int, grid: Any = None) -> Tensor:
+        return getattr(self, kind)[name][:, :frames]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model and where in it a clip's motion is learnt. grids: (h, w) by block; frames: of the clip."""
+
+    module: nn.Module
+    sites: Sequence[AttentionSite]
+    grids: Mapping[str, Grid]
+    frames: int
+    device: torch.device
+
+    def _start(self, way: Way) -> MotionEmbedding:
+        """What is learnt, still zero."""
+        frames = TABLE_FRAMES if way.official else self.frames
+        family = family_of(self.module)
+        embedding = MotionEmbedding.zeros(family, self.sites, self.grids, frames, device=self.device)
+        for parameter in embedding.parameters:
+            parameter.requires_grad_()
+        return Tables(**vars(embedding)) if way.official else embedding
+
+    @contextmanager
+    def learning(self, way: Way) -> Iterator[MotionEmbedding]:
+        """Within the block the model feels what is learnt, as the way says. Dropout is off."""
+        embedding = self._start(way)
+        with ExitStack() as stack:
+            stack.enter_context(frozen(self.module))
+            if way.flat:
+                stack.enter_context(in_fast_kernels(self.module))
+            stack.enter_context(in_mode(way.mode, find_modules_by_level(self.module), self.device))
+            stack.enter_context(inject(self.module, embedding))
+            yield embedding
+
+    def foresee(self, mode: str, predict: Callable[[], Tensor]) -> int:
+        """The bytes of a step that learning itself would foresee."""
+        embedding, layers = self._start(Way("", mode)), find_modules_by_level(self.module)
+        with frozen(self.module), inject(self.module, embedding):
+            return count(self.module, layers, embedding.parameters, predict).predict(mode)
+
+
+def weigh(module: nn.Module) -> int:
+    """Bytes."""
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
