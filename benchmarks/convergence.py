@@ -44,12 +44,13 @@ class Plan:
     way: Way
     steps: int
     rate: float
+    steady: bool = False
     timesteps: str = "all"
 
     @classmethod
     def of(cls, preset: str, way: Way, timesteps: str = "all") -> Plan:
         learn = find_preset(preset).learn
-        return cls(way, learn["steps"], learn["learning_rate"], timesteps)
+        return cls(way, learn["steps"], learn["learning_rate"], learn.get("steady", False), timesteps)
 
 
 PLANS = (
@@ -116,14 +117,14 @@ class Track:
             def look(step: int) -> bool:
                 nonlocal looking
                 now = time.process_time()
-                if step % EVERY == 0 or step == steps:
-                    if pool:
-                        pool.prefix.state = None
-                    course.looks.append((step, now - started - looking, self._look()))
-                    looking += time.process_time() - now
+                if pool:
+                    pool.prefix.state = None
+                course.looks.append((step, now - started - looking, self._look()))
+                looking += time.process_time() - now
                 return False
 
-            Descent(steps, plan.rate).follow(embedding.parameters, draw, half=False, look=look)
+            descent = Descent(steps, plan.rate, steady=plan.steady)
+            descent.follow(embedding.parameters, draw, half=False, look=look, look_every=min(EVERY, steps))
         return course
 
     @torch.no_grad()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .errors import MotionError, OptionError
+from .steadiness import Steadiness
 
 Callback = Callable[[int, float], bool | None]
 """Called after each step with its number (from 1) and loss; True ends learning and keeps what was learnt."""
@@ -21,12 +22,15 @@ Losses = Generator[tuple[Tensor, Sequence[Tensor]], None, None]
 
 @dataclass(frozen=True)
 class Descent:
-    """AdamW. steps: how many; clip_norm: the longest gradient (0: any). Raises OptionError."""
+    """AdamW. steps: how many; clip_norm: the longest gradient (0: any); steady: see `motion_core.steadiness`. Raises
+    OptionError.
+    """
 
     steps: int = 400
     learning_rate: float = 2e-2
     weight_decay: float = 1e-2
     clip_norm: float = 0.0
+    steady: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 100_000:
@@ -39,7 +43,8 @@ class Descent:
 
     def __str__(self) -> str:
         clipped = f", gradient clipped at {self.clip_norm:g}" if self.clip_norm else ""
-        return f"AdamW, betas 0.9 and 0.999, eps 1e-8, weight decay {self.weight_decay:g}{clipped}"
+        steady = ", gradients cut to their median length, the last steps averaged" if self.steady else ""
+        return f"AdamW, betas 0.9 and 0.999, eps 1e-8, weight decay {self.weight_decay:g}{clipped}{steady}"
 
     def optimiser(self, parameters: Sequence[Tensor]) -> torch.optim.AdamW:
         return torch.optim.AdamW(
@@ -58,9 +63,11 @@ class Descent:
         half: bool,
         callback: Callback | None = None,
         look: Callable[[int], bool] | None = None,
+        look_every: int = 1,
     ) -> list[float]:
         """Take the steps; gives the loss of each. half: whether the model is in fp16, where gradients vanish unscaled;
-        look: called after each step with its number, True ends.
+        look: called after every so many steps with the number of the last one, when the parameters are what learning
+        would give if it ended there; True ends.
 
         On a GPU losses are read a step late, so that it never waits to be looked at. Raises MotionError when a loss
         is not finite.
@@ -70,7 +77,8 @@ class Descent:
             parameter.requires_grad_()
         optimiser = self.optimiser(parameters)
         scaler = torch.amp.GradScaler(device.type, enabled=half)
-        told, ended = _Told(callback, lag_on(device)), False
+        told, silent = _Told(callback, lag_on(device)), False
+        steadiness = Steadiness(parameters) if self.steady else None
         for step in range(1, self.steps + 1):
             optimiser.zero_grad(set_to_none=True)
             told.begin()
@@ -78,15 +86,25 @@ class Descent:
                 for loss, changed in losses:
                     told.note(loss)
                     scaler.scale(loss).backward(inputs=list(changed))
-            if self.clip_norm:
+            if self.clip_norm or steadiness:
                 scaler.unscale_(optimiser)
+            if self.clip_norm:
                 torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+            if steadiness:
+                steadiness.shorten()
             scaler.step(optimiser)
             scaler.update()
-            ended = told.tell()
-            if (look is not None and look(step)) or ended:
+            if steadiness:
+                steadiness.note()
+            silent = ended = told.tell()
+            if look is not None and step % look_every == 0:
+                with steadiness.given() if steadiness else nullcontext():
+                    ended = look(step) or ended
+            if ended:
                 break
-        return told.finish(ended)
+        if steadiness:
+            steadiness.give()
+        return told.finish(silent)
 
 
 def lag_on(device: torch.device) -> int:

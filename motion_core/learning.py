@@ -45,7 +45,8 @@ class LearnConfig:
     `motion_core.recolouring`; pool: from how many draws all steps are taken, see `motion_core.pool` (0: every step
     makes its own, -1: as many as memory holds); early_stop: whether to end once the loss on draws that are not learnt
     from falls no more, and to keep the best, see `motion_core.validation`; fast_kernels: see `motion_core.kernels`.
-    spatial: which embeddings differ from place to place, see `motion_core.embedding`.
+    spatial: which embeddings differ from place to place, see `motion_core.embedding`; steady: see
+    `motion_core.steadiness`.
     Raises OptionError.
     """
 
@@ -63,6 +64,7 @@ class LearnConfig:
     early_stop: bool = False
     fast_kernels: bool = False
     spatial: str = "v"
+    steady: bool = False
 
     def __post_init__(self) -> None:
         self.descent()
@@ -82,7 +84,7 @@ class LearnConfig:
 
     def descent(self) -> Descent:
         """Its optimiser. Raises OptionError."""
-        return Descent(self.steps, self.learning_rate)
+        return Descent(self.steps, self.learning_rate, steady=self.steady)
 
     @classmethod
     def of(cls, preset: str, **changes: Any) -> LearnConfig:
@@ -95,7 +97,7 @@ class LearnConfig:
         numbers = asdict(replace(self, timesteps=None))
         numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
         del numbers["seed"]
-        for name in ("pool", "early_stop", "fast_kernels"):
+        for name in ("pool", "early_stop", "fast_kernels", "steady"):
             if not numbers[name]:  # what is off is not said, so that a file is the same as before it could be on
                 del numbers[name]
         suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
@@ -178,7 +180,7 @@ class _Learner:
         self.grids = measure_grids(self.denoiser, self.sites, self.latents[:1], self.text[:1])
         embedding = self._start()
         with inject(self.denoiser.module, embedding), torch.enable_grad():
-            return count(self.denoiser.module, self.layers, embedding.parameters, self._predict)
+            return count(self.denoiser.module, self.layers, embedding.parameters, self._predict, self.config.steady)
 
     def learn(self, mode: str, footprint: Footprint, callback: Callback | None, validated: Report | None) -> Learnt:
         embedding, predicted = self._start(), footprint.predict(mode)
@@ -201,8 +203,9 @@ class _Learner:
                     yield self.evaluate((pool or source).draw()), embedding.parameters
 
             with torch.enable_grad():
+                look, every = watch.look if watch else None, validation.EVERY
                 losses = self.config.descent().follow(
-                    embedding.parameters, draw, is_half(self.denoiser), callback, watch.look if watch else None
+                    embedding.parameters, draw, is_half(self.denoiser), callback, look, every
                 )
             if watch:
                 watch.bring_back_best()

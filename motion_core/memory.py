@@ -28,13 +28,14 @@ Layers = dict[int, list[nn.Module]]
 class Footprint:
     """What one forward would leave behind for its backward, in bytes.
 
-    weights: of the model; trained: what is learnt, its gradient and the optimiser's two moments; working: the most
-    that a layer has alive at a time when it keeps nothing.
+    weights: of the model; trained: what is learnt and what the optimiser keeps of it; gradient: of that; working: the
+    most that a layer has alive at a time when it keeps nothing.
     """
 
     layers: Layers
     weights: int
     trained: int
+    gradient: int
     device: torch.device
     working: int = 0
     sizes: dict[StorageWeakRef, int] = field(default_factory=dict)
@@ -51,17 +52,27 @@ class Footprint:
         gradients = 2 * max(self.sizes.values(), default=0)
         small = mode == LOWEST and rests_elsewhere(self.device)
         weights = self.weights - (find_storable(self.layers).saving if small else 0)
-        return weights + self.trained + self._bytes(kept) + max(largest + gradients, self.working)
+        return weights + self.trained + self.gradient + self._bytes(kept) + max(largest + gradients, self.working)
 
     def _bytes(self, refs: set[StorageWeakRef]) -> int:
         return sum(self.sizes[ref] for ref in refs)
 
 
-def count(module: nn.Module, layers: Layers, parameters: Sequence[Tensor], predict: Callable[[], Tensor]) -> Footprint:
-    """Run `predict` once with gradients to `parameters`, and drop what autograd would keep as soon as it is counted."""
+def count(
+    module: nn.Module,
+    layers: Layers,
+    parameters: Sequence[Tensor],
+    predict: Callable[[], Tensor],
+    averaged: bool = False,
+) -> Footprint:
+    """Run `predict` once with gradients to `parameters`, and drop what autograd would keep as soon as it is counted.
+
+    averaged: whether the optimiser keeps an average beside its two moments.
+    """
     state = [*module.parameters(), *module.buffers()]
-    trained = 4 * sum(parameter.nbytes for parameter in parameters)
-    footprint = Footprint(layers, sum(tensor.nbytes for tensor in state), trained, parameters[0].device)
+    gradient = sum(parameter.nbytes for parameter in parameters)
+    weights, trained = sum(tensor.nbytes for tensor in state), (3 + averaged) * gradient
+    footprint = Footprint(layers, weights, trained, gradient, parameters[0].device)
     own = {StorageWeakRef(tensor.untyped_storage()) for tensor in (*state, *parameters)}
     running: list[nn.Module | None] = [None]
 
@@ -178,7 +189,7 @@ class Peak:
 
     def __init__(self, device: torch.device, footprint: Footprint):
         self.device = device
-        self.resident = footprint.weights + footprint.trained * 3 // 4  # the gradient comes with the step
+        self.resident = footprint.weights + footprint.trained  # the gradient comes with the step
         self.alive: Allocations | None = None
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)

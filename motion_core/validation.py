@@ -38,9 +38,7 @@ class Validation:
 
     @torch.no_grad()
     def look(self, step: int) -> bool:
-        """After each step; True once the loss falls no more."""
-        if step % EVERY:
-            return False
+        """After every EVERY steps; True once the loss falls no more."""
         loss = float(torch.stack([self.evaluate(draw).float() for draw in self.draws]).mean())
         self.losses.append((step, loss))
         if self.report is not None:

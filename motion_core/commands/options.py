@@ -139,6 +139,12 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         help="compute the same faster, with other rounding (default: the preset's)",
     )
     group.add_argument(
+        "--steady",
+        action=argparse.BooleanOptionalAction,
+        help="cut gradients to their usual length and give the average of the last steps, so that a high rate goes far "
+        "in few of them (default: the preset's)",
+    )
+    group.add_argument(
         "--timesteps",
         type=_timesteps,
         metavar="WHICH",
@@ -210,7 +216,7 @@ def _timesteps(said: str) -> TimestepSampler:
 
 
 _OF_STOPS = ("preview_prompt", "check_every", "stop_appearance", "stop_patience")
-_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels")
+_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels", "steady")
 _OF_SETS = ("also", "augment", "versions", "regularisation", "subject")
 _OF_ADAPTERS = ("layers", "kind", "rank", *_OF_SETS, "clip", *_OF_STOPS)
 
@@ -292,6 +298,7 @@ def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
         pool=args.pool,
         early_stop=args.early_stop,
         fast_kernels=args.fast_kernels,
+        steady=args.steady,
         timesteps=args.timesteps,
         seed=seed,
     )
