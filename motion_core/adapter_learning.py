@@ -14,13 +14,13 @@ from .adapter import Adapter
 from .adapting import Adaptation, adapt
 from .appearance_stop import AppearanceStop
 from .backbones import family_of, find_adaptable_layers, find_modules_by_level, select_layers
-from .checkpointing import checkpointed, choose_layers
 from .denoiser import Denoiser
 from .descent import Callback, Losses
 from .errors import OptionError
 from .feature_matching import FeatureSites, match_features
 from .freezing import frozen
 from .learning import explained, is_half
+from .memory import in_mode
 from .objectives import evaluate_objective, noise_mse, parse_objective
 from .recipes import FEATURES, Recipe
 from .references import Example, ReferenceSet, draw_example
@@ -61,11 +61,10 @@ def fit_adapter(
     first = references.clips[0].latents
     motion = _start(denoiser, recipe, recipe.layers, seed, first.device)
     looks = _start(denoiser, recipe, recipe.looks, seed + 1, first.device) if recipe.looks else None
-    layers = choose_layers(find_modules_by_level(denoiser.module), recipe.memory)
     with ExitStack() as stack:
         stack.enter_context(frozen(denoiser.module))
         stack.enter_context(explained(recipe.memory, first))
-        stack.enter_context(checkpointed(layers))
+        stack.enter_context(in_mode(recipe.memory, find_modules_by_level(denoiser.module), first.device))
         feel = stack.enter_context(adapt(denoiser.module, motion))
         see = stack.enter_context(adapt(denoiser.module, looks)) if looks else None
         stack.enter_context(torch.enable_grad())

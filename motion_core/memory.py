@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,17 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from .allocations import Allocations
 from .checkpointing import checkpointed, choose_layers, wrapped
 from .fp8 import HAS_FP8, find_storable, stored_in_fp8
+from .thrift import Remade, thrifty
 
 AUTO, LOWEST = "auto", "lowest"
 LEARNING_MODES = (AUTO, "fast", "balanced", "low", LOWEST)
 """Of Motion Inversion's learning. All but `lowest` give the same gradients."""
+THRIFTY = "balanced"
+"""The mode that keeps nothing that is cheap to compute again: `fast` has no need to, and `low` keeps nothing anyway."""
 SPARE = 0.9
 """The share of free memory that a mode may be predicted to take, as kernels need some for themselves."""
 Layers = dict[int, list[nn.Module]]
+Stored = dict[nn.Module | None, set[StorageWeakRef]]
 
 
 @dataclass(eq=False)
@@ -29,7 +33,8 @@ class Footprint:
     """What one forward would leave behind for its backward, in bytes.
 
     weights: of the model; trained: what is learnt and what the optimiser keeps of it; gradient: of that; working: the
-    most that a layer has alive at a time when it keeps nothing.
+    most that a layer has alive at a time when it keeps nothing; saved, thrifty: what each layer keeps, and what is left
+    of it without all that is cheap to compute again.
     """
 
     layers: Layers
@@ -39,14 +44,16 @@ class Footprint:
     device: torch.device
     working: int = 0
     sizes: dict[StorageWeakRef, int] = field(default_factory=dict)
-    saved: dict[nn.Module | None, set[StorageWeakRef]] = field(default_factory=lambda: defaultdict(set))
-    inputs: dict[nn.Module, set[StorageWeakRef]] = field(default_factory=lambda: defaultdict(set))
+    saved: Stored = field(default_factory=lambda: defaultdict(set))
+    thrifty: Stored = field(default_factory=lambda: defaultdict(set))
+    inputs: Stored = field(default_factory=lambda: defaultdict(set))
 
     def predict(self, mode: str) -> int:
         """The peak of a step, with all that stays: weights, what is trained, and what backward needs."""
         again = set(choose_layers(self.layers, "low" if mode == LOWEST else mode))
         again = {layer for layer in again if self.saved.get(layer)}  # nothing is kept where nothing is trained
-        kept = set().union(*(refs for layer, refs in self.saved.items() if layer not in again))
+        saved = self.thrifty if mode == THRIFTY else self.saved
+        kept = set().union(*(refs for layer, refs in saved.items() if layer not in again))
         kept = kept.union(*(self.inputs[layer] for layer in again))
         largest = max((self._bytes(self.saved[layer] - kept) for layer in again), default=0)
         gradients = 2 * max(self.sizes.values(), default=0)
@@ -98,12 +105,23 @@ def count(
         return run
 
     def drop(tensor: Tensor) -> None:
+        packed = thrift.pack(tensor)
         note(tensor, footprint.saved[running[-1]])
+        note(packed.kept if isinstance(packed, Remade) else tensor, footprint.thrifty[running[-1]])
 
-    everything = [layer for level in layers.values() for layer in level]
-    with wrapped(everything, watched), Allocations() as alive, torch.autograd.graph.saved_tensors_hooks(drop, _never):
+    everything = _list(layers)
+    with (
+        wrapped(everything, watched),
+        thrifty(everything) as thrift,
+        Allocations() as alive,
+        torch.autograd.graph.saved_tensors_hooks(drop, _never),
+    ):
         predict()
     return footprint
+
+
+def _list(layers: Layers) -> list[nn.Module]:
+    return [layer for level in layers.values() for layer in level]
 
 
 def _never(_: None) -> Tensor:
@@ -217,5 +235,6 @@ def in_mode(mode: str, layers: Layers, device: torch.device) -> Iterator[None]:
     """
     small = mode == LOWEST and rests_elsewhere(device)
     again = choose_layers(layers, "low" if mode == LOWEST else mode)
-    with stored_in_fp8(find_storable(layers).layers if small else []), checkpointed(again):
+    saving = thrifty(_list(layers)) if mode == THRIFTY else nullcontext()
+    with stored_in_fp8(find_storable(layers).layers if small else []), saving, checkpointed(again):
         yield

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import find_modules_by_level
-from ..checkpointing import checkpointed, choose_layers
 from ..errors import MotionError
 from ..freezing import frozen
+from ..memory import in_mode
 
 
 @contextmanager
 def differentiable(module: nn.Module, z: Tensor, memory: str) -> Iterator[Tensor]:
     """A copy of the latents from which gradients are tracked through the model within the block.
 
-    memory: see `motion_core.checkpointing`. The model is as before afterwards, whatever happened.
+    memory: see `motion_core.memory`. The model is as before afterwards, whatever happened.
     """
-    layers = choose_layers(find_modules_by_level(module), memory)
-    with frozen(module), checkpointed(layers), torch.inference_mode(False), torch.enable_grad():
+    saving = in_mode(memory, find_modules_by_level(module), z.device)
+    with frozen(module), saving, torch.inference_mode(False), torch.enable_grad():
         yield z.clone().requires_grad_()
 
 
