@@ -8,6 +8,7 @@ import torch
 from motion_core import validation
 from motion_core.descent import Descent
 from motion_core.learning import LearnConfig, fit
+from motion_core.presets import PRESETS
 from motion_core.steadiness import DECAY, Steadiness
 
 
@@ -107,3 +108,8 @@ def test_the_average_is_foreseen(denoiser, latents, text):
     )
     average = sum(parameter.nbytes for parameter in plain.embedding.parameters)
     assert steady.memory.predicted - plain.memory.predicted == average
+
+
+def test_our_presets_are_steady_and_may_be_told_not_to():
+    assert [name for name in PRESETS if LearnConfig.of(name).steady] == ["fast", "starter"]
+    assert not LearnConfig.of("fast", steady=False).steady

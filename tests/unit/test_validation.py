@@ -67,8 +67,7 @@ def test_it_looks_at_the_same_draws_whatever_is_learnt_from(denoiser, latents, t
     assert len({round(loss, 5) for _, loss in looks[0]}) == 1
 
 
-def test_presets_that_end_early():
-    assert [name for name in PRESETS if LearnConfig.of(name).early_stop and LearnConfig.of(name).fast_kernels] == [
-        "fast"
-    ]
-    assert not LearnConfig.of("fast", early_stop=False).early_stop
+def test_no_preset_ends_early_unasked():
+    """As that costs some of the motion, see the README."""
+    assert not any(LearnConfig.of(name).early_stop for name in PRESETS)
+    assert LearnConfig.of("fast", early_stop=True).early_stop
