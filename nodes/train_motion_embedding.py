@@ -14,12 +14,14 @@ from ..motion_core.objectives import OBJECTIVES
 from ..motion_core.pool import AUTO
 from ..motion_core.presets import PRESETS
 from ..motion_core.recolouring import COLOURINGS
+from ..motion_core.timesteps import TimestepSampler, parse_timesteps
 from .host.learning import describe, learn
 from .host.previews import preview_text
 from .sockets import MotionEmbeddingSocket
 
 OF_PRESET = "preset's"
 """Stands for: whatever the preset says."""
+SWITCH = {OF_PRESET: None, "on": True, "off": False}
 
 
 class TrainMotionEmbedding(io.ComfyNode):
@@ -102,9 +104,24 @@ class TrainMotionEmbedding(io.ComfyNode):
                 io.Combo.Input(
                     "early_stop",
                     optional=True,
-                    options=[OF_PRESET, "on", "off"],
+                    options=list(SWITCH),
                     default=OF_PRESET,
                     tooltip="on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
+                ),
+                io.String.Input(
+                    "timesteps",
+                    optional=True,
+                    default=OF_PRESET,
+                    tooltip="Noise levels to learn at: all, a range such as 500-999 (where motion is decided), or "
+                    "coarse:0.5 (high noise more often).",
+                ),
+                io.Combo.Input(
+                    "steady",
+                    optional=True,
+                    options=list(SWITCH),
+                    default=OF_PRESET,
+                    tooltip="on: cuts gradients to their usual length and gives the average of the last steps, so that "
+                    "a high learning rate goes far in few steps.",
                 ),
             ],
             outputs=[
@@ -131,11 +148,19 @@ class TrainMotionEmbedding(io.ComfyNode):
         mask: torch.Tensor | None = None,
         pool: int = 0,
         early_stop: str = OF_PRESET,
+        timesteps: str = OF_PRESET,
+        steady: str = OF_PRESET,
     ) -> io.NodeOutput:
         chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
         given: dict[str, Any] = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
         given |= {"steps": steps or None, "learning_rate": learning_rate or None, "pool": pool}
-        given["early_stop"] = None if early_stop == OF_PRESET else early_stop == "on"
+        given |= {"early_stop": SWITCH[early_stop], "timesteps": _parse(timesteps), "steady": SWITCH[steady]}
         config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
         return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt)))
+
+
+def _parse(timesteps: str) -> TimestepSampler | None:
+    """None: the preset's. Raises OptionError."""
+    said = timesteps.strip()
+    return None if said in ("", OF_PRESET) else parse_timesteps(said)

@@ -81,6 +81,16 @@ def text():
 
 
 @pytest.fixture(scope="session")
+def negative():
+    return seeded(1, 5, 16, seed=2)
+
+
+@pytest.fixture(scope="session")
+def noise(latents):
+    return seeded(*latents.shape, seed=7)
+
+
+@pytest.fixture(scope="session")
 def learnt(denoiser, latents, text):
     """A motion that is not zero anywhere, learnt in three steps on every site."""
     from motion_core.learning import LearnConfig, fit

@@ -84,14 +84,22 @@ def test_a_motion_or_model_loaded_from_outside(host, name):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"steps": -1}, {"learning_rate": 50.0}, {"preset": "x"}, {"memory": "huge"}, {"seed": -1}, {"colourings": 5}],
-)
+    [{"steps": -1}, {"learning_rate": 50.0}, {"preset": "x"}, {"memory": "huge"}, {"seed": -1}, {"colourings": 5},
+     {"steady": "x"}],
+)  # fmt: skip
 def test_training_options_out_of_range(host, changes):
     graph = Graph()
     model, latent = graphs.load(graph)
     motion = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), **changes)
     probe(graph, out(motion))
     assert next(iter(changes)) in said_by(host, graph)
+
+
+def test_timesteps_that_are_none(host):
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    probe(graph, out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), timesteps="x-y")))
+    assert "timesteps is 'x-y'; use all, a range such as 500-999, or coarse:0.5" in said_by(host, graph)
 
 
 def test_a_missing_input(host):

@@ -89,6 +89,23 @@ def test_a_pool_and_an_early_stop(host):
     assert "picked by free memory" in said[watched] and "best validation loss" in said[watched]
 
 
+def test_timesteps_and_steadiness(host):
+    graph = Graph()
+    model, latent = graphs.load(graph, 16)
+    reference = graphs.write(graph, model, graphs.REFERENCE)
+    as_preset = [  # the starter's timesteps are 500 to 999, and it is steady
+        {}, {"timesteps": "preset's", "steady": "preset's"}, {"timesteps": " "}, {"timesteps": " 500-999 "},
+        {"steady": "on"},
+    ]  # fmt: skip
+    others = [{"timesteps": "all"}, {"timesteps": "coarse:0.5"}, {"steady": "off"}]
+    learnt = [graphs.train(graph, out(model), latent, reference, **changes) for changes in as_preset + others]
+    nodes = [probe(graph, out(node)) for node in learnt]
+    said = host.run(graph)
+    first, *same = (said[node] for node in nodes[: len(as_preset)])
+    assert set(same) == {first}
+    assert len({first, *(said[node] for node in nodes[len(as_preset) :])}) == 4
+
+
 def test_nothing_felt_is_nothing_changed(host):
     graph, model, _, motion, wanted, nothing = start()
     plain = probe(graph, graphs.sample(graph, out(model), wanted, nothing))

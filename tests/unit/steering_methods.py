@@ -1,0 +1,19 @@
+"""Guidance without training, as its tests build it and sample with it."""
+
+from motion_core.sampling import sample, trace_inversion
+from motion_core.steering.dmt import Dmt, DmtConfig
+from motion_core.steering.motion_clone import MotionClone, MotionCloneConfig
+
+STEPS, T = 4, 751
+STRONG = {"dmt": {}, "motion_clone": {"weight": 1e5}}
+
+
+def build(method, denoiser, latents, text, **settings):
+    if method == "dmt":
+        reference = trace_inversion(denoiser, latents, text, denoiser.schedule.timesteps(STEPS))
+        return Dmt(denoiser, reference, text, DmtConfig(**{"optimisation_steps": 1, **settings}))
+    return MotionClone.of(denoiser, latents, text, MotionCloneConfig(**settings))
+
+
+def run(denoiser, noise, text, negative, steering=None, **more):
+    return sample(denoiser, noise, text, negative, steps=STEPS, guidance=3.0, steering=steering, **more)
