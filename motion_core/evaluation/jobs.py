@@ -29,7 +29,7 @@ from ..transfer import Captioned, Shown, learn_adapter, learn_motion, steer_by
 from ..video import Clip
 from .cost import Cost
 from .material import Material, Take, open_material
-from .shelf import Shelf, digest, fingerprint
+from .shelf import Shelf, digest, fingerprint, fingerprint_code
 from .suite import STARTER, Method, Suite
 
 STRIP_HEIGHT = 64
@@ -47,7 +47,7 @@ class Job:
 @dataclass(frozen=True)
 class Result:
     """One clip that was made. key: names the cell that it belongs to; seconds: of sampling; learnt: what learning
-    cost; strip: its frames side by side as PNG, of a cell's first clip.
+    cost; code: what `fingerprint_code` said then; strip: its frames side by side as PNG, of a cell's first clip.
     """
 
     key: str
@@ -59,6 +59,7 @@ class Result:
     seconds: float
     learnt: dict[str, float] = field(default_factory=dict)
     date: str = ""
+    code: str = ""
     strip: bytes = b""
 
 
@@ -149,7 +150,8 @@ class Bench:
         for take, made in zip(takes, frames, strict=True):
             scores = self.material.score(clip, take, made, method.backwards)
             strip = encode_strip(made) if take is takes[0] else b""
-            cell.append(Result(key, method.name, clip, take.number, take.prompt, scores, seconds, learnt, today, strip))
+            of_take = (key, method.name, clip, take.number, take.prompt, scores)
+            cell.append(Result(*of_take, seconds, learnt, today, fingerprint_code(), strip))
         return cell
 
     def sample(self, clip: str, method: Method, takes: Sequence[Take], motion: Motion | None) -> list[Tensor]:

@@ -65,11 +65,13 @@ def say_cost(made: Sequence[Result]) -> list[str]:
 
 
 def describe(results: Sequence[Result]) -> str:
-    """How much there is, where it was made and when."""
+    """How much there is, where it was made and when, and whether all by the same code."""
     clips, takes = len({result.clip for result in results}), len({(result.clip, result.take) for result in results})
     days = sorted({result.date for result in results})
     when = "" if not days else f", {days[0]}" if len(days) == 1 else f", {days[0]} to {days[-1]}"
-    return f"{clips} reference clips, {takes} new clips a method; {say_machine()}{when}."
+    states = len({result.code for result in results})
+    mixed = f" Made by {states} states of the code; without results.jsonl and learnt all is made anew."
+    return f"{clips} reference clips, {takes} new clips a method; {say_machine()}{when}.{mixed if states > 1 else ''}"
 
 
 def say_machine() -> str:

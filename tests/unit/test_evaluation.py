@@ -335,3 +335,6 @@ def test_leakage_is_likeness_beyond_the_controls():
     assert "| embedding | 1.00 (0.00) [0.95] | 0.75 (0.00) | 0.25 (0.00) |" in table
     assert "| base | 0.00 (0.00) | 0.50 (0.00) | 0.00 (0.00) |" in table
     assert "| adapter backwards | - | - | - |" in table
+    assert "states of the code" not in table
+    older = replace(results[0], code="0123456789ab")
+    assert "Made by 2 states of the code;" in write_table(suite, {"fidelity": "fidelity"}, [older, results[1]])
