@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import torch
@@ -166,9 +165,13 @@ def test_two_workers_of_ray_give_the_same_table_though_one_is_lost(tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed; pip install ray")
     suite = parse_suite({**TINY, "seeds": 1, "methods": TINY["methods"][:2]}, "tiny")
     killed: list[int] = []
-    Thread(target=kill_a_worker, args=[killed], daemon=True).start()
+    done = Event()
+    Thread(target=kill_a_worker, args=[killed, done], daemon=True).start()
     threads = torch.get_num_threads()
-    evaluate(suite, tmp_path / "two", workers=2)
+    try:
+        evaluate(suite, tmp_path / "two", workers=2)
+    finally:
+        done.set()
     torch.set_num_threads(max(1, threads // 2))  # what each of two workers had: sums depend on it in the last digits
     try:
         evaluate(suite, tmp_path / "here")
@@ -178,16 +181,15 @@ def test_two_workers_of_ray_give_the_same_table_though_one_is_lost(tmp_path):
     assert scores_of(tmp_path / "two") == scores_of(tmp_path / "here")
 
 
-def kill_a_worker(killed: list[int]) -> None:
+def kill_a_worker(killed: list[int], done: Event) -> None:
     """The first process of Ray that is seen at work on a job."""
-    for _ in range(1200):
+    while not done.wait(0.05):
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
                 if path.read_bytes().startswith(b"ray::run_job"):
                     killed.append(int(path.parent.name))
                     os.kill(killed[0], signal.SIGKILL)
                     return
-        time.sleep(0.05)
 
 
 def test_what_goes_wrong_on_a_worker_is_said_here(tmp_path):
