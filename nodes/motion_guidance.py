@@ -84,8 +84,8 @@ class MotionGuidance(io.ComfyNode):
                     "memory",
                     options=[OF_PRESET, *MEMORY_MODES],
                     default=OF_PRESET,
-                    tooltip="fast keeps everything, balanced recomputes the high-resolution level, low everything. "
-                    "The result is the same.",
+                    tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
+                    "everything. The result is the same.",
                 ),
                 io.Int.Input(
                     "seed",

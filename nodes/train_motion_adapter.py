@@ -57,8 +57,8 @@ class TrainMotionAdapter(io.ComfyNode):
                     "memory",
                     options=[OF_RECIPE, *MEMORY_MODES],
                     default=OF_RECIPE,
-                    tooltip="fast keeps everything, balanced recomputes the high-resolution level, low everything. "
-                    "The result is the same.",
+                    tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
+                    "everything. The result is the same.",
                 ),
                 io.Int.Input(
                     "seed",

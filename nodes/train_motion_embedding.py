@@ -68,7 +68,7 @@ class TrainMotionEmbedding(io.ComfyNode):
                     "memory",
                     options=[OF_PRESET, *LEARNING_MODES],
                     default=OF_PRESET,
-                    tooltip="auto picks by what is free. fast keeps everything, balanced recomputes the "
+                    tooltip="auto picks by what is free. fast keeps everything, balanced recomputes norms and the "
                     "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
                     "weights in 8 bits while it learns, which changes the result a little.",
                 ),
