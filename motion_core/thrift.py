@@ -67,8 +67,9 @@ class Thrift:
     def note(self, function: Callable[..., Tensor], given: Tensor, args: Any, kwargs: Any) -> Tensor:
         """Call the function, and remember how its output came to be for as long as that is alive."""
         output = function(given, *args, **kwargs)
-        storage = output.untyped_storage()
-        if output.requires_grad and storage._cdata != given.untyped_storage()._cdata and output.is_contiguous():
+        storage, old = output.untyped_storage(), given.untyped_storage()
+        alike = output.is_contiguous() and output.dtype == given.dtype  # or else autocast had a hand in it
+        if output.requires_grad and storage._cdata != old._cdata and alike:
             source = self.pack(given.detach())
             self.known[storage._cdata] = Remade(function, source, args, kwargs, output.shape, output._version)
             weakref.finalize(storage, self.known.pop, storage._cdata, None)

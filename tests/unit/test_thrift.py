@@ -99,6 +99,20 @@ def test_a_part_or_another_shape_is_kept(view):
     assert torch.equal(*gradients)
 
 
+def test_what_autocast_had_a_hand_in_is_kept():
+    """As backward knows nothing of it."""
+    conv, norm, x = nn.Conv1d(8, 8, 1), nn.GroupNorm(2, 8), seeded(2, 8, 50)
+    gradients = []
+    for thrift in (False, True):
+        z = x.clone().requires_grad_()
+        with thrifty([norm] if thrift else []):
+            with torch.autocast("cpu", torch.bfloat16):
+                y = norm(conv(z))
+            y.square().sum().backward()
+        gradients.append(z.grad)
+    assert torch.equal(*gradients)
+
+
 def test_a_hosts_swap_of_a_class_is_felt(monkeypatch):
     """As AnimateDiff-Evolved does with group norms for v1 motion modules, in the forward alone."""
     norm, x = nn.GroupNorm(2, 8), seeded(2, 8, 50)
