@@ -46,8 +46,8 @@ class ProbeModel(Probe):
 
     def say(self, model, after=None):
         module = model.model.diffusion_model
-        own_names = [name for name in sorted(module.state_dict()) if INJECTED not in name]
-        weights = digest(module.state_dict()[name] for name in own_names)
+        state = module.state_dict()
+        weights = digest(state[name] for name in sorted(state) if INJECTED not in name)
         wanting = sum(p.requires_grad for name, p in module.named_parameters() if INJECTED not in name)
         hooks = sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in module.modules())
         own = sum("forward" in vars(m) for m in module.modules())
