@@ -86,17 +86,8 @@ class Descent:
                 for loss, changed in losses:
                     told.note(loss)
                     scaler.scale(loss).backward(inputs=list(changed))
-            if self.clip_norm or steadiness:
-                scaler.unscale_(optimiser)
-            if self.clip_norm:
-                torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-            if steadiness:
-                steadiness.shorten()
-            scaler.step(optimiser)
-            scaler.update()
-            if steadiness:
-                steadiness.note()
-            silent = ended = told.tell()
+            self._move(parameters, optimiser, scaler, steadiness)
+            silent = ended = told.tell()  # silent: who is told wants to hear no more
             if look is not None and step % look_every == 0:
                 with steadiness.given() if steadiness else nullcontext():
                     ended = look(step) or ended
@@ -105,6 +96,25 @@ class Descent:
         if steadiness:
             steadiness.give()
         return told.finish(silent)
+
+    def _move(
+        self,
+        parameters: Sequence[Tensor],
+        optimiser: torch.optim.AdamW,
+        scaler: torch.amp.GradScaler,
+        steadiness: Steadiness | None,
+    ) -> None:
+        """By the gradient that is there, made no longer than is allowed."""
+        if self.clip_norm or steadiness:
+            scaler.unscale_(optimiser)
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        if steadiness:
+            steadiness.shorten()
+        scaler.step(optimiser)
+        scaler.update()
+        if steadiness:
+            steadiness.note()
 
 
 def lag_on(device: torch.device) -> int:

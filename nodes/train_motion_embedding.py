@@ -101,12 +101,9 @@ class TrainMotionEmbedding(io.ComfyNode):
                     "the model computes before the motion is felt is kept for each, which is faster and loses some of "
                     "the motion. -1: as many as memory holds.",
                 ),
-                io.Combo.Input(
+                _offer_switch(
                     "early_stop",
-                    optional=True,
-                    options=list(SWITCH),
-                    default=OF_PRESET,
-                    tooltip="on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
+                    "on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
                 ),
                 io.String.Input(
                     "timesteps",
@@ -115,12 +112,9 @@ class TrainMotionEmbedding(io.ComfyNode):
                     tooltip="Noise levels to learn at: all, a range such as 500-999 (where motion is decided), or "
                     "coarse:0.5 (high noise more often).",
                 ),
-                io.Combo.Input(
+                _offer_switch(
                     "steady",
-                    optional=True,
-                    options=list(SWITCH),
-                    default=OF_PRESET,
-                    tooltip="on: cuts gradients to their usual length and gives the average of the last steps, so that "
+                    "on: cuts gradients to their usual length and gives the average of the last steps, so that "
                     "a high learning rate goes far in few steps.",
                 ),
             ],
@@ -158,6 +152,10 @@ class TrainMotionEmbedding(io.ComfyNode):
         config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
         return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt)))
+
+
+def _offer_switch(name: str, tooltip: str) -> io.Combo.Input:
+    return io.Combo.Input(name, optional=True, options=list(SWITCH), default=OF_PRESET, tooltip=tooltip)
 
 
 def _parse(timesteps: str) -> TimestepSampler | None:
