@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import validation
 from .backbones import AttentionSite, family_of, find_modules_by_level, find_sites, select_sites
+from .compiling import compiled
 from .denoiser import Denoiser
 from .descent import Callback, Descent, Losses
 from .draws import Draw, Draws
@@ -22,13 +23,27 @@ from .errors import MemoryShortage, OptionError
 from .freezing import frozen
 from .injection import inject, note_grid
 from .kernels import in_fast_kernels
-from .memory import AUTO, LEARNING_MODES, Footprint, MemoryUse, Peak, count, find_free, in_mode, next_lower, pick
+from .memory import (
+    AUTO,
+    LEARNING_MODES,
+    LOWEST,
+    Footprint,
+    MemoryUse,
+    Peak,
+    count,
+    find_free,
+    in_mode,
+    list_layers,
+    next_lower,
+    pick,
+)
 from .memory import say as say_bytes
 from .objectives import evaluate_objective, parse_objective
 from .pool import Pool, make_pool
 from .prefix import Prefix
 from .presets import PRESETS, find_preset
 from .recolouring import COLOURINGS
+from .replaying import record
 from .timesteps import TimestepSampler, Uniform
 from .validation import Report, Validation
 
@@ -46,7 +61,8 @@ class LearnConfig:
     makes its own, -1: as many as memory holds); early_stop: whether to end once the loss on draws that are not learnt
     from falls no more, and to keep the best, see `motion_core.validation`; fast_kernels: see `motion_core.kernels`.
     spatial: which embeddings differ from place to place, see `motion_core.embedding`; steady: see
-    `motion_core.steadiness`.
+    `motion_core.steadiness`. compile: see `motion_core.compiling`; cuda_graphs: see `motion_core.replaying`; where they
+    do not work, learning goes on without them and says why.
     Raises OptionError.
     """
 
@@ -65,6 +81,8 @@ class LearnConfig:
     fast_kernels: bool = False
     spatial: str = "v"
     steady: bool = False
+    compile: bool = False
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         self.descent()
@@ -78,6 +96,10 @@ class LearnConfig:
             raise OptionError(f"colourings is {self.colourings}; choose 1 (the clip as it is) to {COLOURINGS}")
         if not -1 <= self.pool <= 100_000:
             raise OptionError(f"pool is {self.pool}; choose 0 (none), -1 (as memory allows) or up to 100000 draws")
+        if self.pool and self.cuda_graphs:
+            raise OptionError(
+                f"pool is {self.pool} and cuda_graphs is on: what a graph replays can't be taken from a pool; use one"
+            )
         if not 0 <= self.seed < 2**63:
             raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
         parse_objective(self.objective)
@@ -97,7 +119,7 @@ class LearnConfig:
         numbers = asdict(replace(self, timesteps=None))
         numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
         del numbers["seed"]
-        for name in ("pool", "early_stop", "fast_kernels", "steady"):
+        for name in ("pool", "early_stop", "fast_kernels", "steady", "compile", "cuda_graphs"):
             if not numbers[name]:  # what is off is not said, so that a file is the same as before it could be on
                 del numbers[name]
         suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
@@ -188,19 +210,23 @@ class _Learner:
             stack.enter_context(explained(mode, self.latents))
             if self.config.fast_kernels:
                 stack.enter_context(in_fast_kernels(self.denoiser.module))
-            stack.enter_context(in_mode(mode, self.layers, self.latents.device))
+            compilation = stack.enter_context(compiled(list_layers(self.layers))) if self._compiles_in(mode) else None
+            stack.enter_context(in_mode(mode, self.layers, self.latents.device, compilation is not None))
             # the injection stays until backward is done: checkpointing computes the forward again
             stack.enter_context(inject(self.denoiser.module, embedding))
             source = self._draws(self.config.seed)
             pool = self._fill_pool(source, predicted - footprint.weights) if self.config.pool else None
             if pool:
                 stack.enter_context(pool.prefix.at_work())
+            if compilation:
+                compilation.try_out(lambda: self._differentiate(embedding))
+            denoiser = self._record(embedding) if self.config.cuda_graphs else self.denoiser
             watch = self._watch(embedding, pool, validated) if self.config.early_stop else None
             peak = Peak(self.latents.device, footprint)
 
             def draw() -> Losses:
                 with peak.measured():
-                    yield self.evaluate((pool or source).draw()), embedding.parameters
+                    yield self.evaluate((pool or source).draw(), denoiser), embedding.parameters
 
             with torch.enable_grad():
                 look, every = watch.look if watch else None, validation.EVERY
@@ -213,11 +239,11 @@ class _Learner:
         logger.info("%s", use)
         return Learnt(embedding.detached().moved("cpu"), losses, watch.losses if watch else [], use)
 
-    def evaluate(self, draw: Draw) -> Tensor:
+    def evaluate(self, draw: Draw, denoiser: Denoiser) -> Tensor:
         """The loss of the model as it feels the embedding now."""
         x0, text = self.latents[draw.version, None], self.text[draw.version, None]
-        eps, t, schedule = draw.eps.to(x0), draw.t, self.denoiser.schedule
-        predicted = self.denoiser.predict(schedule.add_noise(x0, eps, t), t.to(x0.device), text)
+        eps, t, schedule = _send(draw.eps, x0), draw.t, denoiser.schedule
+        predicted = denoiser.predict(schedule.add_noise(x0, eps, t), t.to(x0.device), text)
         if self.weight is not None:
             predicted = eps + self.weight * (predicted - eps)  # an error outside the mask is none, in every objective
         return evaluate_objective(self.terms, predicted, eps, draw.anchor, schedule.alpha_bars[t])
@@ -229,6 +255,21 @@ class _Learner:
         for parameter in embedding.parameters:
             parameter.requires_grad_()
         return embedding
+
+    def _compiles_in(self, mode: str) -> bool:
+        if self.config.compile and mode == LOWEST:
+            logger.warning("torch.compile does not work with memory lowest; learning goes on without it")
+        return self.config.compile and mode != LOWEST
+
+    def _differentiate(self, embedding: MotionEmbedding) -> None:
+        """A step that moves nothing and takes nothing from the draws of the others."""
+        with torch.enable_grad():
+            loss = self.evaluate(self._draws(UNSEEN ^ self.config.seed).draw(), self.denoiser)
+            torch.autograd.grad(loss, embedding.parameters)
+
+    def _record(self, embedding: MotionEmbedding) -> Denoiser:
+        first = torch.zeros(1, dtype=torch.long, device=self.latents.device)
+        return record(self.denoiser, self.latents[:1], first, self.text[:1], embedding.parameters)
 
     def _predict(self) -> Tensor:
         first = torch.zeros(1, dtype=torch.long, device=self.latents.device)
@@ -248,7 +289,7 @@ class _Learner:
         def evaluate(draw: Draw) -> Tensor:
             if pool:
                 pool.prefix.state = None
-            return self.evaluate(draw)
+            return self.evaluate(draw, self.denoiser)
 
         draws = self._draws(UNSEEN ^ self.config.seed).draw_spread(validation.DRAWS)
         return Validation(draws, evaluate, embedding.parameters, report)
@@ -263,6 +304,11 @@ def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: T
                 hooks.callback(note_grid(site.frame, site.block, grids).remove)
         denoiser.predict(latents, torch.zeros(1, dtype=torch.long, device=latents.device), text)
     return grids
+
+
+def _send(noise: Tensor, like: Tensor) -> Tensor:
+    """To the device and precision of another tensor; a GPU fetches it when it gets there, and nobody waits."""
+    return (noise.pin_memory() if like.is_cuda else noise).to(like, non_blocking=True)
 
 
 def is_half(denoiser: Denoiser) -> bool:

@@ -109,7 +109,7 @@ def count(
         note(tensor, footprint.saved[running[-1]])
         note(packed.kept if isinstance(packed, Remade) else tensor, footprint.thrifty[running[-1]])
 
-    everything = _list(layers)
+    everything = list_layers(layers)
     with (
         wrapped(everything, watched),
         thrifty(everything) as thrift,
@@ -120,7 +120,7 @@ def count(
     return footprint
 
 
-def _list(layers: Layers) -> list[nn.Module]:
+def list_layers(layers: Layers) -> list[nn.Module]:
     return [layer for level in layers.values() for layer in level]
 
 
@@ -229,12 +229,12 @@ class Peak:
 
 
 @contextmanager
-def in_mode(mode: str, layers: Layers, device: torch.device) -> Iterator[None]:
+def in_mode(mode: str, layers: Layers, device: torch.device, compiled: bool = False) -> Iterator[None]:
     """Within the block a model's layers save memory as the mode says. On a CPU `lowest` is `low`: the originals of
-    weights in fp8 would lie in the same memory.
+    weights in fp8 would lie in the same memory. compiled: torch.compile itself keeps nothing that is cheap.
     """
     small = mode == LOWEST and rests_elsewhere(device)
     again = choose_layers(layers, "low" if mode == LOWEST else mode)
-    saving = thrifty(_list(layers)) if mode == THRIFTY else nullcontext()
+    saving = thrifty(list_layers(layers)) if mode == THRIFTY and not compiled else nullcontext()
     with stored_in_fp8(find_storable(layers).layers if small else []), saving, checkpointed(again):
         yield

@@ -145,6 +145,16 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
         "in few of them (default: the preset's)",
     )
     group.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="let torch.compile make faster kernels, which takes a minute or more: for many steps, or a large model",
+    )
+    group.add_argument(
+        "--cuda-graphs",
+        action=argparse.BooleanOptionalAction,
+        help="record a step's kernels once and replay them: for a GPU that waits for Python",
+    )
+    group.add_argument(
         "--timesteps",
         type=_timesteps,
         metavar="WHICH",
@@ -216,7 +226,8 @@ def _timesteps(said: str) -> TimestepSampler:
 
 
 _OF_STOPS = ("preview_prompt", "check_every", "stop_appearance", "stop_patience")
-_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", "pool", "early_stop", "fast_kernels", "steady")
+_OF_SPEED = ("pool", "early_stop", "fast_kernels", "steady", "compile", "cuda_graphs")
+_OF_EMBEDDINGS = ("preset", "sites", "layout", "colourings", "mask", *_OF_SPEED)
 _OF_SETS = ("also", "augment", "versions", "regularisation", "subject")
 _OF_ADAPTERS = ("layers", "kind", "rank", *_OF_SETS, "clip", *_OF_STOPS)
 
@@ -299,6 +310,8 @@ def learn_config(args: argparse.Namespace, seed: int) -> LearnConfig:
         early_stop=args.early_stop,
         fast_kernels=args.fast_kernels,
         steady=args.steady,
+        compile=args.compile,
+        cuda_graphs=args.cuda_graphs,
         timesteps=args.timesteps,
         seed=seed,
     )

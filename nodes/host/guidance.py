@@ -36,6 +36,7 @@ from .running import (
     thaw_conditioning,
     thawed,
 )
+from .uncompiled import uncompiled
 from .video_model import count_branches, find_attention_owner
 
 UNSUITED = ("cfg_pp", "lcm", "dpm_fast", "dpm_adaptive")
@@ -75,7 +76,7 @@ class Guidance:
         guider = executor.class_obj
         guider.conds[self.key] = comfy.sampler_helpers.convert_cond(self.conditioning)
         load_whole(guider.model_patcher)
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), uncompiled(guider.model_options):
             ordinary = [arg.clone() if isinstance(arg, Tensor) and arg.is_inference() else arg for arg in args]
             return executor(*ordinary, **kwargs)
 

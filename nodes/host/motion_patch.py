@@ -18,6 +18,7 @@ from ...motion_core.embedding import MotionEmbedding
 from ...motion_core.errors import OptionError
 from ...motion_core.injection import Injection, Injector, Window, match_sites
 from ...motion_core.sampling import AdaptConfig, ApplyConfig
+from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 
 FRAME_INDICES = ("window", "absolute")
@@ -50,7 +51,8 @@ class MotionPatch:
         """The wrapper around a whole sampling."""
         self.kept = {}
         try:
-            return executor(*args, **kwargs)
+            with uncompiled(executor.class_obj.model_options):
+                return executor(*args, **kwargs)
         finally:
             self.kept = None
 

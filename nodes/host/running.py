@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...motion_core.errors import ModelError, OptionError
 from ...motion_core.schedule import NoiseSchedule
+from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 
 _KEY = "text "
@@ -132,7 +133,8 @@ def run_in_host(
     sigmas = torch.cat([model.get_model_object("model_sampling").sigmas.flip(0)[:1], torch.zeros(1)])
     if learning:
         load_whole(model)
-    return guider.sample(torch.zeros_like(latents), latents, Job(work), sigmas, disable_pbar=True)
+    with uncompiled(guider.model_options):
+        return guider.sample(torch.zeros_like(latents), latents, Job(work), sigmas, disable_pbar=True)
 
 
 def check_latents(model: Any, latents: Tensor) -> None:

@@ -119,6 +119,17 @@ def test_guidance_in_one_batch_or_apart(host, method):
     assert float(said[same]) < 2e-2 * float(said[moved])
 
 
+def test_a_compiled_model_is_guided(host):
+    graph, model, latent, wanted, nothing = start()
+    compiled = out(graph.add("ProbeCompiled", model=out(model)))
+    probe(graph, graphs.sample(graph, compiled, wanted, nothing))
+    host.run(graph)  # without guidance first: what is compiled then knows nothing of it
+    felt = [guide(graph, which, latent, nothing) for which in (out(model), compiled)]
+    nodes = [probe(graph, graphs.sample(graph, which, wanted, nothing)) for which in felt]
+    said = host.run(graph)
+    assert said[nodes[0]] == said[nodes[1]]
+
+
 @pytest.mark.parametrize("memory", ["fast", "low"])
 def test_a_motion_may_be_felt_as_well(host, memory):
     graph, model, latent, wanted, nothing = start()

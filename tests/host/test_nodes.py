@@ -119,6 +119,22 @@ def test_nothing_felt_is_nothing_changed(host):
     assert {said[node] for node in nodes} == {said[plain]}
 
 
+def test_a_compiled_model_learns_and_feels_the_motion(host):
+    graph, model, latent, motion, wanted, nothing = start()
+    compiled = out(graph.add("ProbeCompiled", model=out(model)))
+    plain = graphs.sample(graph, compiled, wanted, nothing)
+    probe(graph, plain)
+    host.run(graph)  # without the motion first: what is compiled then knows nothing of it
+    again = graphs.train(graph, compiled, latent, graphs.write(graph, model, graphs.REFERENCE))
+    motions = probe(graph, motion), probe(graph, out(again))
+    felt = graphs.sample(graph, graphs.apply(graph, compiled, motion), wanted, nothing)
+    expected = graphs.sample(graph, graphs.apply(graph, out(model), motion), wanted, nothing)
+    same, moved = (graph.add("ProbeDifference", first=felt, second=other) for other in (expected, plain))
+    said = host.run(graph)
+    assert float(said[same]) < 1e-2 * float(said[moved])
+    assert said[motions[0]] == said[motions[1]]
+
+
 def test_two_motions_add_up(host):
     graph, model, latent, motion, wanted, nothing = start()
     once = graphs.apply(graph, out(model), motion, strength_v=3.0)

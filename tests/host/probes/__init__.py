@@ -4,7 +4,7 @@ from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
-from .models import ProbeCancelAt, ProbeLittleMemory, ProbeNoMemory, ProbeOffload, ProbeStillModel
+from .models import ProbeCancelAt, ProbeCompiled, ProbeLittleMemory, ProbeNoMemory, ProbeOffload, ProbeStillModel
 from .motions import ProbeNarrow, ProbePart, ProbeStretched
 
 PROBES = (
@@ -14,6 +14,7 @@ PROBES = (
     ProbeDifference,
     ProbeLosses,
     ProbeCancelAt,
+    ProbeCompiled,
     ProbeLittleMemory,
     ProbeOffload,
     ProbeNoMemory,

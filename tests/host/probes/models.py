@@ -66,6 +66,18 @@ class ProbeLittleMemory(_Changed):
         return (clone,)
 
 
+class ProbeCompiled(_Changed):
+    """What the host's TorchCompileModel makes of a MODEL, traced but run by torch's usual kernels."""
+
+    def change(self, model):
+        from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+        clone = model.clone()
+        options = {"guard_filter_fn": lambda guards: ["transformer_options" not in guard.name for guard in guards]}
+        set_torch_compile_wrapper(model=clone, backend="eager", options=options)
+        return (clone,)
+
+
 class ProbeOffload(_Changed):
     """Most weights stay where they are kept and are brought over for each use, as on a card that is too small."""
 
