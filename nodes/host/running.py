@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...motion_core.errors import ModelError, OptionError
 from ...motion_core.schedule import NoiseSchedule
+from .attention import with_backward
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 
@@ -40,7 +41,8 @@ class HostDenoiser:
         self, guider: comfy.samplers.CFGGuider, extra_args: dict[str, Any], frames: int, texts: Sequence[Conditioning]
     ):
         self.texts = texts
-        self.options, self.seed = _without_guidance(extra_args["model_options"]), extra_args.get("seed")
+        self.options = with_backward(_without_guidance(extra_args["model_options"]))
+        self.seed = extra_args.get("seed")
         self.least_frames = frames if guider.model_patcher.injections else 1
         self.patcher, self.base = guider.model_patcher, guider.inner_model
         self.module: nn.Module = find_attention_owner(self.base.diffusion_model)

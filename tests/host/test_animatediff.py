@@ -117,6 +117,18 @@ def test_guidance_in_one_batch_or_apart(host):
         assert float(said[same]) < 1e-2 * float(said[moved])
 
 
+def test_attention_without_a_backward_gives_way_to_one_that_has_one(host):
+    graph, model, clip, wanted, nothing = begin()
+    blocked = out(graph.add("ProbeNoBackward", model=model))
+    losses = []
+    for which in (model, blocked):
+        learnt = graphs.train(graph, which, clip, wanted, preset="official", steps=4, sites="all", learning_rate=0.1)
+        losses.append(graph.add("ProbeLosses", losses=out(learnt, 1)))
+    said = host.run(graph)
+    ours, expected = ([float(loss) for loss in said[node].split()] for node in reversed(losses))
+    assert ours == pytest.approx(expected, rel=1e-5) and ours[-1] != pytest.approx(ours[0], rel=1e-3)
+
+
 def test_windows_feel_the_motion_anew_or_their_part_of_it(host):
     """With windows that do not overlap, each half of 32 frames must be what sampling it alone gives."""
     graph, plain, clip, wanted, nothing = begin()

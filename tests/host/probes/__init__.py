@@ -4,7 +4,15 @@ from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
-from .models import ProbeCancelAt, ProbeCompiled, ProbeLittleMemory, ProbeNoMemory, ProbeOffload, ProbeStillModel
+from .models import (
+    ProbeCancelAt,
+    ProbeCompiled,
+    ProbeLittleMemory,
+    ProbeNoBackward,
+    ProbeNoMemory,
+    ProbeOffload,
+    ProbeStillModel,
+)
 from .motions import ProbeNarrow, ProbePart, ProbeStretched
 
 PROBES = (
@@ -15,6 +23,7 @@ PROBES = (
     ProbeLosses,
     ProbeCancelAt,
     ProbeCompiled,
+    ProbeNoBackward,
     ProbeLittleMemory,
     ProbeOffload,
     ProbeNoMemory,

@@ -78,6 +78,19 @@ class ProbeCompiled(_Changed):
         return (clone,)
 
 
+class ProbeNoBackward(_Changed):
+    """A node's attention that no gradient passes, as SageAttention's."""
+
+    def change(self, model):
+        def attend(function, *args, **kwargs):
+            with torch.no_grad():
+                return function(*args, **kwargs)
+
+        clone = model.clone()
+        clone.model_options["transformer_options"]["optimized_attention_override"] = attend
+        return (clone,)
+
+
 class ProbeOffload(_Changed):
     """Most weights stay where they are kept and are brought over for each use, as on a card that is too small."""
 
