@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,7 @@ from motion_core.freezing import frozen
 from motion_core.learning import measure_grids
 from motion_core.memory import LEARNING_MODES, rests_elsewhere, say
 from motion_core.prefix import Prefix, State
+from motion_core.replaying import record
 from motion_core.schedule import NoiseSchedule
 
 from .ways import OFFICIAL, Learner, Way, weigh
@@ -43,6 +45,8 @@ DRAWS = 4
 """Kept in the pool that is measured, and seen in turn by every way."""
 VISITS = 4
 """How often a draw of a pool that memory does not limit is seen: one computes, the others take what is kept."""
+EXTRAS = {"last": "channels last", "compile": "torch.compile", "graphs": "CUDA graphs"}
+"""What may make a step faster, depending on the machine."""
 PEAK_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "RTX 4090": 165, "RTX 3090": 71}
 """Dense, of 16-bit tensor cores that add up in 32 bits, by the vendor's data sheets."""
 
@@ -106,13 +110,17 @@ class Row:
     gradient: Tensor | None = None
 
 
-def list_ways(modes: Sequence[str]) -> list[Way]:
-    """The official step, ours in each mode, and in the first and last with all that makes it faster."""
+def list_ways(modes: Sequence[str], extras: Sequence[str] = ()) -> list[Way]:
+    """The official step, ours in each mode, and in the first and last with all that makes it faster; in the first with
+    each of the extras, which are fields of a way.
+    """
     ways = [Way(OFFICIAL, "low", official=True), *(Way(f"`{mode}`", mode) for mode in modes)]
     for mode in modes:
         if mode in ("fast", "low"):
             ways.append(Way(f"`{mode}`, fast_kernels", mode, flat=True))
             ways.append(Way(f"`{mode}`, fast_kernels, from a pool", mode, flat=True, pool=DRAWS))
+    for extra in extras:
+        ways.append(replace(Way(f"`{modes[0]}`, fast_kernels, {EXTRAS[extra]}", modes[0], flat=True), **{extra: True}))
     return ways
 
 
@@ -133,9 +141,17 @@ class Bench:
         with frozen(case.module):
             self.prefix = Prefix.find(case.module, sites, lambda: self._predict(0, self.text))
 
-    def _predict(self, number: int, text: Tensor) -> Tensor:
+    def _predict(self, number: int, text: Tensor, denoiser: Denoiser | None = None) -> Tensor:
         eps, t = self.draws[number]
-        return self.case.denoiser.predict(self.case.denoiser.schedule.add_noise(self.case.latents, eps, t), t, text)
+        noisy = self.case.denoiser.schedule.add_noise(self.case.latents, eps, t)
+        return (denoiser or self.case.denoiser).predict(noisy, t, text)
+
+    def _record(self, embedding: MotionEmbedding) -> Denoiser:
+        _, t = self.draws[0]
+        recorded = record(self.case.denoiser, self.case.latents, t, self.text, embedding.parameters)
+        if recorded is self.case.denoiser:
+            raise RuntimeError("nothing was recorded")
+        return recorded
 
     @contextmanager
     def stepping(self, way: Way, dropout: bool = True) -> Iterator[tuple[Callable[[int], None], MotionEmbedding]]:
@@ -143,6 +159,7 @@ class Bench:
         with ExitStack() as stack:
             embedding = stack.enter_context(self.learner.learning(way))
             self.case.module.train(way.official and dropout)
+            denoiser = self._record(embedding) if way.graphs else self.case.denoiser
             states: list[State] = [{} for _ in self.draws]
             if way.pool:
                 stack.enter_context(self.prefix.at_work())
@@ -154,9 +171,22 @@ class Bench:
                 if way.official:
                     with torch.no_grad():
                         text = self.case.encoder(self.case.words)
-                (self._predict(number, text) - self.draws[number][0]).square().mean().backward()
+                loss = (self._predict(number, text, denoiser) - self.draws[number][0]).square().mean()
+                loss.backward(inputs=embedding.parameters)
 
             yield step, embedding
+
+    def begin(self, row: Row) -> bool:
+        """Note what need not be timed; False, with the reason told, for an extra that does not work here."""
+        try:
+            self.compare(row)
+            self.weigh(row)
+        except RuntimeError as error:
+            if not any(getattr(row.way, extra) for extra in EXTRAS):
+                raise
+            print(f"{row.way.name} does not work here: {error}", file=sys.stderr)
+            return False
+        return True
 
     def compare(self, row: Row) -> None:
         """Note the gradient of one step at an embedding of zeros, all tensors in a row, cut to the clip's length."""
@@ -176,12 +206,12 @@ class Bench:
             for number in range(unseen + steps):
                 if self.device.type == "cuda":
                     torch.cuda.reset_peak_memory_stats()
-                start = self._now()
+                start = now(self.device)
                 optimiser.zero_grad(set_to_none=True)
                 step(number % DRAWS)
                 optimiser.step()
                 if number >= unseen:
-                    row.seconds.append(self._now() - start)
+                    row.seconds.append(now(self.device) - start)
             if self.device.type == "cuda":
                 row.memory = torch.cuda.max_memory_allocated() - (0 if row.way.official else weigh(self.case.encoder))
 
@@ -196,12 +226,6 @@ class Bench:
                 step(0)
             row.memory = weights + 3 * moments // 2 + alive.peak
 
-    def _now(self) -> float:
-        if self.device.type != "cuda":
-            return time.process_time()
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
     def count_flops(self) -> int:
         """Of a step that computes nothing twice."""
         with self.stepping(Way("", "fast")) as (step, _), FlopCounterMode(display=False) as counter:
@@ -212,13 +236,12 @@ class Bench:
         return self.learner.foresee(mode, lambda: self._predict(0, self.text))
 
 
-def measure(case: Case, which: str, modes: Sequence[str], rounds: int, steps: int, peak: float | None) -> str:
+def measure(
+    case: Case, which: str, modes: Sequence[str], extras: Sequence[str], rounds: int, steps: int, peak: float | None
+) -> str:
     """The table of one case: every way in turn, forwards and backwards, round by round."""
     bench = Bench(case, which)
-    rows = [Row(way) for way in list_ways(modes)]
-    for row in rows:
-        bench.compare(row)
-        bench.weigh(row)
+    rows = [row for row in map(Row, list_ways(modes, extras)) if bench.begin(row)]
     for number in range(rounds):
         for row in rows[:: -1 if number % 2 else 1]:
             bench.time(row, steps)
@@ -249,6 +272,14 @@ def _describe(row: Row, rows: Sequence[Row], bench: Bench, flops: int, peak: flo
     used = f"{flops / seconds / (peak * 1e12):.0%}" if peak and not way.pool else ""
     cells = (way.name, f"{seconds:.3f}", "1" if way.official else faster, say(row.memory), foreseen)
     return f"| {' | '.join(cells)} | {'' if way.official else f'{off:.1e}'} | {used} |"
+
+
+def now(device: torch.device) -> float:
+    """Seconds: of the processor, or on a GPU of the clock once it is done."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def say_machine(device: torch.device) -> str:
@@ -287,6 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, nargs=2, metavar=("W", "H"), help="latent pixels (cpu: 32 20, cuda: 64 40)")
     parser.add_argument("--rounds", type=int, help="turns of all ways (cpu: 4, cuda: 8)")
     parser.add_argument("--steps", type=int, help="steps timed in a turn (cpu: 2, cuda: 8)")
+    parser.add_argument("--extras", nargs="*", choices=EXTRAS, help="rows with these too (cpu: none, cuda: all)")
     parser.add_argument("--peak-tflops", type=float, help="of the GPU, where it is not known")
     given = parser.parse_args(arguments)
     device = torch.device(given.device)
@@ -296,16 +328,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     width, height = given.size or ((64, 40) if cuda else (32, 20))
     rounds, steps = given.rounds or (8 if cuda else 4), given.steps or (8 if cuda else 2)
     peak = given.peak_tflops or find_peak(device)
+    extras = given.extras if given.extras is not None else (list(EXTRAS) if cuda else [])
     modes = given.modes or ["fast", "balanced", "low", *(["lowest"] if rests_elsewhere(device) else [])]
     model = given.model or ("both" if cuda else "zeroscope")
     if model != "animatediff":
         divisor = given.divisor or (1 if cuda else 5)
         case = build_zeroscope(device, dtype, divisor, given.frames, height, width)
-        print(measure(case, given.sites, modes, rounds, steps, peak), end="\n\n", flush=True)
+        print(measure(case, given.sites, modes, extras, rounds, steps, peak), end="\n\n", flush=True)
         del case
     if model != "zeroscope":
         case = build_animatediff(device, dtype, given.frames, height, width)
-        print(measure(case, given.sites, modes, rounds, steps, peak), end="\n\n", flush=True)
+        print(measure(case, given.sites, modes, extras, rounds, steps, peak), end="\n\n", flush=True)
     print(f"{say_machine(device)}; medians of {rounds * steps} steps, quartiles of the ratio in brackets")
 
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from motion_core.backbones import AttentionSite, family_of, find_modules_by_level
+from motion_core.compiling import compiled
 from motion_core.embedding import Grid, MotionEmbedding
 from motion_core.freezing import frozen
 from motion_core.injection import inject
 from motion_core.kernels import in_fast_kernels
-from motion_core.memory import count, in_mode
+from motion_core.memory import count, in_mode, list_layers
 
 TABLE_FRAMES = 32
 """The length of the official code's embeddings."""
@@ -27,7 +28,7 @@ OFFICIAL = "official step"
 @dataclass(frozen=True)
 class Way:
     """mode: of memory; official: with what else the official code does; flat: in fast kernels; pool: of so many draws,
-    0 for ever new noise.
+    0 for ever new noise; compile, graphs: by torch.compile, by CUDA graphs; last: channels last in 2D convolutions.
     """
 
     name: str
@@ -35,6 +36,9 @@ class Way:
     official: bool = False
     flat: bool = False
     pool: int = 0
+    compile: bool = False
+    graphs: bool = False
+    last: bool = False
 
 
 class Tables(MotionEmbedding):
@@ -66,12 +70,16 @@ class Learner:
     @contextmanager
     def learning(self, way: Way) -> Iterator[MotionEmbedding]:
         """Within the block the model feels what is learnt, as the way says. Dropout is off."""
-        embedding = self._start(way)
+        embedding, layers = self._start(way), find_modules_by_level(self.module)
         with ExitStack() as stack:
             stack.enter_context(frozen(self.module))
             if way.flat:
                 stack.enter_context(in_fast_kernels(self.module))
-            stack.enter_context(in_mode(way.mode, find_modules_by_level(self.module), self.device))
+            if way.last:
+                stack.enter_context(channels_last(self.module))
+            if way.compile:
+                stack.enter_context(compiled(list_layers(layers)))
+            stack.enter_context(in_mode(way.mode, layers, self.device, way.compile))
             stack.enter_context(inject(self.module, embedding))
             yield embedding
 
@@ -80,6 +88,20 @@ class Learner:
         embedding, layers = self._start(Way("", mode)), find_modules_by_level(self.module)
         with frozen(self.module), inject(self.module, embedding):
             return count(self.module, layers, embedding.parameters, predict).predict(mode)
+
+
+@contextmanager
+def channels_last(module: nn.Module) -> Iterator[None]:
+    """Within the block the weights of 2D convolutions lie channels last in memory, and so do their outputs."""
+    weights = [part.weight for part in module.modules() if isinstance(part, nn.Conv2d)]
+    before = [weight.data for weight in weights]
+    try:
+        for weight in weights:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        yield
+    finally:
+        for weight, data in zip(weights, before, strict=True):
+            weight.data = data
 
 
 def weigh(module: nn.Module) -> int:

@@ -1,6 +1,6 @@
 import torch
 
-from benchmarks import convergence, counting, learning
+from benchmarks import attention, convergence, counting, learning
 from benchmarks.ways import OFFICIAL
 
 
@@ -33,6 +33,15 @@ def test_the_learning_benchmark_prints_its_table(capsys):
     assert torch.__version__ in said
 
 
+def test_what_may_help_has_rows_of_its_own_where_it_works(capsys):
+    options = "--divisor 10 --size 8 8 --frames 2 --rounds 1 --steps 2 --modes low --extras last graphs"
+    learning.main(options.split())
+    said = capsys.readouterr()
+    names = [row.split(" | ")[0].strip("| ") for row in said.out.splitlines() if row.startswith("| ")]
+    assert names[-1] == "`low`, fast_kernels, channels last"
+    assert "CUDA graphs does not work here: nothing was recorded" in said.err
+
+
 def test_peaks_are_found_by_the_whole_name(monkeypatch):
     cuda = torch.device("cuda")
     for name, peak in {"NVIDIA H100 PCIe": 756, "NVIDIA H100 80GB HBM3": 989, "NVIDIA X": None}.items():
@@ -53,3 +62,13 @@ def test_counting_needs_no_numbers(capsys):
     assert [row[0] for row in rows[2:-1]] == [way.name for way in counting.WAYS]
     less = {row[0]: float(row[2]) for row in rows[2:-1]}
     assert 1 <= less["`low`"] < less["`balanced`"] < less["`fast`"] < less["`fast`, from a pool"]
+
+
+def test_every_kernel_of_attention_is_tried(monkeypatch, capsys):
+    monkeypatch.setattr(attention, "SHAPES", {"a model": ((3, 2, 8),)})
+    attention.main(["--frames", "4", "--rounds", "2"])
+    said = capsys.readouterr().out
+    head, _, row = (line.strip("| ").split(" | ") for line in said.splitlines()[:3])
+    assert head[1:] == [attention.CHOICE, *attention.KERNELS]
+    times = dict(zip(head, row, strict=False))
+    assert times["flash"].endswith(" ms") and times["plain products"].endswith(" ms") and not times["cuDNN"]
