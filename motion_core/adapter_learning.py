@@ -16,6 +16,7 @@ from .appearance_stop import AppearanceStop
 from .backbones import family_of, find_adaptable_layers, find_modules_by_level, select_layers
 from .denoiser import Denoiser
 from .descent import Callback, Losses
+from .draws import send
 from .errors import OptionError
 from .feature_matching import FeatureSites, match_features
 from .freezing import frozen
@@ -183,7 +184,7 @@ class _Teacher:
 
     def _judge_prediction(self, noised: _Noised, terms) -> Tensor:
         anchor = int(torch.randint(noised.z.shape[2], (1,), generator=self.generator))
-        alpha_bar = self.denoiser.schedule.alpha_bars[noised.t.cpu()]
+        alpha_bar = self.denoiser.schedule.alpha_bars[noised.t]
         return evaluate_objective(terms, self._predict(noised), noised.eps, anchor, alpha_bar)
 
     def _judge_features(self, noised: _Noised, sites: FeatureSites) -> Tensor:
@@ -195,9 +196,9 @@ class _Teacher:
 
     def _noise(self, example: Example, timesteps: TimestepSampler | None = None) -> _Noised:
         t = (timesteps or self.recipe.timesteps).sample(1, self.generator)
-        eps = torch.randn(example.latents.shape, generator=self.generator).to(example.latents)
+        eps = send(torch.randn(example.latents.shape, generator=self.generator), example.latents)
         z = self.denoiser.schedule.add_noise(example.latents, eps, t)
-        return _Noised(z, eps, t.to(z.device), example.text)
+        return _Noised(z, eps, t, example.text)
 
     def _predict(self, noised: _Noised) -> Tensor:
         return self.denoiser.predict(noised.z, noised.t, noised.text)

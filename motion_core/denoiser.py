@@ -17,5 +17,7 @@ class Denoiser(Protocol):
     def schedule(self) -> NoiseSchedule: ...
 
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """The noise in z. z: (B, C, N, h, w); t: (B,) timesteps; text: (B, L, D) features; result like z."""
+        """The noise in z. z: (B, C, N, h, w); t: (B,) timesteps, on the CPU where nobody is to wait for a GPU; text:
+        (B, L, D) features; result like z.
+        """
         ...

@@ -56,3 +56,8 @@ class Draws:
             )
             for number, (version, t) in enumerate(zip(versions, timesteps, strict=True))
         ]
+
+
+def send(noise: Tensor, like: Tensor) -> Tensor:
+    """Noise to the device and precision of another tensor; a GPU fetches it when it gets there, and nobody waits."""
+    return (noise.pin_memory() if like.is_cuda else noise).to(like, non_blocking=True)

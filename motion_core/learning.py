@@ -17,7 +17,7 @@ from .backbones import AttentionSite, family_of, find_modules_by_level, find_sit
 from .compiling import compiled
 from .denoiser import Denoiser
 from .descent import Callback, Descent, Losses
-from .draws import Draw, Draws
+from .draws import Draw, Draws, send
 from .embedding import LAYOUTS, SPATIAL, Grid, MotionEmbedding
 from .errors import MemoryShortage, OptionError
 from .freezing import frozen
@@ -242,8 +242,8 @@ class _Learner:
     def evaluate(self, draw: Draw, denoiser: Denoiser) -> Tensor:
         """The loss of the model as it feels the embedding now."""
         x0, text = self.latents[draw.version, None], self.text[draw.version, None]
-        eps, t, schedule = _send(draw.eps, x0), draw.t, denoiser.schedule
-        predicted = denoiser.predict(schedule.add_noise(x0, eps, t), t.to(x0.device), text)
+        eps, t, schedule = send(draw.eps, x0), draw.t, denoiser.schedule
+        predicted = denoiser.predict(schedule.add_noise(x0, eps, t), t, text)
         if self.weight is not None:
             predicted = eps + self.weight * (predicted - eps)  # an error outside the mask is none, in every objective
         return evaluate_objective(self.terms, predicted, eps, draw.anchor, schedule.alpha_bars[t])
@@ -304,11 +304,6 @@ def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], latents: T
                 hooks.callback(note_grid(site.frame, site.block, grids).remove)
         denoiser.predict(latents, torch.zeros(1, dtype=torch.long, device=latents.device), text)
     return grids
-
-
-def _send(noise: Tensor, like: Tensor) -> Tensor:
-    """To the device and precision of another tensor; a GPU fetches it when it gets there, and nobody waits."""
-    return (noise.pin_memory() if like.is_cuda else noise).to(like, non_blocking=True)
 
 
 def is_half(denoiser: Denoiser) -> bool:

@@ -40,7 +40,7 @@ class ReplayedDenoiser:
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
             return self.denoiser.predict(z, t, text)
-        predicted: Tensor = self.played(z, t, text, *self.parameters)
+        predicted: Tensor = self.played(z, t.to(z.device), text, *self.parameters)
         return predicted
 
 

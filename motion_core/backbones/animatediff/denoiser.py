@@ -19,4 +19,4 @@ class MotionUNetDenoiser:
         """z: (B, C, N, h, w); t: (B,); text: (B, L, D); the noise in z, in z's dtype."""
         dtype = next(self.module.parameters()).dtype
         words = text.to(dtype).repeat_interleave(z.shape[2], 0)  # (B * N, L, D)
-        return self.module(z.to(dtype), t, encoder_hidden_states=words).sample.to(z.dtype)
+        return self.module(z.to(dtype), t.to(z.device), encoder_hidden_states=words).sample.to(z.dtype)

@@ -19,7 +19,7 @@ class UNetDenoiser:
     def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """z: (B, C, N, h, w); t: (B,); text: (B, L, D); the noise in z, in z's dtype."""
         dtype = next(self.module.parameters()).dtype
-        said = self.module(z.to(dtype), t, encoder_hidden_states=text.to(dtype)).sample.to(z.dtype)
+        said = self.module(z.to(dtype), t.to(z.device), encoder_hidden_states=text.to(dtype)).sample.to(z.dtype)
         if not self.velocity:
             return said
         abar = self.schedule.alpha_bar(t, z)
