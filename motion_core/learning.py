@@ -6,8 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,16 +15,16 @@ from . import validation
 from .backbones import AttentionSite, family_of, find_modules_by_level, find_sites, select_sites
 from .compiling import compiled
 from .denoiser import Denoiser
-from .descent import Callback, Descent, Losses
+from .descent import Callback, Losses
 from .draws import Draw, Draws, send
-from .embedding import LAYOUTS, SPATIAL, Grid, MotionEmbedding
+from .embedding import Grid, MotionEmbedding
 from .errors import MemoryShortage, OptionError
 from .freezing import frozen
 from .injection import inject, note_grid
 from .kernels import in_fast_kernels
+from .learn_config import LearnConfig
 from .memory import (
     AUTO,
-    LEARNING_MODES,
     LOWEST,
     Footprint,
     MemoryUse,
@@ -41,89 +40,14 @@ from .memory import say as say_bytes
 from .objectives import evaluate_objective, parse_objective
 from .pool import Pool, make_pool
 from .prefix import Prefix
-from .presets import PRESETS, find_preset
-from .recolouring import COLOURINGS
 from .replaying import record
-from .timesteps import TimestepSampler, Uniform
+from .timesteps import Uniform
 from .validation import Report, Validation
 
 logger = logging.getLogger(__name__)
+USUAL = LearnConfig()
 UNSEEN = 0x5EED
 """What sets the seed of the draws for validation apart."""
-
-
-@dataclass(frozen=True)
-class LearnConfig:
-    """How to learn. steps: optimiser steps; objective: a sum of objectives; sites: `deepest`, `all` or a pattern;
-    layout: `official` or `paper`; memory: see `motion_core.memory`; timesteps: which noise levels are visited
-    (None: all alike); colourings: in how many colourings `learn_motion` shows the clip (1: only as it is), see
-    `motion_core.recolouring`; pool: from how many draws all steps are taken, see `motion_core.pool` (0: every step
-    makes its own, -1: as many as memory holds); early_stop: whether to end once the loss on draws that are not learnt
-    from falls no more, and to keep the best, see `motion_core.validation`; fast_kernels: see `motion_core.kernels`.
-    spatial: which embeddings differ from place to place, see `motion_core.embedding`; steady: see
-    `motion_core.steadiness`. compile: see `motion_core.compiling`; cuda_graphs: see `motion_core.replaying`; where they
-    do not work, learning goes on without them and says why.
-    Raises OptionError.
-    """
-
-    steps: int = 400
-    learning_rate: float = 2e-2
-    objective: str = "noise_mse"
-    sites: str = "deepest"
-    layout: str = "official"
-    memory: str = AUTO
-    seed: int = 0
-    timesteps: TimestepSampler | None = None
-    colourings: int = 1
-    preset: str = "custom"
-    pool: int = 0
-    early_stop: bool = False
-    fast_kernels: bool = False
-    spatial: str = "v"
-    steady: bool = False
-    compile: bool = False
-    cuda_graphs: bool = False
-
-    def __post_init__(self) -> None:
-        self.descent()
-        if self.layout not in LAYOUTS:
-            raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
-        if self.spatial not in SPATIAL:
-            raise OptionError(f"spatial is {self.spatial!r}; use one of {', '.join(SPATIAL)}")
-        if self.memory not in LEARNING_MODES:
-            raise OptionError(f"memory is {self.memory!r}; use one of {', '.join(LEARNING_MODES)}")
-        if not 1 <= self.colourings <= COLOURINGS:
-            raise OptionError(f"colourings is {self.colourings}; choose 1 (the clip as it is) to {COLOURINGS}")
-        if not -1 <= self.pool <= 100_000:
-            raise OptionError(f"pool is {self.pool}; choose 0 (none), -1 (as memory allows) or up to 100000 draws")
-        if self.pool and self.cuda_graphs:
-            raise OptionError(
-                f"pool is {self.pool} and cuda_graphs is on: what a graph replays can't be taken from a pool; use one"
-            )
-        if not 0 <= self.seed < 2**63:
-            raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
-        parse_objective(self.objective)
-
-    def descent(self) -> Descent:
-        """Its optimiser. Raises OptionError."""
-        return Descent(self.steps, self.learning_rate, steady=self.steady)
-
-    @classmethod
-    def of(cls, preset: str, **changes: Any) -> LearnConfig:
-        """A preset with what is given (and not None) put in its place."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return cls(**{**find_preset(preset).learn, "preset": preset, **given})
-
-    def recipe(self) -> dict[str, Any]:
-        """What the file says of how it was learnt."""
-        numbers = asdict(replace(self, timesteps=None))
-        numbers["timesteps"] = repr(self.timesteps) if self.timesteps else "uniform"
-        del numbers["seed"]
-        for name in ("pool", "early_stop", "fast_kernels", "steady", "compile", "cuda_graphs"):
-            if not numbers[name]:  # what is off is not said, so that a file is the same as before it could be on
-                del numbers[name]
-        suggested = PRESETS[self.preset].apply if self.preset in PRESETS else {}
-        return {"method": "motion inversion", "optimiser": str(self.descent()), "apply": suggested, **numbers}
 
 
 @dataclass(frozen=True)
@@ -143,7 +67,7 @@ def fit(
     denoiser: Denoiser,
     latents: Tensor,
     text: Tensor,
-    config: LearnConfig = LearnConfig(),
+    config: LearnConfig = USUAL,
     callback: Callback | None = None,
     mask: Tensor | None = None,
     validated: Report | None = None,
@@ -207,19 +131,11 @@ class _Learner:
     def learn(self, mode: str, footprint: Footprint, callback: Callback | None, validated: Report | None) -> Learnt:
         embedding, predicted = self._start(), footprint.predict(mode)
         with ExitStack() as stack:
-            stack.enter_context(explained(mode, self.latents))
-            if self.config.fast_kernels:
-                stack.enter_context(in_fast_kernels(self.denoiser.module))
-            compilation = stack.enter_context(compiled(list_layers(self.layers))) if self._compiles_in(mode) else None
-            stack.enter_context(in_mode(mode, self.layers, self.latents.device, compilation is not None))
-            # the injection stays until backward is done: checkpointing computes the forward again
-            stack.enter_context(inject(self.denoiser.module, embedding))
+            stack.enter_context(self._at_work(mode, embedding))
             source = self._draws(self.config.seed)
             pool = self._fill_pool(source, predicted - footprint.weights) if self.config.pool else None
             if pool:
                 stack.enter_context(pool.prefix.at_work())
-            if compilation:
-                compilation.try_out(lambda: self._differentiate(embedding))
             denoiser = self._record(embedding) if self.config.cuda_graphs else self.denoiser
             watch = self._watch(embedding, pool, validated) if self.config.early_stop else None
             peak = Peak(self.latents.device, footprint)
@@ -238,6 +154,22 @@ class _Learner:
             use = MemoryUse(mode, self.config.memory == AUTO, predicted, *peak.read())
         logger.info("%s", use)
         return Learnt(embedding.detached().moved("cpu"), losses, watch.losses if watch else [], use)
+
+    @contextmanager
+    def _at_work(self, mode: str, embedding: MotionEmbedding) -> Iterator[None]:
+        """Within the block the model feels the embedding, and saves memory and time as it is told to."""
+        module, device = self.denoiser.module, self.latents.device
+        with ExitStack() as stack:
+            stack.enter_context(explained(mode, self.latents))
+            if self.config.fast_kernels:
+                stack.enter_context(in_fast_kernels(module))
+            compilation = stack.enter_context(compiled(list_layers(self.layers))) if self._compiles_in(mode) else None
+            stack.enter_context(in_mode(mode, self.layers, device, compilation is not None))
+            # the injection stays until backward is done: checkpointing computes the forward again
+            stack.enter_context(inject(module, embedding))
+            if compilation:
+                compilation.try_out(lambda: self._differentiate(embedding))
+            yield
 
     def evaluate(self, draw: Draw, denoiser: Denoiser) -> Tensor:
         """The loss of the model as it feels the embedding now."""

@@ -17,7 +17,8 @@ from .backbones.zeroscope.loading import VideoModel
 from .descent import Callback
 from .embedding import Origin
 from .errors import OptionError
-from .learning import LearnConfig, Learnt, fit
+from .learn_config import LearnConfig
+from .learning import Learnt, fit
 from .noise import NOISE_METHODS, mix
 from .recipes import Recipe
 from .recolouring import recolour

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..motion_core.embedding import LAYOUTS
-from ..motion_core.learning import LearnConfig
+from ..motion_core.learn_config import LearnConfig
 from ..motion_core.memory import LEARNING_MODES
 from ..motion_core.objectives import OBJECTIVES
 from ..motion_core.pool import AUTO

@@ -93,7 +93,8 @@ def noise(latents):
 @pytest.fixture(scope="session")
 def learnt(denoiser, latents, text):
     """A motion that is not zero anywhere, learnt in three steps on every site."""
-    from motion_core.learning import LearnConfig, fit
+    from motion_core.learn_config import LearnConfig
+    from motion_core.learning import fit
 
     return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding
 

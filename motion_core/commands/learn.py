@@ -9,7 +9,7 @@ from ..adapter import Adapter
 from ..appearance_stop import AppearanceStop
 from ..backbones.zeroscope.loading import VideoModel
 from ..captions import without_token
-from ..learning import LearnConfig
+from ..learn_config import LearnConfig
 from ..metrics import text_similarity
 from ..metrics.clip_features import load_clip
 from ..motion_file import Motion

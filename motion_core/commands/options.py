@@ -13,7 +13,7 @@ from ..backbones import LAYER_CHOICES
 from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..debias import DEBIAS_MODES
 from ..errors import FileError, OptionError, VideoError
-from ..learning import LearnConfig
+from ..learn_config import LearnConfig
 from ..motion_file import Motion
 from ..noise import NOISE_METHODS
 from ..objectives import OBJECTIVES

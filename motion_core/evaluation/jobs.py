@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..backbones.zeroscope.loading import load_model
 from ..errors import OptionError
-from ..learning import LearnConfig
+from ..learn_config import LearnConfig
 from ..motion_file import Motion
 from ..noise import mix
 from ..recipes import Recipe

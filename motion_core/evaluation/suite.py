@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, OptionError
-from ..learning import LearnConfig
+from ..learn_config import LearnConfig
 from ..noise import NOISE_METHODS
 from ..recipes import Recipe, find_recipe
 from ..sampling import AdaptConfig, ApplyConfig

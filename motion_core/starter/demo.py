@@ -17,7 +17,7 @@ from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..commands.progress import learning_bar, sampling_bar
 from ..embedding import MotionEmbedding
 from ..errors import MotionError, OptionError
-from ..learning import LearnConfig
+from ..learn_config import LearnConfig
 from ..metrics import motion_fidelity
 from ..pixels import enlarge
 from ..presets import find_preset

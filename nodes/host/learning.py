@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from ...motion_core.embedding import Origin
 from ...motion_core.errors import OptionError
-from ...motion_core.learning import LearnConfig, Learnt, fit
+from ...motion_core.learn_config import LearnConfig
+from ...motion_core.learning import Learnt, fit
 from ...motion_core.sampling import invert
 from .progress import LearningProgress, sampling_progress
 from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed

@@ -11,7 +11,8 @@ from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.embedding import MotionEmbedding
 from motion_core.errors import ModelError
 from motion_core.injection import Window, inject
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.schedule import NoiseSchedule
 
 CHANNELS = (32, 32, 64, 64)

@@ -8,7 +8,8 @@ from motion_core import compiling
 from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
 from motion_core.compiling import compiled
 from motion_core.errors import MemoryShortage
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.schedule import NoiseSchedule
 from tests.conftest import build_unet
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from motion_core.embedding import SPATIAL, MotionEmbedding, Origin
 from motion_core.errors import FileError, ModelError, OptionError
 from motion_core.injection import inject
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.official import write_official
 
 

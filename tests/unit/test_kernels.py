@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from motion_core.kernels import in_fast_kernels
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from tests.conftest import seeded
 
 FLAT = [

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from motion_core.errors import MemoryShortage, ModelError, MotionError, OptionError
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.timesteps import CoarseNoise, Uniform
 from tests.conftest import seeded
 

@@ -6,7 +6,8 @@ from motion_core.allocations import Allocations
 from motion_core.backbones import find_modules_by_level
 from motion_core.errors import MemoryShortage, OptionError
 from motion_core.fp8 import HAS_FP8, find_storable, stored_in_fp8
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from tests.conftest import seeded
 
 CONFIG = LearnConfig(steps=2, sites="all", seed=7)

@@ -5,7 +5,8 @@ import torch
 
 from motion_core.draws import Draws
 from motion_core.errors import MemoryShortage, OptionError
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.pool import AUTO, VISITS, make_pool
 from motion_core.prefix import Prefix
 from motion_core.timesteps import CoarseNoise, Uniform

@@ -7,7 +7,8 @@ import torch
 
 from motion_core import validation
 from motion_core.descent import Descent
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.presets import PRESETS
 from motion_core.steadiness import DECAY, Steadiness
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from motion_core import validation
-from motion_core.learning import LearnConfig, fit
+from motion_core.learn_config import LearnConfig
+from motion_core.learning import fit
 from motion_core.presets import PRESETS
 from motion_core.validation import Validation
 
