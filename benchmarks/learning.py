@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import platform
 import sys
 import time
@@ -201,10 +202,13 @@ class Bench:
     def time(self, row: Row, steps: int) -> None:
         """Take so many steps of the optimiser, after some that are not timed: one, or for a pool those that fill it."""
         unseen = DRAWS if row.way.pool else 1
+        gc.collect()  # what was recorded refers to itself
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         with self.stepping(row.way) as (step, embedding):
             optimiser = Descent().optimiser(embedding.parameters)
             for number in range(unseen + steps):
-                if self.device.type == "cuda":
+                if self.device.type == "cuda" and not row.way.graphs:  # which take their memory as they are recorded
                     torch.cuda.reset_peak_memory_stats()
                 start = now(self.device)
                 optimiser.zero_grad(set_to_none=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -40,7 +40,7 @@ from .memory import say as say_bytes
 from .objectives import evaluate_objective, parse_objective
 from .pool import Pool, make_pool
 from .prefix import Prefix
-from .replaying import record
+from .replaying import record, released
 from .timesteps import Uniform
 from .validation import Report, Validation
 
@@ -86,7 +86,7 @@ def fit(
     if len(text) not in (1, len(latents)):
         raise OptionError(f"there are {len(text)} prompts for {len(latents)} versions of the clip; give 1, or 1 each")
     learner = _Learner(denoiser, latents, text.expand(len(latents), -1, -1), config, mask)
-    with frozen(denoiser.module):
+    with frozen(denoiser.module), released() if config.cuda_graphs else nullcontext():
         with explained(config.memory, latents):
             footprint = learner.count()
         mode = pick(footprint, find_free(latents.device)) if config.memory == AUTO else config.memory
@@ -136,9 +136,9 @@ class _Learner:
             pool = self._fill_pool(source, predicted - footprint.weights) if self.config.pool else None
             if pool:
                 stack.enter_context(pool.prefix.at_work())
+            peak = Peak(self.latents.device, footprint)
             denoiser = self._record(embedding) if self.config.cuda_graphs else self.denoiser
             watch = self._watch(embedding, pool, validated) if self.config.early_stop else None
-            peak = Peak(self.latents.device, footprint)
 
             def draw() -> Losses:
                 with peak.measured():

@@ -4,8 +4,10 @@ not wait for Python to send one kernel after another (CUDA graphs).
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +70,15 @@ def record(denoiser: Denoiser, z: Tensor, t: Tensor, text: Tensor, parameters: S
         logger.warning("CUDA graphs do not work here (%s); learning goes on without them", reason[0])
         return denoiser
     return ReplayedDenoiser(denoiser, played, parameters)
+
+
+@contextmanager
+def released() -> Iterator[None]:
+    """After the block what was recorded in it has given its memory back: a record refers to itself."""
+    try:
+        yield
+    finally:
+        gc.collect()
 
 
 def can_record(device: torch.device) -> bool:

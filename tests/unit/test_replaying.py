@@ -1,6 +1,7 @@
 """CUDA graphs on a machine without a GPU: what torch records is put in place of by what it is known to do."""
 
 import logging
+import weakref
 
 import pytest
 import torch
@@ -56,6 +57,29 @@ def test_what_is_played_is_what_is_computed(either, latents, text, recorder, cha
     assert played.losses == plain.losses and played.validation == plain.validation
     for a, b in zip(plain.embedding.parameters, played.embedding.parameters, strict=True):
         assert torch.equal(a, b)
+
+
+def test_what_was_recorded_is_gone_when_learning_ends(denoiser, latents, text, recorder):
+    class Record:
+        """Refers to itself, as torch's does."""
+
+        def __init__(self, play):
+            self.own, self.play = self, play
+
+        def __call__(self, *given):
+            return self.play(*given)
+
+    kept = []
+
+    def make(*args, **more):
+        record = Record(recorder(*args, **more))
+        kept.append(weakref.ref(record))
+        return record
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "make_graphed_callables", make)
+        learn(denoiser, latents, text, cuda_graphs=True)
+    assert [reference() for reference in kept] == [None]
 
 
 def test_without_a_gpu_learning_goes_on_and_says_why(denoiser, latents, text, caplog):
