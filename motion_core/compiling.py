@@ -1,6 +1,6 @@
 """Lets torch.compile make one kernel of many in a model's layers. Results are the same but for rounding.
 
-Layers are compiled one by one, so that those of one kind share their code, which takes a minute or more, once. A layer
+Layers are compiled one by one, so that those of one kind share their code, which takes some minutes, once. A layer
 that a hook is in runs as it is: compiled code is not traced again for hooks that come or go.
 """
 
@@ -32,7 +32,7 @@ class Compilation:
 
     def try_out(self, step: Callable[[], Any]) -> None:
         """Take a step, which compiles; where that does not work, what follows runs as it is."""
-        logger.info("compiling: a minute or more, once")
+        logger.info("compiling: some minutes, once")
         try:
             step()
         except (RuntimeError, ImportError, OSError) as error:

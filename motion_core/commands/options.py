@@ -147,7 +147,7 @@ def add_learning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--compile",
         action=argparse.BooleanOptionalAction,
-        help="let torch.compile make faster kernels, which takes a minute or more: for many steps, or a large model",
+        help="let torch.compile make faster kernels, which takes some minutes: for many steps, or a large model",
     )
     group.add_argument(
         "--cuda-graphs",
