@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from .checkpointing import wrapped
+from .errors import first_line
 
 logger = logging.getLogger(__name__)
 BACKEND = "inductor"
@@ -39,7 +40,8 @@ class Compilation:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             self.active = False
-            logger.warning("torch.compile does not work here (%s); learning goes on without it", _say(error))
+            cause = getattr(error, "inner_exception", error)  # what a backend raised
+            logger.warning("torch.compile does not work here (%s); learning goes on without it", first_line(cause))
 
     def wrap(self, layer: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
         fast, parts = torch.compile(forward, backend=BACKEND, dynamic=False), list(layer.modules())
@@ -67,9 +69,3 @@ def _many_kinds() -> Any:
     config = torch._dynamo.config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"  # before torch 2.7
     return config.patch({name: KINDS})
-
-
-def _say(error: Exception) -> str:
-    cause = getattr(error, "inner_exception", error)  # what a backend raised
-    lines = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {lines[0]}" if lines else type(cause).__name__

@@ -23,3 +23,9 @@ class ModelError(MotionError):
 
 class MemoryShortage(MotionError):
     """The work did not fit into memory; the text names the setting that lowers the need."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line, for a sentence of ours."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .denoiser import Denoiser
+from .errors import first_line
 from .schedule import NoiseSchedule
 
 logger = logging.getLogger(__name__)
@@ -66,8 +67,7 @@ def record(denoiser: Denoiser, z: Tensor, t: Tensor, text: Tensor, parameters: S
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        logger.warning("CUDA graphs do not work here (%s); learning goes on without them", reason[0])
+        logger.warning("CUDA graphs do not work here (%s); learning goes on without them", first_line(error))
         return denoiser
     return ReplayedDenoiser(denoiser, played, parameters)
 

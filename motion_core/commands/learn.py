@@ -16,7 +16,7 @@ from ..motion_file import Motion
 from ..recipes import Recipe
 from ..sampling import AdaptConfig, AppliedAdapter
 from ..transfer import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
-from . import options
+from . import learning_options, options
 from .progress import learning_bar
 
 EXAMPLE = """examples:
@@ -33,13 +33,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_seed(parser)
     options.add_reference(parser)
     options.add_size(parser, "the model's")
-    options.add_learning(parser)
+    learning_options.add_learning(parser)
     options.add_model(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, (".safetensors",))
-    how = options.learning(args, args.seed)
+    how = learning_options.learning(args, args.seed)
     motion = learn(args, options.load(args), how, args.prompt)
     motion.save(args.out)
     print(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB)")
@@ -69,17 +69,19 @@ def read_shown(args: argparse.Namespace, first: Captioned, frames: int, width: i
     size = (frames, width, height)
     clips = [first]
     for path in args.also or ():
-        clips.append(Captioned(options.read_reference(args, path, *size), options.read_caption(path, first.caption)))
-    others = options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
-    subjects = [options.read_subject(args, path, said, width, height) for path, said in args.subject or ()]
-    return Shown(clips, others, subjects, options.augmentation(args))
+        clips.append(
+            Captioned(options.read_reference(args, path, *size), learning_options.read_caption(path, first.caption))
+        )
+    others = learning_options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
+    subjects = [learning_options.read_subject(args, path, said, width, height) for path, said in args.subject or ()]
+    return Shown(clips, others, subjects, learning_options.augmentation(args))
 
 
 def watch(
     args: argparse.Namespace, model: VideoModel, recipe: Recipe, frames: int, width: int, height: int
 ) -> AppearanceStop | None:
     """What looks at previews of the prompt while a recipe learns, where a CLIP is given. Raises MotionError."""
-    config = options.stop_config(args)
+    config = learning_options.stop_config(args)
     if config is None:
         return None
     clip, sampling = load_clip(args.clip, args.device), GenerateConfig(frames, width, height, seed=args.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import generate, options
+from . import generate, learning_options, options
 from .learn import learn
 
 EXAMPLE = """example:
@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_seed(parser)
     options.add_reference(parser)
     options.add_size(parser, "the model's")
-    options.add_learning(parser)
+    learning_options.add_learning(parser)
     options.add_applying(parser)
     options.add_sampling(parser, steps="--sampling-steps")
     options.add_model(parser)
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, generate.SUFFIXES)
     if args.save_motion:
         options.check_output(args.save_motion, (".safetensors",))
-    how = options.learning(args, args.seed)
+    how = learning_options.learning(args, args.seed)
     model = options.load(args)
     motion = learn(args, model, how, args.reference_prompt)
     if args.save_motion:

@@ -33,8 +33,7 @@ class DifferentiableAttention:
                 return attended
             logger.info("The attention in use has no backward; torch's own takes its place where one is needed.")
             self.lacks_backward = True
-        attended = attention_pytorch(*args, **more)
-        return attended
+        return attention_pytorch(*args, **more)
 
 
 def with_backward(model_options: dict[str, Any]) -> dict[str, Any]:
