@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..device import choose_device
 from ..errors import ModelError
 from ..pixels import check_frames, to_bytes
 
@@ -66,5 +67,4 @@ def load_clip(folder: Path, device: str | None = None) -> ClipEncoder:
         raise ModelError(f"{folder} can't be loaded as CLIP ({said[0][:200]}); download it again") from reason
     if found["missing_keys"]:  # transformers would draw them at random
         raise ModelError(f"{folder} holds another model, or a part of CLIP's weights; {_LAYOUT}")
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return ClipEncoder(model.eval().float().to(device), processor, tokenizer)
+    return ClipEncoder(model.eval().float().to(choose_device(device)), processor, tokenizer)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..device import choose_device
 from ..errors import ModelError
 from ..pickle_reading import read_pickle
 from ..pixels import check_frames, to_image
@@ -55,7 +56,7 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     if missing:
         raise ModelError(f"{folder} lacks {', '.join(missing)}; put the files of THUDM/ImageReward there")
     _require_tokenizer()
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(device)
     weights = read_pickle(folder / "ImageReward.pt", "ImageReward.pt")
     try:
         model = Model(med_config=str(folder / "med_config.json"), device=device)

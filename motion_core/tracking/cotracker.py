@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..device import choose_device
 from ..errors import ModelError
 from ..pickle_reading import require_safe_torch
 from .following import place_grid
@@ -43,7 +44,7 @@ def load_cotracker(spacing: int = 0, weights: Path | None = None) -> CoTracker:
         raise ModelError(
             f"CoTracker could not be imported ({reason}); its page says how to install it, or choose another tracker"
         ) from reason
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device()
     try:
         return CoTracker(CoTrackerPredictor(checkpoint=str(weights)).to(device), device, spacing)
     except Exception as reason:  # whatever a damaged file or another model's makes of it

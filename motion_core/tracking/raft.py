@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..device import choose_device
 from ..errors import ModelError
 from ..pickle_reading import read_pickle
 from .following import follow_grid
@@ -70,4 +71,4 @@ def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
         model.load_state_dict(state)
     except Exception as reason:  # whatever a damaged file or another model's makes of it
         raise ModelError(f"{weights} holds no weights of torchvision's RAFT; download the file again") from reason
-    return Raft(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), spacing)
+    return Raft(model.eval().to(choose_device()), spacing)

@@ -5,8 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from motion_core.backbones.zeroscope.loading import load_model
-from motion_core.errors import ModelError
+from motion_core.backbones.zeroscope.loading import load_model, stored_dtype
+from motion_core.device import choose_device
+from motion_core.errors import ModelError, OptionError
 
 
 @pytest.fixture
@@ -43,6 +44,68 @@ def test_a_variant_is_found(folder):
     for path in folder.glob("*/*.safetensors"):
         path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
     assert load_model(folder, "cpu").factor == 8
+
+
+STORED = [torch.float32, torch.float16, torch.bfloat16]
+
+
+def rename(path, variant, sharded):
+    """As diffusers names the files of a variant, in one file or in several with an index."""
+    middle = f".{variant}" if variant else ""
+    if not sharded:
+        return path.rename(path.with_name(f"{path.stem}{middle}.safetensors"))
+    shard = path.rename(path.with_name(f"{path.stem}{middle}-00001-of-00001.safetensors"))
+    index = {"metadata": {}, "weight_map": dict.fromkeys(load_file(shard), shard.name)}
+    path.with_name(f"{path.stem}.safetensors.index{middle}.json").write_text(json.dumps(index))
+    return shard
+
+
+@pytest.mark.parametrize("dtype", STORED)
+@pytest.mark.parametrize("variant", [None, "fp16", "bf16"])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_the_stored_dtype_is_that_of_the_weights_that_are_loaded(folder, dtype, variant, sharded):
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    others = torch.float64
+    save_file({key: t.to(dtype) for key, t in load_file(path).items()}, path, {"format": "pt"})
+    rename(path, variant, sharded)
+    save_file({"other": torch.zeros(1, dtype=others)}, folder / "unet" / "a_neighbour.safetensors")
+    assert stored_dtype(folder) == dtype
+
+
+def test_weights_that_cannot_be_read_have_no_stored_dtype(folder):
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="can't be read"):
+        stored_dtype(folder)
+    path.rename(path.with_name("moved.safetensors"))
+    path.with_name("diffusion_pytorch_model.safetensors.index.json").write_text('{"weight_map": {}}')
+    with pytest.raises(ModelError, match="can't be read"):
+        stored_dtype(folder)
+
+
+@pytest.mark.parametrize("dtype", STORED)
+def test_off_the_cpu_weights_stay_as_stored(folder, dtype):
+    for path in folder.glob("*/*.safetensors"):
+        save_file({key: t.to(dtype) for key, t in load_file(path).items()}, path, {"format": "pt"})
+    model = load_model(folder, "meta")  # a device that every machine has
+    parts = model.denoiser.module, model.vae, model.text_encoder
+    assert {(p.dtype, p.device.type) for part in parts for p in part.parameters()} == {(dtype, "meta")}
+    assert {p.dtype for p in load_model(folder, "cpu").denoiser.module.parameters()} == {torch.float32}
+
+
+def test_a_gpu_is_chosen_where_there_is_one(monkeypatch):
+    for found, chosen in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
+        assert choose_device() == chosen
+        assert choose_device("cpu") == "cpu"
+    with pytest.raises(OptionError, match="device is 'cuda' and torch .* finds no CUDA GPU; use --device cpu"):
+        choose_device("cuda")
+
+
+def test_a_model_is_not_loaded_to_a_gpu_that_is_not_there(model_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(OptionError, match="finds no CUDA GPU"):
+        load_model(model_folder, "cuda")
 
 
 def test_the_schedule_is_the_models(folder):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...device import choose_device
 from ...errors import ModelError
 from ...schedule import NoiseSchedule
 from . import FAMILY
@@ -87,10 +88,11 @@ def _frames_at_once(height: int, width: int) -> int:
 
 def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> VideoModel:
     """Load a folder. device: `cuda` when there is one, else `cpu`. dtype: as stored on a GPU; float32 on a CPU,
-    where half precision is slow. Raises ModelError, one sentence for what is wrong.
+    where half precision is slow. Raises OptionError for a GPU that is not there, ModelError, one sentence for what is
+    wrong.
     """
     variants = _check_folder(folder)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(device)
     chosen = dtype or (torch.float32 if device == "cpu" else _stored_dtype(folder, variants["unet"]))
     try:
         from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
@@ -164,10 +166,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _find_variant(part: Path, stem: str) -> str | None:
     """None for `stem.safetensors`, `fp16` or `bf16` for that variant. Sharded weights have an index instead."""
     for variant in (None, "fp16", "bf16"):
-        middle = f".{variant}" if variant else ""
-        if (part / f"{stem}{middle}.safetensors").is_file() or (
-            part / f"{stem}.safetensors.index{middle}.json"
-        ).is_file():
+        if any(path.is_file() for path in _weight_files(part, stem, variant)):
             return variant
     pickled = any(part.glob("*.bin"))
     what = "holds only pickled .bin weights, which are not read" if pickled else "holds no weights"
@@ -176,9 +175,21 @@ def _find_variant(part: Path, stem: str) -> str | None:
     )
 
 
-def _stored_dtype(folder: Path, variant: str | None) -> torch.dtype:
-    from safetensors import safe_open
+def _weight_files(part: Path, stem: str, variant: str | None) -> tuple[Path, Path]:
+    """Where a part's weights are if they are in one file, and the index of that if they are in several."""
+    middle = f".{variant}" if variant else ""
+    return part / f"{stem}{middle}.safetensors", part / f"{stem}.safetensors.index{middle}.json"
 
-    path = next((folder / "unet").glob(f"*{variant or ''}*.safetensors"))
-    with safe_open(path, "pt") as file:
-        return file.get_tensor(next(iter(file.keys()))).dtype
+
+def _stored_dtype(folder: Path, variant: str | None) -> torch.dtype:
+    from safetensors import SafetensorError, safe_open
+
+    whole, index = _weight_files(folder / "unet", _WEIGHTS["unet"], variant)
+    try:
+        path = whole if whole.is_file() else index.with_name(next(iter(_read_json(index)["weight_map"].values())))
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(next(iter(file.keys()))).dtype
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as reason:
+        raise ModelError(
+            f"the weights in {folder / 'unet'} can't be read ({reason!r}); download the model again"
+        ) from reason
