@@ -26,6 +26,7 @@ from .learn_config import LearnConfig
 from .memory import (
     AUTO,
     LOWEST,
+    FindFree,
     Footprint,
     MemoryUse,
     Peak,
@@ -71,21 +72,23 @@ def fit(
     callback: Callback | None = None,
     mask: Tensor | None = None,
     validated: Report | None = None,
+    find_free: FindFree = find_free,
 ) -> Learnt:
     """Learn the motion of `latents` (K, C, N, h, w) under `text` (K, L, D), or (1, L, D) for all.
 
     K: versions of one clip that move alike and look different; usually one. A step sees one of them, so that what
     they do not share is not learnt (ours).
     mask: (N, h, w) weights of the loss in 0..1, so that one subject's motion is learnt out of several.
-    validated: told each validation loss. When memory runs out, learning begins again in the next lower memory mode,
-    once; its steps are counted from 1.
+    validated: told each validation loss. find_free: gives the bytes that are free on a device, or None where that is
+    not known. When memory runs out, learning begins again in the next lower memory mode, once; its steps are counted
+    from 1.
     The model is as before when this ends, however it ends; global random state is not touched; the same seed gives
     the same embedding. Raises OptionError, ModelError, MemoryShortage.
     """
     _check_latents(latents, mask)
     if len(text) not in (1, len(latents)):
         raise OptionError(f"there are {len(text)} prompts for {len(latents)} versions of the clip; give 1, or 1 each")
-    learner = _Learner(denoiser, latents, text.expand(len(latents), -1, -1), config, mask)
+    learner = _Learner(denoiser, latents, text.expand(len(latents), -1, -1), config, mask, find_free)
     with frozen(denoiser.module), released() if config.cuda_graphs else nullcontext():
         with explained(config.memory, latents):
             footprint = learner.count()
@@ -109,8 +112,17 @@ def fit(
 class _Learner:
     """A clip and a model: what is the same in every memory mode."""
 
-    def __init__(self, denoiser: Denoiser, latents: Tensor, text: Tensor, config: LearnConfig, mask: Tensor | None):
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        latents: Tensor,
+        text: Tensor,
+        config: LearnConfig,
+        mask: Tensor | None,
+        find_free: FindFree,
+    ):
         self.denoiser, self.latents, self.text, self.config = denoiser, latents, text, config
+        self.find_free = find_free
         self.terms, self.weight = parse_objective(config.objective), _loss_weight(mask, latents)
         self.timesteps = config.timesteps or Uniform(0, denoiser.schedule.steps)
         if self.timesteps.quantile(1.0) > denoiser.schedule.steps:
@@ -213,7 +225,10 @@ class _Learner:
 
     def _fill_pool(self, draws: Draws, taken: int) -> Pool:
         prefix = Prefix.find(self.denoiser.module, self.sites, self._predict)
-        pool = make_pool(self.config.pool, self.config.steps, draws, prefix, self.latents.device, taken)
+        device = self.latents.device
+        free = self.find_free(device)
+        room = None if free is None else max(0, free - taken)
+        pool = make_pool(self.config.pool, self.config.steps, draws, prefix, device, room)
         logger.info("pool %d: %s", len(pool.draws), say_bytes(len(pool.draws) * prefix.size))
         return pool
 

@@ -147,6 +147,10 @@ def rests_elsewhere(device: torch.device) -> bool:
     return HAS_FP8 and device.type != "cpu"
 
 
+FindFree = Callable[[torch.device], int | None]
+"""Gives the bytes that are free on a device, or None where that can't be known."""
+
+
 def find_free(device: torch.device) -> int | None:
     """Bytes that are free, or None where that can't be known."""
     if device.type == "cuda":

@@ -13,7 +13,7 @@ import torch
 
 from .draws import Draw, Draws
 from .errors import MemoryShortage
-from .memory import find_free, find_free_main
+from .memory import find_free_main
 from .prefix import Prefix, State
 
 AUTO = -1
@@ -43,13 +43,12 @@ class Pool:
         return draw
 
 
-def make_pool(wanted: int, steps: int, draws: Draws, prefix: Prefix, device: torch.device, taken: int) -> Pool:
-    """wanted: how many draws, or AUTO; taken: bytes that learning takes beside it on the device.
+def make_pool(wanted: int, steps: int, draws: Draws, prefix: Prefix, device: torch.device, room: int | None) -> Pool:
+    """wanted: how many draws, or AUTO; room: bytes that learning leaves free on the device, None: not known.
 
     States stay on the device if they fit there, else in main memory. Raises MemoryShortage when they fit nowhere.
     """
-    free = find_free(device)
-    rooms = {device: None if free is None else max(0, free - taken)}
+    rooms = {device: room}
     if device.type != "cpu":
         rooms[torch.device("cpu")] = find_free_main()
     fits = {home: steps if room is None else int(SHARE * room) // max(1, prefix.size) for home, room in rooms.items()}

@@ -6,12 +6,10 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from ..motion_core.backbones.zeroscope.loading import load_model, stored_dtype
+from ..motion_core.backbones.zeroscope.loading import stored_dtype
 from ..motion_core.errors import OptionError
-from .host.autoencoder import FramesVAE
 from .host.folders import explain_missing, find_model, list_models
-from .host.text import as_clip
-from .host.video_model import as_model
+from .host.model_loading import load_sockets
 
 DTYPES = {"as stored": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -55,5 +53,4 @@ class LoadVideoDiffusionModel(io.ComfyNode):
         on_cpu = comfy.model_management.get_torch_device().type == "cpu"
         folder = find_model(model)
         chosen = DTYPES[dtype] or (torch.float32 if on_cpu else stored_dtype(folder))
-        loaded = load_model(folder, "cpu", chosen)
-        return io.NodeOutput(as_model(loaded), as_clip(loaded), FramesVAE(loaded))
+        return io.NodeOutput(*load_sockets(folder, chosen))

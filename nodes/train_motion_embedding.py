@@ -151,7 +151,7 @@ class TrainMotionEmbedding(io.ComfyNode):
         given |= {"early_stop": SWITCH[early_stop], "timesteps": _parse(timesteps), "steady": SWITCH[steady]}
         config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
-        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt)))
+        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt, model)))
 
 
 def _offer_switch(name: str, tooltip: str) -> io.Combo.Input:

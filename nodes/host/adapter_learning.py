@@ -61,7 +61,7 @@ def learn_adapter(
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
         thaw_conditioning(denoiser.texts)
-        with torch.inference_mode(False), thawed(denoiser.base):
+        with torch.inference_mode(False), thawed(denoiser.base, clip.device):
             references = _collect(denoiser, shown, clip)
             progress = LearningProgress(recipe.descent.steps)
             stop = watch.start(denoiser, references.clips[0].latents, recipe, len(shown)) if watch else None

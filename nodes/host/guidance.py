@@ -36,6 +36,7 @@ from .running import (
     thaw_conditioning,
     thawed,
 )
+from .static_weights import with_static_weights
 from .uncompiled import uncompiled
 from .video_model import count_branches, find_attention_owner
 
@@ -53,9 +54,9 @@ def guide(model: Any, latents: Tensor, conditioning: Any, config: Config) -> Any
     check_latents(model, latents)
     if not model.injections:  # else temporal attention is put in while it samples
         find_sites(find_attention_owner(model.model.diffusion_model))
-    clone = model.clone()
     if config.idle:
-        return clone
+        return model.clone()
+    clone = with_static_weights(model).clone()
     guidance = Guidance(latents, conditioning, config)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, guidance.key, guidance.during_sampling)
     clone.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, guidance.key, guidance.during_steps)
@@ -75,8 +76,8 @@ class Guidance:
         """Lets the host prepare the reference's conditioning with its own, and leaves inference mode for gradients."""
         guider = executor.class_obj
         guider.conds[self.key] = comfy.sampler_helpers.convert_cond(self.conditioning)
-        load_whole(guider.model_patcher)
         with torch.inference_mode(False), torch.no_grad(), uncompiled(guider.model_options):
+            load_whole(guider.model_patcher)
             ordinary = [arg.clone() if isinstance(arg, Tensor) and arg.is_inference() else arg for arg in args]
             return executor(*ordinary, **kwargs)
 
@@ -89,7 +90,7 @@ class Guidance:
             return executor(guider, sigmas, extra_args, *args, **kwargs)
         _check_sampler(sampler, sigmas)
         _callback, noise, *_ = args
-        with thawed(guider.inner_model):
+        with thawed(guider.inner_model, noise.device):
             denoiser = _make_denoiser(guider, extra_args, self.key, len(noise))
             steering = self._look(denoiser, sigmas, noise)
             self.steps = GuidedSteps(steering, denoiser, sigmas, _find_patches(extra_args["model_options"]))

@@ -13,9 +13,11 @@ from ...motion_core.embedding import Origin
 from ...motion_core.errors import OptionError
 from ...motion_core.learn_config import LearnConfig
 from ...motion_core.learning import Learnt, fit
+from ...motion_core.memory import say as format_bytes
 from ...motion_core.sampling import invert
 from .progress import LearningProgress, sampling_progress
 from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
+from .static_weights import moves_its_weights
 
 LATENT_PIXELS = 8
 """Pixels to a latent pixel, along each side, of every model family that is supported."""
@@ -37,12 +39,14 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
         thaw_conditioning(denoiser.texts)
         weights = None if mask is None else _shrink(mask.clone(), clip)
-        with torch.inference_mode(False), thawed(denoiser.base):
+        with torch.inference_mode(False), thawed(denoiser.base, clip.device):
             versions = denoiser.base.process_latent_in(latents.clone().to(clip)).unflatten(0, (-1, frames))
             versions = versions.transpose(1, 2)  # (K, C, N, h, w)
             progress = LearningProgress(config.steps)
             text = number_of_text(0)
-            found.append(fit(denoiser, versions, text, config, progress, weights, progress.validated))
+            found.append(
+                fit(denoiser, versions, text, config, progress, weights, progress.validated, denoiser.find_free)
+            )
         return clip
 
     with torch.inference_mode(False):
@@ -52,9 +56,12 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
     return replace(found[0], embedding=replace(found[0].embedding, origin=origin))
 
 
-def describe(learnt: Learnt) -> str:
-    """What learning took, for people."""
+def describe(learnt: Learnt, model: Any) -> str:
+    """What learning on MODEL took, for people."""
     said = [f"{len(learnt.losses)} steps", str(learnt.memory)]
+    if moves_its_weights(model):
+        size = format_bytes(model.model_size())
+        said.append(f"learnt on a copy of the model ({size}), kept as long as the model")
     if learnt.validation:
         step, loss = min(learnt.validation, key=lambda look: look[1])
         said.append(f"best validation loss {loss:.4f}, at step {step}")

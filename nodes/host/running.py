@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...motion_core.errors import ModelError, OptionError
 from ...motion_core.schedule import NoiseSchedule
 from .attention import with_backward
+from .static_weights import check_static_weights, with_static_weights
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 
@@ -66,6 +67,13 @@ class HostDenoiser:
             self.base, seen, sigmas, None, self.texts[int(text.flatten()[0])], 1.0, self.options, self.seed
         )[: len(frames)]
         return ((frames - x0) / sigma[0]).transpose(0, 1)[None].to(z.dtype)
+
+    def find_free(self, device: torch.device) -> int:
+        """Bytes that are free on the device or that the host gives back."""
+        find: Callable[[torch.device], int] = getattr(
+            self.patcher, "get_free_memory", comfy.model_management.get_free_memory
+        )
+        return int(find(device))
 
     def take_memory_back(self) -> None:
         """Load the model whole again, after others (VAE, CLIP) may have taken its place in the middle of learning."""
@@ -127,6 +135,7 @@ def run_in_host(
     learning: whether there is a backward: the model is then loaded whole, and everything else makes room for it.
     """
     check_latents(model, latents)
+    model = with_static_weights(model) if learning else model
     guider = comfy.samplers.CFGGuider(model)
     guider.inner_set_conds(
         {"positive": conditionings[0], **{f"{_KEY}{number}": each for number, each in enumerate(conditionings)}}
@@ -155,12 +164,14 @@ def load_whole(model: Any) -> None:
 
 
 @contextmanager
-def thawed(module: nn.Module) -> Iterator[None]:
+def thawed(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Within the block, inference tensors, which no backward can pass, are equal ordinary ones.
 
     One at a time, for memory; on a GPU for good, as two copies may not fit. On a CPU the tensors come back: a copy lies
-    elsewhere in memory, and kernels that look at alignment would round differently ever after.
+    elsewhere in memory, and kernels that look at alignment would round differently ever after. Raises ModelError where
+    the host keeps weights elsewhere than on `device`, on which the model runs.
     """
+    check_static_weights(module, device)
     kept: list[tuple[dict[str, Any], str, Tensor]] = []
     try:
         with torch.inference_mode(False):

@@ -17,7 +17,12 @@ _KEY = "clip"
 
 
 class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
-    """A transformers `CLIPTextModel` behind the interface that the host's CLIP calls."""
+    """A transformers `CLIPTextModel` behind the interface that the host's CLIP calls.
+
+    disable_offload: its layers are torch's own, whose weights the host can't move while they run.
+    """
+
+    disable_offload = True
 
     def __init__(self, encoder: Any, special_tokens: dict[str, int]):
         super().__init__()

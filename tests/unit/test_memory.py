@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -15,8 +17,6 @@ MODES = ("fast", "balanced", "low")
 
 
 def learn(denoiser, latents, text, **changes):
-    from dataclasses import replace
-
     return fit(denoiser, latents, text, replace(CONFIG, **changes))
 
 
@@ -43,20 +43,20 @@ def test_what_is_predicted_is_what_a_step_takes(either, text, sites):
 
 
 @pytest.mark.parametrize(("free", "picked"), [(1.2, "fast"), (0.9, "balanced"), (0.5, "low"), (0.1, "lowest")])
-def test_auto_picks_by_what_is_free(denoiser, latents, text, monkeypatch, free, picked):
+def test_auto_picks_by_what_is_free(denoiser, latents, text, free, picked):
     need = learn(denoiser, latents, text, memory="fast").memory
     weights = sum(t.nbytes for t in denoiser.module.parameters())
-    monkeypatch.setattr("motion_core.learning.find_free", lambda _: int(free * (need.predicted - weights)))
-    found = learn(denoiser, latents, text, memory="auto")
+    room = int(free * (need.predicted - weights))
+    found = fit(denoiser, latents, text, replace(CONFIG, memory="auto"), find_free=lambda _: room)
     assert (found.memory.mode, found.memory.picked) == (picked, True)
     assert "picked by free memory" in str(found.memory)
     for a, b in zip(found.embedding.parameters, learn(denoiser, latents, text).embedding.parameters, strict=True):
         assert torch.equal(a, b)
 
 
-def test_where_nothing_is_known_of_memory(denoiser, latents, text, monkeypatch):
-    monkeypatch.setattr("motion_core.learning.find_free", lambda _: None)
-    assert learn(denoiser, latents, text, memory="auto").memory.mode == "balanced"
+def test_where_nothing_is_known_of_memory(denoiser, latents, text):
+    found = fit(denoiser, latents, text, replace(CONFIG, memory="auto"), find_free=lambda _: None)
+    assert found.memory.mode == "balanced"
 
 
 def test_what_is_free_is_known_here():

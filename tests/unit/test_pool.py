@@ -74,26 +74,23 @@ def test_the_same_seed_draws_the_same():
     assert all(torch.equal(a.eps, b.eps) and a.t == b.t for a, b in zip(one, other, strict=True))
 
 
-def test_auto_takes_what_memory_holds_and_steps_can_use(monkeypatch):
+def test_auto_takes_what_memory_holds_and_steps_can_use():
     prefix, cpu = Prefix({}, size=100), torch.device("cpu")
-    monkeypatch.setattr("motion_core.pool.find_free", lambda device: 1250)
-    assert len(make_pool(AUTO, 400, draws(), prefix, cpu, taken=250).draws) == 8
-    assert len(make_pool(AUTO, 12, draws(), prefix, cpu, taken=250).draws) == 12 // VISITS
-    assert len(make_pool(6, 400, draws(), prefix, cpu, taken=250).draws) == 6
+    assert len(make_pool(AUTO, 400, draws(), prefix, cpu, 1000).draws) == 8
+    assert len(make_pool(AUTO, 12, draws(), prefix, cpu, 1000).draws) == 12 // VISITS
+    assert len(make_pool(6, 400, draws(), prefix, cpu, 1000).draws) == 6
     with pytest.raises(MemoryShortage, match="set pool to at most 8"):
-        make_pool(9, 400, draws(), prefix, cpu, taken=250)
+        make_pool(9, 400, draws(), prefix, cpu, 1000)
     with pytest.raises(MemoryShortage, match="pool of 1 takes"):
-        make_pool(AUTO, 400, draws(), prefix, cpu, taken=1250)
-    monkeypatch.setattr("motion_core.pool.find_free", lambda device: None)
-    assert len(make_pool(9, 400, draws(), prefix, cpu, taken=250).draws) == 9
+        make_pool(AUTO, 400, draws(), prefix, cpu, 0)
+    assert len(make_pool(9, 400, draws(), prefix, cpu, None).draws) == 9
 
 
 def test_a_pool_that_does_not_fit_beside_the_model_lies_in_main_memory(monkeypatch):
     prefix = Prefix({}, size=100)
-    monkeypatch.setattr("motion_core.pool.find_free", lambda device: 500)
     monkeypatch.setattr("motion_core.pool.find_free_main", lambda: 1000)
     for wanted, home in ((4, "cuda"), (6, "cpu")):
-        make_pool(wanted, 400, draws(), prefix, torch.device("cuda"), taken=0)
+        make_pool(wanted, 400, draws(), prefix, torch.device("cuda"), 500)
         assert prefix.home is not None and prefix.home.type == home
 
 

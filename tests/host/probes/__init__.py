@@ -2,6 +2,7 @@
 
 from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
+from .dynamic import ProbeDynamic
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
 from .models import (
@@ -23,6 +24,7 @@ PROBES = (
     ProbeLosses,
     ProbeCancelAt,
     ProbeCompiled,
+    ProbeDynamic,
     ProbeNoBackward,
     ProbeLittleMemory,
     ProbeOffload,

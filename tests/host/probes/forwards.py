@@ -120,7 +120,7 @@ class ProbeByHeart(Probe):
         losses = []
 
         def work(denoiser, clip):
-            with torch.inference_mode(False), running.thawed(denoiser.base), core.frozen(denoiser.module):
+            with torch.inference_mode(False), running.thawed(denoiser.base, clip.device), core.frozen(denoiser.module):
                 x0, text, t = clip.clone(), torch.zeros(1, 1, 1), torch.tensor([500])
                 noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(5))
                 sites = core.find_sites(denoiser.module)

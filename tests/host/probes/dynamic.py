@@ -1,0 +1,88 @@
+"""What the host's dynamic VRAM does to a MODEL, on a machine without a GPU."""
+
+import logging
+
+import comfy.model_patcher
+import torch
+
+_STREAMED = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.Conv3d)
+
+
+class ProbeDynamic:
+    """A MODEL whose weights are not in place while it runs. Its layers take their weights from one buffer that the next
+    layer overwrites. cached: every other layer instead keeps what its first forward made, which under inference mode is
+    an inference tensor. reloadable: whether its loader makes copies.
+    """
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "change"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "cached": ("BOOLEAN", {}), "reloadable": ("BOOLEAN", {})}}
+
+    def change(self, model, cached, reloadable):
+        make, given, place = model.cached_patcher_init
+
+        def load(disable_dynamic=False):
+            logging.info("ProbeDynamic loads a copy")
+            return make(*given)[place]
+
+        base = _stream(load().model, cached)
+        base.dynamic_pins = {model.load_device: {"active": False, "current_prompt": False}}
+        dynamic = model.clone(model_override=(base, ({}, {}, {}, set())))
+        dynamic.__class__ = _Dynamic
+        dynamic.cached_patcher_init = (load, ()) if reloadable else None
+        return (dynamic,)
+
+
+class _Dynamic(comfy.model_patcher.ModelPatcher):
+    def is_dynamic(self):
+        return True
+
+    def loaded_ram_size(self):
+        return 0
+
+    def set_in_use_by_current_prompt(self, in_use):
+        pass
+
+
+def _stream(base, cached):
+    layers = [layer for layer in base.diffusion_model.modules() if isinstance(layer, _STREAMED)]
+    with torch.inference_mode(False):
+        buffer = torch.empty(max(_size_of(layer) for layer in layers))
+    for number, layer in enumerate(layers):
+        layer.forward = _Streamed(layer, None if cached and number % 2 else buffer)
+    return base
+
+
+def _size_of(layer):
+    return sum(weight.numel() for weight in layer._parameters.values() if weight is not None)
+
+
+class _Streamed:
+    """A layer's forward on weights that were brought over."""
+
+    def __init__(self, layer, buffer):
+        self.layer, self.buffer, self.forward, self.cached = layer, buffer, layer.forward, None
+
+    def __call__(self, *args, **kwargs):
+        home = dict(self.layer._parameters)
+        self.layer._parameters.update(self._bring())
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            self.layer._parameters.update(home)
+
+    def _bring(self):
+        home = {name: weight for name, weight in self.layer._parameters.items() if weight is not None}
+        if self.buffer is None:
+            self.cached = self.cached or {name: weight.detach().clone() for name, weight in home.items()}
+            return self.cached
+        brought, place = {}, 0
+        for name, weight in home.items():
+            view = self.buffer.data[place : place + weight.numel()].view(weight.shape)  # unseen by autograd's counter
+            brought[name] = view.copy_(weight)
+            place += weight.numel()
+        return brought
