@@ -60,8 +60,7 @@ def describe(learnt: Learnt, model: Any) -> str:
     """What learning on MODEL took, for people."""
     said = [f"{len(learnt.losses)} steps", str(learnt.memory)]
     if moves_its_weights(model):
-        size = format_bytes(model.model_size())
-        said.append(f"learnt on a copy of the model ({size}), kept as long as the model")
+        said.append(f"learnt on a copy of the model ({format_bytes(model.model_size())}),\nkept as long as the model")
     if learnt.validation:
         step, loss = min(learnt.validation, key=lambda look: look[1])
         said.append(f"best validation loss {loss:.4f}, at step {step}")

@@ -103,3 +103,32 @@ def test_a_loader_that_makes_no_copies_is_named_in_one_sentence(host):
             host.run(wrong)
         assert "its loader makes none" in caught.value.said and "--disable-dynamic-vram" in caught.value.said
         graph.pop(node[0])
+
+
+def test_a_layer_that_the_host_keeps_elsewhere_is_named_in_one_sentence(host):
+    graph, plain, _, latent, wanted, nothing = start(host)
+    elsewhere = out(graph.add("ProbeElsewhere", model=plain))
+    motion = probe(graph, out(graphs.train(graph, elsewhere, latent, wanted)))
+    with pytest.raises(Failed, match="the host keeps .* on meta and gradients need all weights on cpu"):
+        host.run(graph)
+    del graph[motion]
+    probe(graph, sample(graph, graphs.guide(graph, elsewhere, latent, nothing), wanted, nothing))
+    with pytest.raises(Failed, match="the host keeps .* on meta"):
+        host.run(graph)
+
+
+def test_the_host_can_load_each_part_of_a_model_again(host):
+    start(host)
+    graph = Graph()
+    model, _ = graphs.load(graph, FRAMES)
+    again = graph.add("ProbeReloaded", model=out(model), clip=out(model, 1), vae=out(model, 2))
+    said = []
+    for node in (model, again):
+        wanted, nothing = (graphs.write(graph, node, text) for text in (graphs.REFERENCE, ""))
+        made = sample(graph, out(node), wanted, nothing)
+        said.append(made)
+        said.append(out(graph.add("VAEEncode", pixels=out(graph.add("VAEDecode", samples=made, vae=out(node, 2))),
+                                  vae=out(node, 2))))  # fmt: skip
+    sampled, decoded = (differ(graph, *pair) for pair in (said[::2], said[1::2]))
+    found = host.run(graph)
+    assert float(found[sampled]) < 1e-3 and float(found[decoded]) < 1e-2

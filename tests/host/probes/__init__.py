@@ -2,7 +2,7 @@
 
 from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
-from .dynamic import ProbeDynamic
+from .dynamic import ProbeDynamic, ProbeElsewhere, ProbeReloaded
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
 from .models import (
@@ -25,6 +25,8 @@ PROBES = (
     ProbeCancelAt,
     ProbeCompiled,
     ProbeDynamic,
+    ProbeElsewhere,
+    ProbeReloaded,
     ProbeNoBackward,
     ProbeLittleMemory,
     ProbeOffload,

@@ -1,5 +1,6 @@
 """What the host's dynamic VRAM does to a MODEL, on a machine without a GPU."""
 
+import copy
 import logging
 
 import comfy.model_patcher
@@ -35,6 +36,63 @@ class ProbeDynamic:
         dynamic.__class__ = _Dynamic
         dynamic.cached_patcher_init = (load, ()) if reloadable else None
         return (dynamic,)
+
+
+class ProbeReloaded:
+    """MODEL, CLIP and VAE as the host loads them again, for its trainer and for another GPU; a copy of its own each."""
+
+    RETURN_TYPES = ("MODEL", "CLIP", "VAE")
+    FUNCTION = "reload"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "clip": ("CLIP",), "vae": ("VAE",)}}
+
+    def reload(self, model, clip, vae):
+        copies = [model.clone(force_deepcopy=True), clip.clone(), copy.copy(vae)]
+        copies[1].patcher, copies[2].patcher = (socket.patcher.deepclone_multigpu() for socket in (clip, vae))
+        copies[1].cond_stage_model, copies[2].first_stage_model = (each.patcher.model for each in copies[1:])
+        olds = model.model, clip.cond_stage_model, vae.first_stage_model
+        assert all(new is not old for new, old in zip((copies[0].model, *_modules(copies)), olds, strict=True))
+        return tuple(copies)
+
+
+def _modules(copies):
+    return copies[1].cond_stage_model, copies[2].first_stage_model
+
+
+class ProbeElsewhere:
+    """A MODEL of which the host keeps one layer on another device and brings it over for each use."""
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "change"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def change(self, model):
+        clone = model.clone(force_deepcopy=True)
+        clone.__class__ = _Elsewhere
+        return (clone,)
+
+
+class _Elsewhere(comfy.model_patcher.ModelPatcher):
+    @property
+    def layer(self):
+        return next(layer for layer in self.model.modules() if isinstance(layer, torch.nn.Linear))
+
+    def load(self, *args, **kwargs):
+        super().load(*args, **kwargs)
+        self.layer.comfy_cast_weights = True
+        self.layer.to("meta")
+
+    def unpatch_model(self, device_to=None, unpatch_weights=True):
+        if unpatch_weights:
+            self.layer.to_empty(device=self.offload_device)
+        super().unpatch_model(device_to, unpatch_weights)
 
 
 class _Dynamic(comfy.model_patcher.ModelPatcher):
