@@ -13,9 +13,8 @@ from clip_files import count_up, draw_noise, encode_video, read_numbers, refusal
 from PIL import Image
 from torch import Tensor
 
-from motion_core import video_reading
 from motion_core.errors import VideoError
-from motion_core.video import ClipOptions, read_clip, read_still, take_frames, write_clip
+from motion_core.video import ClipOptions, decoding, read_clip, read_still, refusals, take_frames, write_clip
 
 # ---- picking
 
@@ -47,7 +46,7 @@ def test_picking(tmp_path, kind, options, numbers):
 def test_decoding_stops_at_the_last_picked_frame(tmp_path, monkeypatch):
     encode_video(tmp_path / "long.mp4", count_up(240, 16, 16, step=1))
     decoded, converted = [], []
-    decode, convert = video_reading.decode_frames, video_reading.read_pixels
+    decode, convert = decoding.decode_frames, decoding.read_pixels
 
     def count_decoded(*source):
         for frame in decode(*source):
@@ -58,8 +57,8 @@ def test_decoding_stops_at_the_last_picked_frame(tmp_path, monkeypatch):
         converted.append(frame.pts)
         return convert(frame, scaler)
 
-    monkeypatch.setattr(video_reading, "decode_frames", count_decoded)
-    monkeypatch.setattr(video_reading, "read_pixels", count_converted)
+    monkeypatch.setattr(decoding, "decode_frames", count_decoded)
+    monkeypatch.setattr(decoding, "read_pixels", count_converted)
     clip = read_clip(tmp_path / "long.mp4", ClipOptions(frames=5, start=10, every=3))
     assert read_numbers(clip, step=1) == [10, 13, 16, 19, 22]
     assert len(decoded) == 23 and len(converted) == 5
@@ -82,7 +81,7 @@ def test_long_video_needs_a_frame_count(tmp_path):
 
 def test_clip_larger_than_memory_is_refused(tmp_path, monkeypatch):
     write_clip(tmp_path / "clip.mp4", count_up(), 8)
-    monkeypatch.setattr(video_reading, "MAX_CLIP_PIXELS", 6 * 48 * 64)
+    monkeypatch.setattr(refusals, "MAX_CLIP_PIXELS", 6 * 48 * 64)
     assert len(read_clip(tmp_path / "clip.mp4", ClipOptions(frames=6)).frames) == 6
     assert "fewer frames" in refusal(tmp_path / "clip.mp4", frames=7)
 
@@ -225,7 +224,7 @@ def test_variable_rate_takes_frames_as_decoded(tmp_path):
 @pytest.mark.parametrize("rate", [None, Fraction(0), Fraction(1000), Fraction(1, 3600), Fraction(90000)])
 def test_absurd_rate_falls_back(rate):
     stream: Any = SimpleNamespace(average_rate=rate)
-    assert video_reading.read_rate(stream) == 8
+    assert decoding.read_rate(stream) == 8
 
 
 def test_transparency_lies_on_black(tmp_path):

@@ -12,9 +12,8 @@ import torch
 from clip_files import add_sound, count_up, draw_noise, encode_video, read_numbers, refusal, write_images
 from PIL import Image
 
-from motion_core import video_reading
 from motion_core.errors import MotionError, OptionError
-from motion_core.video import ClipOptions, read_clip, write_clip
+from motion_core.video import ClipOptions, decoding, read_clip, write_clip
 
 # ---- refusals: options
 
@@ -185,8 +184,8 @@ def test_absurd_size_of_a_gif(tmp_path, side):
 
 def test_absurd_size_of_a_video(tmp_path, monkeypatch):
     encode_video(tmp_path / "wide.mkv", torch.zeros(2, 16, 8200, 3), codec="ffv1")
-    monkeypatch.setattr(video_reading, "read_pixels", lambda *frame: pytest.fail("was converted"))
-    monkeypatch.setattr(video_reading, "decode_frames", lambda *source: pytest.fail("was decoded"))
+    monkeypatch.setattr(decoding, "read_pixels", lambda *frame: pytest.fail("was converted"))
+    monkeypatch.setattr(decoding, "decode_frames", lambda *source: pytest.fail("was decoded"))
     assert "8200x16" in refusal(tmp_path / "wide.mkv")
 
 
@@ -214,7 +213,7 @@ def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     write_clip(tmp_path / "clip.mp4", count_up(), 8)
-    monkeypatch.setattr(video_reading, "read_pixels", interrupt)
+    monkeypatch.setattr(decoding, "read_pixels", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_clip(tmp_path / "clip.mp4")
 
