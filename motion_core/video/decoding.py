@@ -1,5 +1,6 @@
 """Decoding a video file, one frame at a time."""
 
+from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from torch import Tensor
 from ..errors import VideoError
 from .fitting import lay_on_black
 from .options import ClipOptions
+from .orientation import turn_upright
+from .packets import Survey, survey_packets
 from .picking import pick_frames
 from .refusals import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
-
-UNKNOWN_FPS = 8.0
-SANE_FPS = (0.1, 240.0)
+from .timing import repeat
 
 # Only containers of one file, and no network: a playlist renamed .mp4 would make the demuxer open other files.
 DEMUXER_OPTIONS = {
@@ -33,14 +34,16 @@ EXACT_COLOURS = 0x2 | 0x40000 | 0x2000 | 0x4000
 
 
 def decode_video(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, float], None, None]:
+    """Each picked frame as (H, W, 3) uint8, with the rate of all; frames are counted at the clip's mean rate."""
+    with reporting_damage(path), open_video(path) as container:
+        survey = survey_packets(container, find_video_stream(container, path), path)
     with reporting_damage(path), open_video(path) as container:
         stream = find_video_stream(container, path)
-        fps = read_rate(stream)
+        fps = survey.timeline.fps
         scaler = VideoReformatter()  # one for all frames, as setting one up takes longer than using it
-        for number, frame in pick_frames(decode_frames(container, stream, path), options, path):
+        frames = repeat(decode_frames(container, stream, survey, path), survey.timeline.count_turns())
+        for _, frame in pick_frames(frames, options, path):
             check_frame_size(path, frame.width, frame.height)
-            if frame.is_corrupt:  # the decoder painted over a damaged place
-                raise VideoError(f"{path} is damaged at frame {number}; export it again, or take frames before it")
             yield read_pixels(frame, scaler), fps
 
 
@@ -62,43 +65,34 @@ def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def read_rate(stream: VideoStream) -> float:
-    fps = float(stream.average_rate or 0)
-    low, high = SANE_FPS
-    return fps if low <= fps <= high else UNKNOWN_FPS
-
-
-def decode_frames(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
-    """Every frame, in order of display; VideoError after the last one if the file is cut off."""
+def decode_frames(
+    container: InputContainer, stream: VideoStream, survey: Survey, path: Path
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Every frame with its number, in order of display; VideoError where one is damaged, missing, or cut off."""
     count = 0
-    end = 0.0  # seconds, of the packets of every track: the file's duration is that of its longest
-    whole = True
-    for packet in container.demux():
-        if packet.pts is not None and packet.time_base is not None:
-            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        if packet.stream.index != stream.index:
-            continue
+    for packet in container.demux(stream):
         whole = not packet.is_corrupt
         for frame in stream.decode(packet if whole else None):  # None: what the decoder still holds back
-            count += 1
-            yield frame
+            number = find_number(frame, survey.times, count)
+            if frame.is_corrupt or (count and number > count):  # painted over a damaged place, or left a frame out
+                raise VideoError(f"{path} is damaged at frame {count}; export it again, or take frames before it")
+            if number == survey.count and not survey.whole:
+                break
+            count = number + 1
+            yield number, frame
         if not whole:
             break
-    if not (whole and reaches_end(container, path, end + 2 / read_rate(stream))):
+    if count < survey.count:
+        raise VideoError(f"{path} is damaged at frame {count}; export it again, or take frames before it")
+    if not survey.whole:
         raise VideoError(f"{path} is cut off after {count} frames; export it again, or ask for fewer")
 
 
-def reaches_end(container: InputContainer, path: Path, end: float) -> bool:
-    """False for a cut-off file that raised nothing and just ended early. end: seconds, of what was read."""
-    if container.format.name == "gif":
-        return ends_like_gif(path)
-    return end >= 0.95 * (container.duration or 0) / av.time_base
-
-
-def ends_like_gif(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 64))
-        return file.read().rstrip(b"\0\r\n").endswith(b";")
+def find_number(frame: av.VideoFrame, times: list[int], following: int) -> int:
+    """Which of the file's frames this is, by its time; the following one if it has none."""
+    if frame.pts is None or not times:
+        return following
+    return max(following, bisect_left(times, frame.pts))
 
 
 def read_pixels(frame: av.VideoFrame, scaler: VideoReformatter) -> Tensor:
@@ -112,5 +106,4 @@ def read_pixels(frame: av.VideoFrame, scaler: VideoReformatter) -> Tensor:
         interpolation=EXACT_COLOURS,
     )
     pixels = torch.from_numpy(picture.to_ndarray())
-    turns = round(frame.rotation / 90)  # quarter turns, counterclockwise
-    return torch.rot90(lay_on_black(pixels), turns, (0, 1))
+    return turn_upright(lay_on_black(pixels), frame)

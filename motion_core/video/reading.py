@@ -11,12 +11,13 @@ from torch import Tensor
 
 from ..errors import VideoError
 from ..pixels import to_bytes
-from .decoding import UNKNOWN_FPS, decode_video
+from .decoding import decode_video
 from .fitting import crop_to_blocks, fit_frame
 from .options import ALL_FRAMES, ClipOptions
 from .picking import pick_frames
 from .refusals import check_clip_size, check_source, reporting_damage
 from .stills import list_images, read_image
+from .timing import UNKNOWN_FPS
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Clip:
 def read_clip(path: str | os.PathLike[str], options: ClipOptions = ALL_FRAMES) -> Clip:
     """The picked frames of a video file (mp4, webm, mov, mkv, gif), or of a folder of images in natural order (8 fps).
 
-    Decoding stops at the last picked frame, and frames that aren't picked are never kept. The rate is the file's
-    average rate divided by `every`. Raises VideoError for anything that isn't a whole, sane clip of enough frames.
+    Decoding stops at the last picked frame, and frames that aren't picked are never kept. The rate is the clip's
+    mean rate divided by `every`. Raises VideoError for anything that isn't a whole, sane clip of enough frames.
     """
     path = Path(path)
     check_source(path)

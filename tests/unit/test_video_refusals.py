@@ -1,6 +1,7 @@
 """What is not read, and the one sentence that says why."""
 
 import random
+import re
 import struct
 import wave
 import zlib
@@ -206,6 +207,19 @@ def test_any_damage_is_reported_or_harmless(tmp_path, suffix):
             assert str(path) in str(error)
         else:
             assert len(clip.frames) >= 2 and clip.frames.isfinite().all() and 0 < clip.fps <= 240
+
+
+def test_a_gif_with_a_hole_loses_no_frame_in_silence(tmp_path):
+    write_clip(tmp_path / "clip.gif", draw_noise(12, 16, 24), 8)
+    whole = (tmp_path / "clip.gif").read_bytes()
+    frames = read_clip(tmp_path / "clip.gif").frames
+    for place in range(900, len(whole) - 400, 97):
+        path = tmp_path / "hole.gif"
+        path.write_bytes(whole[:place] + bytes(300) + whole[place + 300 :])
+        sentence = refusal(path)
+        good = int(re.search(r"after (\d+) frames|holds only (one) frame|no frame", sentence)[1] or 0)
+        if good >= 2:
+            assert torch.equal(read_clip(path, ClipOptions(frames=good)).frames, frames[:good])
 
 
 def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
