@@ -3,19 +3,20 @@
 from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import cast
 
 import av
-import torch
+from av.codec.codec import UnknownCodecError
 from av.container import InputContainer
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 from torch import Tensor
 
 from ..errors import VideoError
-from .fitting import lay_on_black
+from .colours import read_pixels
 from .options import ClipOptions
-from .orientation import turn_upright
 from .packets import Survey, survey_packets
 from .picking import pick_frames
 from .refusals import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
@@ -28,9 +29,7 @@ DEMUXER_OPTIONS = {
     "max_pixels": str(MAX_FRAME_PIXELS),
 }
 
-# libswscale's bilinear + accurate_rnd + full_chroma_int + full_chroma_inp, which older bindings have no names for.
-# Its default shortcuts darken every picture by one grey level of 255.
-EXACT_COLOURS = 0x2 | 0x40000 | 0x2000 | 0x4000
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def decode_video(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, float], None, None]:
@@ -44,7 +43,7 @@ def decode_video(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, fl
         frames = repeat(decode_frames(container, stream, survey, path), survey.timeline.count_turns())
         for _, frame in pick_frames(frames, options, path):
             check_frame_size(path, frame.width, frame.height)
-            yield read_pixels(frame, scaler), fps
+            yield read_pixels(frame, stream, scaler), fps
 
 
 def open_video(path: Path) -> InputContainer:
@@ -70,9 +69,10 @@ def decode_frames(
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Every frame with its number, in order of display; VideoError where one is damaged, missing, or cut off."""
     count = 0
+    decoder = find_decoder(stream, path)
     for packet in container.demux(stream):
         whole = not packet.is_corrupt
-        for frame in stream.decode(packet if whole else None):  # None: what the decoder still holds back
+        for frame in decoder.decode(packet if whole else None):  # None: what the decoder still holds back
             number = find_number(frame, survey.times, count)
             if frame.is_corrupt or (count and number > count):  # painted over a damaged place, or left a frame out
                 raise VideoError(f"{path} is damaged at frame {count}; export it again, or take frames before it")
@@ -88,22 +88,23 @@ def decode_frames(
         raise VideoError(f"{path} is cut off after {count} frames; export it again, or ask for fewer")
 
 
+def find_decoder(stream: VideoStream, path: Path) -> VideoCodecContext:
+    """The stream's own, but for VP8 and VP9 with transparency, which only libvpx's decoders know."""
+    own = stream.codec_context
+    if stream.metadata.get("alpha_mode") != "1" or own.name not in ALPHA_DECODERS:
+        return own
+    try:
+        decoder = cast(VideoCodecContext, av.CodecContext.create(ALPHA_DECODERS[own.name], "r"))
+    except UnknownCodecError as error:
+        raise VideoError(
+            f"{path} has transparency that this build of PyAV can't decode; lay it on black and export it as mp4"
+        ) from error
+    decoder.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+    return decoder
+
+
 def find_number(frame: av.VideoFrame, times: list[int], following: int) -> int:
     """Which of the file's frames this is, by its time; the following one if it has none."""
     if frame.pts is None or not times:
         return following
     return max(following, bisect_left(times, frame.pts))
-
-
-def read_pixels(frame: av.VideoFrame, scaler: VideoReformatter) -> Tensor:
-    """(H, W, 3) uint8, upright, transparency on black."""
-    alpha = frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
-    picture = scaler.reformat(
-        frame,
-        format="rgba" if alpha else "rgb24",
-        src_colorspace=frame.colorspace,
-        dst_colorspace=Colorspace.DEFAULT,  # older bindings heed the source's only if the two differ
-        interpolation=EXACT_COLOURS,
-    )
-    pixels = torch.from_numpy(picture.to_ndarray())
-    return turn_upright(lay_on_black(pixels), frame)

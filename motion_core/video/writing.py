@@ -21,7 +21,7 @@ from ..errors import OptionError, VideoError
 from ..pixels import check_frames, to_bytes, to_image
 from ..sheets import draw_sheet
 from ..writing import replacing
-from .decoding import EXACT_COLOURS
+from .colours import EXACT_COLOURS
 
 FPS_RANGE = (0.01, 240.0)
 # suffix -> encoders, best first, with their settings for a quality at which the eye sees no loss

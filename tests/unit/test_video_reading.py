@@ -53,9 +53,9 @@ def test_decoding_stops_at_the_last_picked_frame(tmp_path, monkeypatch):
             decoded.append(number)
             yield number, frame
 
-    def count_converted(frame, scaler):
+    def count_converted(frame, *kind):
         converted.append(frame.pts)
-        return convert(frame, scaler)
+        return convert(frame, *kind)
 
     monkeypatch.setattr(decoding, "decode_frames", count_decoded)
     monkeypatch.setattr(decoding, "read_pixels", count_converted)
