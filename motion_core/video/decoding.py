@@ -53,6 +53,8 @@ def open_video(path: Path) -> InputContainer:
 
 def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
     streams = [stream for stream in container.streams.video if stream.codec_context]  # None: an unknown codec
+    if not streams and container.streams.audio and not container.streams.video:
+        raise VideoError(f"{path} holds only sound and no video track; a motion needs pictures, so give a video")
     if not streams:
         raise VideoError(f"{path} has no video track that can be decoded; use one with pictures, such as an h264 mp4")
     if container.format.name == "gif":

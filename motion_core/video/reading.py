@@ -1,7 +1,7 @@
 """Reading a reference clip from a video file or a folder of images, one frame at a time."""
 
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ..errors import VideoError
 from ..pixels import to_bytes
+from .animations import decode_animation, is_picture
 from .decoding import decode_video
 from .fitting import crop_to_blocks, fit_frame
 from .options import ALL_FRAMES, ClipOptions
 from .picking import pick_frames
-from .refusals import check_clip_size, check_source, reporting_damage
+from .refusals import check_clip_size, check_kind, check_source, reporting_damage
 from .stills import list_images, read_image
 from .timing import UNKNOWN_FPS
 
@@ -29,16 +30,26 @@ class Clip:
 
 
 def read_clip(path: str | os.PathLike[str], options: ClipOptions = ALL_FRAMES) -> Clip:
-    """The picked frames of a video file (mp4, webm, mov, mkv, gif), or of a folder of images in natural order (8 fps).
+    """The picked frames of a video file (mp4, webm, mov, mkv, gif, or animated webp and png), or of a folder of
+    images in natural order (8 fps).
 
     Decoding stops at the last picked frame, and frames that aren't picked are never kept. The rate is the clip's
     mean rate divided by `every`. Raises VideoError for anything that isn't a whole, sane clip of enough frames.
     """
     path = Path(path)
     check_source(path)
-    decode = decode_folder if os.path.isdir(path) else decode_video
-    with closing(decode(path, options)) as pictures:
+    with closing(find_decoder(path)(path, options)) as pictures:
         return collect_frames(pictures, options, path)
+
+
+def find_decoder(path: Path) -> Callable[[Path, ClipOptions], Generator[tuple[Tensor, float], None, None]]:
+    """What gives the picked frames of this path, by what it is and not by its name. Raises VideoError."""
+    if os.path.isdir(path):
+        return decode_folder
+    with reporting_damage(path), path.open("rb") as file:
+        head = file.read(512)
+    check_kind(path, head)
+    return decode_animation if is_picture(head) else decode_video
 
 
 def read_still(path: str | os.PathLike[str], options: ClipOptions = ALL_FRAMES) -> Clip:

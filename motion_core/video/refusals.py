@@ -12,6 +12,9 @@ from ..errors import MotionError, VideoError
 MAX_SIDE = 8192
 MAX_FRAME_PIXELS = 2**26
 MAX_CLIP_PIXELS = 2**29  # 6 GiB as float32; 256 frames of 1920x1080 still pass
+# in small letters
+IMAGE_HEADS = (b"\xff\xd8\xff", b"bm", b"ii*\0", b"mm\0*")
+SOUND_HEADS = (b"id3", b"oggs", b"flac", b"\xff\xfb", b"\xff\xf1")
 
 
 @contextmanager
@@ -39,10 +42,21 @@ def check_source(path: Path) -> None:
         return
     if not os.path.isfile(path):
         raise VideoError(f"{path} does not exist; give the path of a video file or of a folder of images")
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".bmp"):
-        raise VideoError(f"{path} is a single image; a motion needs at least 2 frames, so give a video or a folder")
     if os.path.getsize(path) == 0:
         raise VideoError(f"{path} is empty; export it again, or copy it again")
+
+
+def check_kind(path: Path, head: bytes) -> None:
+    """VideoError for what is no video though it may be named like one; head: how the file begins."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        raise VideoError(f"{path} is a web page and no video; download the file itself, not the page that shows it")
+    if text.startswith(b"version https://git-lfs"):
+        raise VideoError(f"{path} is only a pointer of git-lfs and no video; fetch the file itself with git lfs pull")
+    if text.startswith(IMAGE_HEADS):
+        raise VideoError(f"{path} holds only one picture; a motion needs at least 2, so give a video or a folder")
+    if text.startswith(SOUND_HEADS) or (text[:4] == b"riff" and text[8:12] == b"wave"):
+        raise VideoError(f"{path} holds only sound; a motion needs pictures, so give a video")
 
 
 def check_frame_size(path: Path, width: int, height: int) -> None:

@@ -61,7 +61,7 @@ def test_empty_file(tmp_path):
 
 def test_single_image(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
-    assert "single image" in refusal(tmp_path / "one.png")
+    assert "only one picture" in refusal(tmp_path / "one.png")
 
 
 PLAYLISTS = ["#EXTM3U\n#EXTINF:1,\nreal.mp4\n", "ffconcat version 1.0\nfile real.mp4\n"]
@@ -81,7 +81,26 @@ def test_sound_alone(tmp_path):
     with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(8000))
-    assert "no video" in refusal(tmp_path / "sound.wav")
+    assert "only sound" in refusal(tmp_path / "sound.wav")
+
+
+@pytest.mark.parametrize(
+    "data, word",
+    [
+        (b"\n<!DOCTYPE html><title>404</title>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git-lfs"),
+        (b"ID3\x04", "only sound"),
+    ],
+)
+def test_what_is_no_video_is_named_as_what_it_is(tmp_path, data, word):
+    (tmp_path / "clip.mp4").write_bytes(data)
+    assert word in refusal(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg", "bmp"])
+def test_a_single_picture_named_as_a_video(tmp_path, kind):
+    Image.new("RGB", (64, 64)).save(tmp_path / "one.mp4", kind)
+    assert "only one picture" in refusal(tmp_path / "one.mp4")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ""])
