@@ -27,7 +27,7 @@ def survey_gif(data: bytes) -> tuple[list[Fraction], bool]:
                 return delays, False
     except IndexError:
         return delays, False
-    return delays, True
+    return delays, not data[place + 1 :].strip(b"\0\r\n")
 
 
 def measure_colours(flags: int) -> int:

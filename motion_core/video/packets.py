@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .gif import survey_gif
+from .matroska import survey_matroska
 from .timing import SANE_FPS, UNKNOWN_FPS, Timeline, lay_out
 
 NOT_CODED = 8  # bytes; MPEG-4 stands an empty picture in for one that was stored earlier
@@ -33,13 +34,14 @@ def survey_packets(container: InputContainer, stream: VideoStream, path: Path) -
         delays, whole = survey_gif(path.read_bytes())
         return Survey(lay_out(delays), [], len(delays), whole)
     ends: dict[int, int] = {}  # when a frame is shown -> until when
-    untimed, finish, whole = 0, Fraction(0), True
+    untimed, taken, finish, whole = 0, 0, Fraction(0), True
     try:
         for packet in container.demux():
             if packet.pts is not None and packet.time_base is not None:
                 finish = max(finish, (packet.pts + (packet.duration or 0)) * packet.time_base)
             if packet.stream.index != stream.index or not packet.size:
                 continue
+            taken += 1
             whole = not packet.is_corrupt
             if not whole:
                 break
@@ -59,7 +61,35 @@ def survey_packets(container: InputContainer, stream: VideoStream, path: Path) -
     last = (ends[times[-1]] - times[-1]) * tick if times else 1 / told
     length = Fraction(container.duration or 0, av.time_base)
     whole = whole and finish + 2 / told >= Fraction(95, 100) * length
+    whole = whole and holds_all(path, container, stream.index, taken)
     return Survey(Timeline(starts, last, told, tick), times, count, whole)
+
+
+def holds_all(path: Path, container: InputContainer, number: int, taken: int) -> bool:
+    """Whether the container is unbroken and the demuxer took all frames that are in it. number: of the stream."""
+    if container.format.name.startswith("matroska"):
+        held = survey_matroska(path)
+        return held is None or (held.whole and (held.laced or taken in held.blocks.values()))
+    promised = container.streams[number].frames if "mov" in container.format.name else 0
+    return taken >= promised and ("mov" not in container.format.name or has_all_boxes(path))
+
+
+def has_all_boxes(path: Path) -> bool:
+    """Whether an mp4's boxes fill its file and none is cut off."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while place + 8 <= size:
+            file.seek(place)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if length == 1:
+                length = int.from_bytes(head[8:], "big")
+            elif length == 0:  # to the end of the file
+                return True
+            if length < 8:
+                return False
+            place += length
+    return place == size
 
 
 def read_rate(stream: VideoStream) -> Fraction:
