@@ -240,6 +240,17 @@ def test_a_gif_with_a_hole_loses_no_frame_in_silence(tmp_path):
             assert torch.equal(read_clip(path, ClipOptions(frames=good)).frames, frames[:good])
 
 
+def test_two_images_of_a_gif_that_damage_joined_are_no_single_frame(tmp_path):
+    images = [Image.effect_noise((24, 16), 90 + number) for number in range(6)]
+    images[0].save(tmp_path / "clip.gif", save_all=True, append_images=images[1:], duration=100)
+    control = b"\x21\xf9\x04"
+    head, first, second, *others = (tmp_path / "clip.gif").read_bytes().split(control)
+    colours = 3 << (second[14] & 7) + 1 if second[14] & 0x80 else 0
+    joined = first[:-1] + second[16 + colours :]  # no end of the first one's pixels, no beginning of the second one's
+    (tmp_path / "clip.gif").write_bytes(control.join([head, joined, *others]))
+    refusal(tmp_path / "clip.gif")
+
+
 def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
     def interrupt(*frame):
         raise KeyboardInterrupt
