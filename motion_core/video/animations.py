@@ -25,6 +25,13 @@ def is_picture(head: bytes) -> bool:
     return head.startswith(PNG) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
+def is_still_webp(path: Path) -> bool:
+    """Whether a WebP says at its beginning that it holds one picture. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[8:12] == b"WEBP" and not (head[12:16] == b"VP8X" and bool(head[20:] and head[20] & 2))
+
+
 def decode_animation(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, float], None, None]:
     """Each picked frame as (H, W, 3) uint8, with the rate of all; frames are counted at the clip's mean rate."""
     with reporting_damage(path):

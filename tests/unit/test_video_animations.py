@@ -7,7 +7,7 @@ from clip_files import draw_noise, read_numbers, refusal
 from PIL import Image
 
 from motion_core.pixels import to_image
-from motion_core.video import ClipOptions, read_clip
+from motion_core.video import ClipOptions, is_still_webp, read_clip
 
 SUFFIXES = [".png", ".apng", ".webp"]
 CLEARED = {".png": {"disposal": 1}, ".apng": {"disposal": 1}, ".webp": {}}  # each frame, before the next is drawn
@@ -73,3 +73,9 @@ def test_a_damaged_animation_is_refused_and_what_is_whole_is_read(tmp_path, suff
     assert "damaged" in refusal(path)
     if suffix != ".webp":  # whose decoder wants a whole file
         assert (read_clip(path, ClipOptions(frames=3)).frames == whole[:3]).all()
+
+
+def test_a_webp_tells_whether_it_moves(tmp_path):
+    Image.new("RGB", (64, 48)).save(tmp_path / "still.webp")
+    write_animation(tmp_path / "clip.webp", greys(3), duration=100)
+    assert is_still_webp(tmp_path / "still.webp") and not is_still_webp(tmp_path / "clip.webp")
