@@ -27,7 +27,13 @@ class LoadReferenceVideo(io.ComfyNode):
                     tooltip="A video of the input folder, one that you upload, or an example that comes with the pack.",
                 ),
                 io.Int.Input("frames", default=16, min=2, max=1024, tooltip="How many frames to take."),
-                io.Int.Input("start", default=0, min=0, max=1_000_000, tooltip="The first frame to take, from 0."),
+                io.Int.Input(
+                    "start",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="The first frame to take, from 0, at the mean rate.",
+                ),
                 io.Int.Input("every", default=1, min=1, max=1000, tooltip="Take each nth frame: 2 is double speed."),
                 io.Int.Input("width", default=512, min=8, max=4096, step=8, tooltip="Width in pixels, as the model's."),
                 io.Int.Input(

@@ -11,6 +11,7 @@ import folder_paths
 from ...motion_core.errors import MotionError, OptionError
 from ...motion_core.starter.folder import CLIP_FOLDER, find_starter
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
+from ...motion_core.video import is_still_webp
 
 MOTION_FOLDER = "motion_embeddings"
 ADAPTER_FOLDER = "motion_adapters"
@@ -25,7 +26,7 @@ NO_WEIGHTS = "none"
 STARTER = "starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi")
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi", ".apng", ".webp")
 
 
 def register_folders() -> None:
@@ -58,8 +59,13 @@ def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
 def list_clips() -> list[str]:
     """Videos in the host's input folder, then the pack's examples."""
     folder = Path(folder_paths.get_input_directory())
-    own = [path.name for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES] if folder.is_dir() else []
+    own = [path.name for path in folder.iterdir() if _is_clip(path)] if folder.is_dir() else []
     return [*sorted(own), *(EXAMPLE + path.name for path in sorted(CLIP_FOLDER.glob("*.mp4")))]
+
+
+def _is_clip(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in VIDEO_SUFFIXES and path.is_file() and not (suffix == ".webp" and is_still_webp(path))
 
 
 def find_clip(name: str) -> Path:

@@ -41,12 +41,13 @@ def write_images(folder: Path, frames: Tensor, suffix: str = ".png") -> Path:
 
 
 def encode_video(path: Path, frames: Tensor, codec: str = "libx264", times: list[int] | None = None, **kind) -> Path:
-    """Written without the code under test. times: in 1/24 s; kind: title, sound (s), options for the file."""
-    sound, title = kind.pop("sound", 0), kind.pop("title", "")
+    """Written without the code under test. times: in 1/24 s; kind: end (of the last frame, in 1/24 s), title, sound
+    (s), pixels (the codec's format), options for the file."""
+    sound, title, end, pixels = (kind.pop(key, None) for key in ("sound", "title", "end", "pixels"))
     with av.open(str(path), "w", **kind) as container:
-        container.metadata["title"] = title
+        container.metadata["title"] = title or ""
         stream = container.add_stream(codec, rate=24, options={"bf": "0"})  # B-frames blur the times
-        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pixels or "yuv420p"
         stream.codec_context.time_base = Fraction(1, 24)
         if sound:
             add_sound(container, sound)
@@ -54,9 +55,17 @@ def encode_video(path: Path, frames: Tensor, codec: str = "libx264", times: list
             picture = av.VideoFrame.from_ndarray((frame * 255).round().byte().numpy())
             picture.pts = times[number] if times else number * 3
             picture.time_base = Fraction(1, 24)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+            container.mux(last_until(stream.encode(picture), times, end))
+        container.mux(last_until(stream.encode(None), times, end))
     return path
+
+
+def last_until(packets: list[av.Packet], times: list[int] | None, end: int | None) -> list[av.Packet]:
+    """The packets, each with its duration if the end of the last is given."""
+    for packet in packets:
+        if times and end is not None:
+            packet.duration = int(min([time for time in [*times, end] if time > packet.pts]) - packet.pts)
+    return packets
 
 
 def add_sound(container: av.container.OutputContainer, seconds: int) -> None:

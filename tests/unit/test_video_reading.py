@@ -13,9 +13,8 @@ from clip_files import count_up, draw_noise, encode_video, read_numbers, refusal
 from PIL import Image
 from torch import Tensor
 
-from motion_core import video_reading
 from motion_core.errors import VideoError
-from motion_core.video import ClipOptions, read_clip, read_still, take_frames, write_clip
+from motion_core.video import ClipOptions, decoding, packets, read_clip, read_still, refusals, take_frames, write_clip
 
 # ---- picking
 
@@ -47,19 +46,19 @@ def test_picking(tmp_path, kind, options, numbers):
 def test_decoding_stops_at_the_last_picked_frame(tmp_path, monkeypatch):
     encode_video(tmp_path / "long.mp4", count_up(240, 16, 16, step=1))
     decoded, converted = [], []
-    decode, convert = video_reading.decode_frames, video_reading.read_pixels
+    decode, convert = decoding.decode_frames, decoding.read_pixels
 
     def count_decoded(*source):
-        for frame in decode(*source):
-            decoded.append(frame.pts)
-            yield frame
+        for number, frame in decode(*source):
+            decoded.append(number)
+            yield number, frame
 
-    def count_converted(frame, scaler):
+    def count_converted(frame, *kind):
         converted.append(frame.pts)
-        return convert(frame, scaler)
+        return convert(frame, *kind)
 
-    monkeypatch.setattr(video_reading, "decode_frames", count_decoded)
-    monkeypatch.setattr(video_reading, "read_pixels", count_converted)
+    monkeypatch.setattr(decoding, "decode_frames", count_decoded)
+    monkeypatch.setattr(decoding, "read_pixels", count_converted)
     clip = read_clip(tmp_path / "long.mp4", ClipOptions(frames=5, start=10, every=3))
     assert read_numbers(clip, step=1) == [10, 13, 16, 19, 22]
     assert len(decoded) == 23 and len(converted) == 5
@@ -82,7 +81,7 @@ def test_long_video_needs_a_frame_count(tmp_path):
 
 def test_clip_larger_than_memory_is_refused(tmp_path, monkeypatch):
     write_clip(tmp_path / "clip.mp4", count_up(), 8)
-    monkeypatch.setattr(video_reading, "MAX_CLIP_PIXELS", 6 * 48 * 64)
+    monkeypatch.setattr(refusals, "MAX_CLIP_PIXELS", 6 * 48 * 64)
     assert len(read_clip(tmp_path / "clip.mp4", ClipOptions(frames=6)).frames) == 6
     assert "fewer frames" in refusal(tmp_path / "clip.mp4", frames=7)
 
@@ -156,18 +155,34 @@ def tag_rotation(path: Path, matrix: tuple[int, int, int, int]) -> None:
     path.write_bytes(head + turned + tail)
 
 
-@pytest.mark.parametrize(
-    "rotation, matrix, corner",
-    [(-90, (0, 1, -1, 0), (0, -1)), (90, (0, -1, 1, 0), (-1, 0)), (180, (-1, 0, 0, -1), (-1, -1))],
-)
-def test_rotation_tag_is_applied(tmp_path, rotation, matrix, corner):
+# a b c d of the matrix -> where the file's corners 0 1 / 2 3 are shown, as ffmpeg shows them
+ORIENTATIONS = {
+    (1, 0, 0, 1): [[0, 1], [2, 3]],
+    (-1, 0, 0, 1): [[1, 0], [3, 2]],
+    (1, 0, 0, -1): [[2, 3], [0, 1]],
+    (-1, 0, 0, -1): [[3, 2], [1, 0]],
+    (0, 1, -1, 0): [[2, 0], [3, 1]],
+    (0, -1, 1, 0): [[1, 3], [0, 2]],
+    (0, 1, 1, 0): [[0, 2], [1, 3]],
+    (0, -1, -1, 0): [[3, 1], [2, 0]],
+}
+
+
+@pytest.mark.parametrize("matrix, shown", ORIENTATIONS.items(), ids=str)
+def test_turned_and_mirrored_clips_are_read_upright(tmp_path, matrix, shown):
     frames = torch.zeros(3, 32, 64, 3)
-    frames[:, :16, :16] = 1  # top left
-    tag_rotation(encode_video(tmp_path / "turned.mp4", frames), matrix)
-    clip = read_clip(tmp_path / "turned.mp4")
-    assert clip.frames.shape[1:3] == ((32, 64) if rotation == 180 else (64, 32))
-    corners = clip.frames[0, :, :, 0][8::16, 8::16][[0, 0, -1, -1], [0, -1, 0, -1]].view(2, 2)
-    assert corners[corner] > 0.95 and corners.sum() < 1.1
+    for corner in range(4):
+        frames[:, corner // 2 * 16 :, corner % 2 * 32 :] = corner * 80 / 255
+    frames[:, :16, 32:] = 80 / 255
+    frames[:, 16:, :32] = 160 / 255
+    path = encode_video(tmp_path / "turned.mp4", frames)
+    if matrix != (1, 0, 0, 1):
+        tag_rotation(path, matrix)
+    seen = read_clip(path).frames[0, :, :, 0]
+    assert seen.shape == ((32, 64) if matrix[0] else (64, 32))
+    height, width = seen.shape
+    quarters = seen[height // 4 :: height // 2, width // 4 :: width // 2]
+    assert (quarters * 255 / 80).round().tolist() == shown
 
 
 def test_exif_orientation_is_applied(tmp_path):
@@ -215,17 +230,50 @@ def test_video_that_changes_its_size_half_way(tmp_path):
 # ---- rates and transparency
 
 
-def test_variable_rate_takes_frames_as_decoded(tmp_path):
-    times = [0, 1, 2, 3, 24, 25, 26, 48, 60, 61, 90, 93]  # of 24 a second
-    clip = read_clip(encode_video(tmp_path / "uneven.mp4", count_up(), times=times))
+FORMATS = {"mp4": "yuv420p", "webm": "yuv420p", "mkv": "yuv420p", "gif": "gray"}
+CODECS = {"mp4": "libx264", "webm": "libvpx-vp9", "mkv": "libvpx", "gif": "gif"}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_uneven_times_are_read_at_their_mean_rate(tmp_path, suffix):
+    """Six frames of 0.125 s, then six of 0.5 s: 12 frames in 3.75 s."""
+    times = [0, 3, 6, 9, 12, 15, 18, 30, 42, 54, 66, 78]
+    path = tmp_path / f"uneven.{suffix}"
+    encode_video(path, count_up(), CODECS[suffix], times, end=90, pixels=FORMATS[suffix])
+    clip = read_clip(path)
+    assert read_numbers(clip) == [1, 3, 6, 6, 7, 7, 8, 9, 9, 10, 11, 11]
+    assert clip.fps == pytest.approx(3.2, rel=0.01)
+    later = read_clip(path, ClipOptions(frames=3, start=4, every=3))
+    assert read_numbers(later) == [7, 9, 11] and later.fps == pytest.approx(3.2 / 3, rel=0.01)
+
+
+@pytest.mark.parametrize("fps", [8, 12, 23.976, 24, 30, 59.94])
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "gif"])
+def test_rounded_times_of_a_constant_rate_lose_no_frame(tmp_path, suffix, fps):
+    write_clip(tmp_path / f"even.{suffix}", count_up(12, 16, 16), fps)
+    clip = read_clip(tmp_path / f"even.{suffix}")
     assert read_numbers(clip) == list(range(12))
-    assert clip.fps == pytest.approx(12 / 4, rel=0.05)
+    assert clip.fps == pytest.approx(min(fps, 50) if suffix == "gif" else fps, rel=0.02 if suffix == "gif" else 1e-3)
+
+
+@pytest.mark.parametrize("delay, fps", [(0, 10), (10, 10), (20, 50), (100, 10)])
+def test_a_gif_in_too_much_of_a_hurry_plays_as_in_browsers(tmp_path, delay, fps):
+    images = [Image.new("L", (16, 16), number * 20) for number in range(6)]
+    images[0].save(tmp_path / "fast.gif", save_all=True, append_images=images[1:], duration=delay)
+    assert read_clip(tmp_path / "fast.gif").fps == pytest.approx(fps)
+
+
+def test_the_last_frame_counts_for_as_long_as_it_is_shown(tmp_path):
+    times = [0, 3, 6, 9, 12, 15]
+    clip = read_clip(encode_video(tmp_path / "held.mp4", count_up(6), times=times, end=36))
+    assert clip.fps == pytest.approx(4)
+    assert read_numbers(clip) == [1, 3, 5, 5, 5, 5]
 
 
 @pytest.mark.parametrize("rate", [None, Fraction(0), Fraction(1000), Fraction(1, 3600), Fraction(90000)])
 def test_absurd_rate_falls_back(rate):
     stream: Any = SimpleNamespace(average_rate=rate)
-    assert video_reading.read_rate(stream) == 8
+    assert packets.read_rate(stream) == 8
 
 
 def test_transparency_lies_on_black(tmp_path):

@@ -12,9 +12,8 @@ import torch
 from clip_files import add_sound, count_up, draw_noise, encode_video, read_numbers, refusal, write_images
 from PIL import Image
 
-from motion_core import video_reading
 from motion_core.errors import MotionError, OptionError
-from motion_core.video import ClipOptions, read_clip, write_clip
+from motion_core.video import ClipOptions, decoding, read_clip, write_clip
 
 # ---- refusals: options
 
@@ -62,7 +61,7 @@ def test_empty_file(tmp_path):
 
 def test_single_image(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
-    assert "single image" in refusal(tmp_path / "one.png")
+    assert "only one picture" in refusal(tmp_path / "one.png")
 
 
 PLAYLISTS = ["#EXTM3U\n#EXTINF:1,\nreal.mp4\n", "ffconcat version 1.0\nfile real.mp4\n"]
@@ -82,7 +81,26 @@ def test_sound_alone(tmp_path):
     with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(8000))
-    assert "no video" in refusal(tmp_path / "sound.wav")
+    assert "only sound" in refusal(tmp_path / "sound.wav")
+
+
+@pytest.mark.parametrize(
+    "data, word",
+    [
+        (b"\n<!DOCTYPE html><title>404</title>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git-lfs"),
+        (b"ID3\x04", "only sound"),
+    ],
+)
+def test_what_is_no_video_is_named_as_what_it_is(tmp_path, data, word):
+    (tmp_path / "clip.mp4").write_bytes(data)
+    assert word in refusal(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg", "bmp"])
+def test_a_single_picture_named_as_a_video(tmp_path, kind):
+    Image.new("RGB", (64, 64)).save(tmp_path / "one.mp4", kind)
+    assert "only one picture" in refusal(tmp_path / "one.mp4")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ""])
@@ -185,8 +203,8 @@ def test_absurd_size_of_a_gif(tmp_path, side):
 
 def test_absurd_size_of_a_video(tmp_path, monkeypatch):
     encode_video(tmp_path / "wide.mkv", torch.zeros(2, 16, 8200, 3), codec="ffv1")
-    monkeypatch.setattr(video_reading, "read_pixels", lambda *frame: pytest.fail("was converted"))
-    monkeypatch.setattr(video_reading, "decode_frames", lambda *source: pytest.fail("was decoded"))
+    monkeypatch.setattr(decoding, "read_pixels", lambda *frame: pytest.fail("was converted"))
+    monkeypatch.setattr(decoding, "decode_frames", lambda *source: pytest.fail("was decoded"))
     assert "8200x16" in refusal(tmp_path / "wide.mkv")
 
 
@@ -209,12 +227,36 @@ def test_any_damage_is_reported_or_harmless(tmp_path, suffix):
             assert len(clip.frames) >= 2 and clip.frames.isfinite().all() and 0 < clip.fps <= 240
 
 
+def test_a_gif_with_a_hole_loses_no_frame_in_silence(tmp_path):
+    write_clip(tmp_path / "clip.gif", draw_noise(12, 16, 24), 8)
+    whole = (tmp_path / "clip.gif").read_bytes()
+    frames = read_clip(tmp_path / "clip.gif").frames
+    for place in range(900, len(whole) - 400, 97):
+        path = tmp_path / "hole.gif"
+        path.write_bytes(whole[:place] + bytes(300) + whole[place + 300 :])
+        refusal(path)
+        good = (place - 900) * 12 // len(whole) - 1  # frames that lie before the hole
+        if good >= 2:
+            assert torch.equal(read_clip(path, ClipOptions(frames=good)).frames, frames[:good])
+
+
+def test_two_images_of_a_gif_that_damage_joined_are_no_single_frame(tmp_path):
+    images = [Image.effect_noise((24, 16), 90 + number) for number in range(6)]
+    images[0].save(tmp_path / "clip.gif", save_all=True, append_images=images[1:], duration=100)
+    control = b"\x21\xf9\x04"
+    head, first, second, *others = (tmp_path / "clip.gif").read_bytes().split(control)
+    colours = 3 << (second[14] & 7) + 1 if second[14] & 0x80 else 0
+    joined = first[:-1] + second[16 + colours :]  # no end of the first one's pixels, no beginning of the second one's
+    (tmp_path / "clip.gif").write_bytes(control.join([head, joined, *others]))
+    refusal(tmp_path / "clip.gif")
+
+
 def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
     def interrupt(*frame):
         raise KeyboardInterrupt
 
     write_clip(tmp_path / "clip.mp4", count_up(), 8)
-    monkeypatch.setattr(video_reading, "read_pixels", interrupt)
+    monkeypatch.setattr(decoding, "read_pixels", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_clip(tmp_path / "clip.mp4")
 

@@ -1,0 +1,112 @@
+"""Decoding a video file, one frame at a time."""
+
+from bisect import bisect_left
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import cast
+
+import av
+from av.codec.codec import UnknownCodecError
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image
+from torch import Tensor
+
+from ..errors import VideoError
+from .colours import read_pixels
+from .options import ClipOptions
+from .packets import Survey, survey_packets
+from .picking import pick_frames
+from .refusals import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
+from .timing import repeat
+
+# Only containers of one file, and no network: a playlist renamed .mp4 would make the demuxer open other files.
+DEMUXER_OPTIONS = {
+    "format_whitelist": "mov,matroska,gif,avi",
+    "protocol_whitelist": "file",
+    "max_pixels": str(MAX_FRAME_PIXELS),
+}
+
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def decode_video(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, float], None, None]:
+    """Each picked frame as (H, W, 3) uint8, with the rate of all; frames are counted at the clip's mean rate."""
+    with reporting_damage(path), open_video(path) as container:
+        survey = survey_packets(container, find_video_stream(container, path), path)
+    with reporting_damage(path), open_video(path) as container:
+        stream = find_video_stream(container, path)
+        fps = survey.timeline.fps
+        scaler = VideoReformatter()  # one for all frames, as setting one up takes longer than using it
+        frames = repeat(decode_frames(container, stream, survey, path), survey.timeline.count_turns())
+        for _, frame in pick_frames(frames, options, path):
+            check_frame_size(path, frame.width, frame.height)
+            yield read_pixels(frame, stream, scaler), fps
+
+
+def open_video(path: Path) -> InputContainer:
+    # absolute, because "a:b.mp4" would be a protocol; replace, because titles in old encodings are no damage
+    return av.open(str(path.absolute()), options=DEMUXER_OPTIONS, metadata_errors="replace")
+
+
+def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
+    streams = [stream for stream in container.streams.video if stream.codec_context]  # None: an unknown codec
+    if not streams and container.streams.audio and not container.streams.video:
+        raise VideoError(f"{path} holds only sound and no video track; a motion needs pictures, so give a video")
+    if not streams:
+        raise VideoError(f"{path} has no video track that can be decoded; use one with pictures, such as an h264 mp4")
+    if container.format.name == "gif":
+        with Image.open(path) as image:  # the demuxer doesn't know a gif's size before it decodes
+            check_frame_size(path, *image.size)
+    stream = streams[0]
+    check_frame_size(path, stream.codec_context.width, stream.codec_context.height)
+    stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # a file may change its size half-way
+    return stream
+
+
+def decode_frames(
+    container: InputContainer, stream: VideoStream, survey: Survey, path: Path
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Every frame with its number, in order of display; VideoError where one is damaged, missing, or cut off."""
+    count = 0
+    decoder = find_decoder(stream, path)
+    for packet in container.demux(stream):
+        whole = not packet.is_corrupt
+        for frame in decoder.decode(packet if whole else None):  # None: what the decoder still holds back
+            number = find_number(frame, survey.times, count)
+            if frame.is_corrupt or (count and number > count):  # painted over a damaged place, or left a frame out
+                raise VideoError(f"{path} is damaged at frame {count}; export it again, or take frames before it")
+            if number == survey.count and not survey.whole:
+                break
+            count = number + 1
+            yield number, frame
+        if not whole:
+            break
+    if count < survey.count:
+        raise VideoError(f"{path} is damaged at frame {count}; export it again, or take frames before it")
+    if not survey.whole:
+        raise VideoError(f"{path} is cut off after {count} frames; export it again, or ask for fewer")
+
+
+def find_decoder(stream: VideoStream, path: Path) -> VideoCodecContext:
+    """The stream's own, but for VP8 and VP9 with transparency, which only libvpx's decoders know."""
+    own = stream.codec_context
+    if stream.metadata.get("alpha_mode") != "1" or own.name not in ALPHA_DECODERS:
+        return own
+    try:
+        decoder = cast(VideoCodecContext, av.CodecContext.create(ALPHA_DECODERS[own.name], "r"))
+    except UnknownCodecError as error:
+        raise VideoError(
+            f"{path} has transparency that this build of PyAV can't decode; lay it on black and export it as mp4"
+        ) from error
+    decoder.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+    return decoder
+
+
+def find_number(frame: av.VideoFrame, times: list[int], following: int) -> int:
+    """Which of the file's frames this is, by its time; the following one if it has none."""
+    if frame.pts is None or not times:
+        return following
+    return max(following, bisect_left(times, frame.pts))

@@ -1,0 +1,93 @@
+"""Reading a reference clip from a video file or a folder of images, one frame at a time."""
+
+import os
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import VideoError
+from ..pixels import to_bytes
+from .animations import decode_animation, is_picture
+from .decoding import decode_video
+from .fitting import crop_to_blocks, fit_frame
+from .options import ALL_FRAMES, ClipOptions
+from .picking import pick_frames
+from .refusals import check_clip_size, check_kind, check_source, reporting_damage
+from .stills import list_images, read_image
+from .timing import UNKNOWN_FPS
+
+
+@dataclass(frozen=True)
+class Clip:
+    """frames: (N, H, W, 3) float32, 0..1; fps: frames a second."""
+
+    frames: Tensor
+    fps: float
+
+
+def read_clip(path: str | os.PathLike[str], options: ClipOptions = ALL_FRAMES) -> Clip:
+    """The picked frames of a video file (mp4, webm, mov, mkv, gif, or animated webp and png), or of a folder of
+    images in natural order (8 fps).
+
+    Decoding stops at the last picked frame, and frames that aren't picked are never kept. The rate is the clip's
+    mean rate divided by `every`. Raises VideoError for anything that isn't a whole, sane clip of enough frames.
+    """
+    path = Path(path)
+    check_source(path)
+    with closing(find_decoder(path)(path, options)) as pictures:
+        return collect_frames(pictures, options, path)
+
+
+def find_decoder(path: Path) -> Callable[[Path, ClipOptions], Generator[tuple[Tensor, float], None, None]]:
+    """What gives the picked frames of this path, by what it is and not by its name. Raises VideoError."""
+    if os.path.isdir(path):
+        return decode_folder
+    with reporting_damage(path), path.open("rb") as file:
+        head = file.read(512)
+    check_kind(path, head)
+    return decode_animation if is_picture(head) else decode_video
+
+
+def read_still(path: str | os.PathLike[str], options: ClipOptions = ALL_FRAMES) -> Clip:
+    """An image as a clip of one frame, at the size that the options ask for. Raises VideoError."""
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f"{path} does not exist; give the path of an image")
+    with reporting_damage(path):
+        pixels = read_image(path)
+    return collect_frames([(pixels, UNKNOWN_FPS)], options, path)
+
+
+def take_frames(frames: Tensor, fps: float, options: ClipOptions = ALL_FRAMES, name: str = "the video") -> Clip:
+    """As `read_clip`, of frames (N, H, W, 3) in 0..1 that are in memory already. Raises VideoError."""
+    path = Path(name)
+    picked = pick_frames(frames, options, path)
+    return collect_frames(((to_bytes(frame), fps) for _, frame in picked), options, path)
+
+
+def collect_frames(pictures: Iterable[tuple[Tensor, float]], options: ClipOptions, path: Path) -> Clip:
+    """Picked frames (H, W, 3) uint8, each with the rate of all, at the size that the options ask for."""
+    height, width = options.height, options.width
+    fps = UNKNOWN_FPS
+    frames: list[Tensor] = []
+    for pixels, fps in pictures:  # noqa: B007 (the rate is the same for all)
+        if not options.width:
+            pixels = crop_to_blocks(pixels, path)
+        height, width = height or pixels.shape[0], width or pixels.shape[1]
+        check_clip_size(path, len(frames) + 1, height, width)
+        frames.append(fit_frame(pixels, height, width, options.fit))
+    if options.reversed:
+        frames.reverse()
+    return Clip(torch.stack(frames).to(torch.float32).div_(255), fps / options.every)
+
+
+def decode_folder(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, float], None, None]:
+    with reporting_damage(path):
+        images = list_images(path)
+    for _, image in pick_frames(images, options, path):
+        with reporting_damage(image):
+            yield read_image(image), UNKNOWN_FPS
