@@ -8,7 +8,8 @@ from comfy_api.latest import io
 
 from ..motion_core.embedding import MotionEmbedding
 from ..motion_core.sampling import BRANCHES, ApplyConfig
-from .host.motion_patch import FRAME_INDICES, apply_motion
+from .host.motion_patch import apply_motion
+from .host.windows import FRAME_INDICES
 from .sockets import MotionEmbeddingSocket
 
 

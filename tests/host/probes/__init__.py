@@ -13,7 +13,7 @@ from .models import (
     ProbeOffload,
     ProbeStillModel,
 )
-from .motions import ProbeNarrow, ProbePart, ProbeStretched
+from .motions import ProbeHeldFirst, ProbeNarrow, ProbePart, ProbeStretched
 
 PROBES = (
     ProbeDigest,
@@ -31,6 +31,7 @@ PROBES = (
     ProbePart,
     ProbeNarrow,
     ProbeStretched,
+    ProbeHeldFirst,
     ProbeForward,
     ProbeLoss,
     ProbeCost,
