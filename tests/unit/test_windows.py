@@ -1,25 +1,15 @@
 """Which frames of a clip a forward sees, by what hosts say of their context windows."""
 
-import importlib
-import sys
-import types
 from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.test_rooms import ROOT
+from tests.unit.host_files import import_host_file
 
 
 @pytest.fixture
-def windows(monkeypatch):
-    """The file alone, since the rest of its room needs a host."""
-    for name, path in (("pack", ROOT), ("pack.nodes", ROOT / "nodes"), ("pack.nodes.host", ROOT / "nodes" / "host")):
-        package = types.ModuleType(name)
-        package.__path__ = [str(path)]
-        monkeypatch.setitem(sys.modules, name, package)
-    yield importlib.import_module("pack.nodes.host.windows")
-    for name in [name for name in sys.modules if name.startswith("pack.")]:
-        monkeypatch.delitem(sys.modules, name)
+def windows():
+    return import_host_file("windows")
 
 
 def slid(frames, length=32, **more):
