@@ -12,6 +12,7 @@ from .host.autoencoder import FramesVAE
 from .host.folders import explain_missing, find_model, list_models
 from .host.text import as_clip
 from .host.video_model import as_model
+from .newer_host import where_known
 
 DTYPES = {"as stored": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -24,6 +25,7 @@ class LoadVideoDiffusionModel(io.ComfyNode):
             display_name="Load Video Diffusion Model",
             category="motion inversion",
             description="Loads ZeroScope or ModelScope from a diffusers folder, or the small starter model.",
+            **where_known(search_aliases=["zeroscope", "modelscope", "text to video", "starter model"]),
             inputs=[
                 io.Combo.Input(
                     "model",

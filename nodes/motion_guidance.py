@@ -11,6 +11,7 @@ from ..motion_core.steering.dmt import DISTANCES
 from ..motion_core.steering.methods import METHODS, PRESETS, find_method
 from .choice import offer_choice
 from .host.guidance import guide
+from .newer_host import advanced, where_known
 
 OF_PRESET = "preset's"
 """Stands for: whatever the preset says."""
@@ -28,6 +29,7 @@ class MotionGuidance(io.ComfyNode):
             category="motion inversion",
             description="Lets what the model makes follow a reference clip with nothing learnt: gradients guide the "
             "first part of sampling. Slower to sample; the model itself stays as it is.",
+            **where_known(search_aliases=["motionclone", "dmt", "follow motion", "motion transfer without training"]),
             inputs=[
                 io.Model.Input("model", tooltip="The video model that samples."),
                 io.Latent.Input(
@@ -74,18 +76,22 @@ class MotionGuidance(io.ComfyNode):
                     step=0.01,
                     tooltip="Guided up to this part of the sampler's steps; below 0: the preset's.",
                 ),
-                io.Combo.Input(
-                    "block",
-                    options=[OF_PRESET, *BLOCKS],
-                    default=OF_PRESET,
-                    tooltip="The part of the model that is looked at: 0 coarse, 3 fine.",
+                advanced(
+                    io.Combo.Input(
+                        "block",
+                        options=[OF_PRESET, *BLOCKS],
+                        default=OF_PRESET,
+                        tooltip="The part of the model that is looked at: 0 coarse, 3 fine.",
+                    )
                 ),
-                io.Combo.Input(
-                    "memory",
-                    options=[OF_PRESET, *MEMORY_MODES],
-                    default=OF_PRESET,
-                    tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
-                    "everything. The result is the same.",
+                advanced(
+                    io.Combo.Input(
+                        "memory",
+                        options=[OF_PRESET, *MEMORY_MODES],
+                        default=OF_PRESET,
+                        tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
+                        "everything. The result is the same.",
+                    )
                 ),
                 io.Int.Input(
                     "seed",
