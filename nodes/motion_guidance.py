@@ -11,7 +11,7 @@ from ..motion_core.steering.dmt import DISTANCES
 from ..motion_core.steering.methods import METHODS, PRESETS, find_method
 from .choice import offer_choice
 from .host.guidance import guide
-from .newer_host import advanced, where_known
+from .newer_host import where_known
 
 OF_PRESET = "preset's"
 """Stands for: whatever the preset says."""
@@ -76,22 +76,18 @@ class MotionGuidance(io.ComfyNode):
                     step=0.01,
                     tooltip="Guided up to this part of the sampler's steps; below 0: the preset's.",
                 ),
-                advanced(
-                    io.Combo.Input(
-                        "block",
-                        options=[OF_PRESET, *BLOCKS],
-                        default=OF_PRESET,
-                        tooltip="The part of the model that is looked at: 0 coarse, 3 fine.",
-                    )
+                io.Combo.Input(
+                    "block",
+                    options=[OF_PRESET, *BLOCKS],
+                    default=OF_PRESET,
+                    tooltip="The part of the model that is looked at: 0 coarse, 3 fine.",
                 ),
-                advanced(
-                    io.Combo.Input(
-                        "memory",
-                        options=[OF_PRESET, *MEMORY_MODES],
-                        default=OF_PRESET,
-                        tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
-                        "everything. The result is the same.",
-                    )
+                io.Combo.Input(
+                    "memory",
+                    options=[OF_PRESET, *MEMORY_MODES],
+                    default=OF_PRESET,
+                    tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
+                    "everything. The result is the same.",
                 ),
                 io.Int.Input(
                     "seed",

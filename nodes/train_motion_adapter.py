@@ -12,7 +12,7 @@ from .choice import offer_choice
 from .host.adapter_learning import Shown, learn_adapter
 from .host.appearance_stop import Watch
 from .host.previews import preview_curve
-from .newer_host import advanced, where_known
+from .newer_host import where_known
 from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
 OF_RECIPE = "recipe's"
@@ -58,17 +58,13 @@ class TrainMotionAdapter(io.ComfyNode):
                 io.Float.Input(
                     "learning_rate", default=0.0, min=0.0, max=10.0, step=0.0001, tooltip="0: the recipe's."
                 ),
-                advanced(
-                    io.Int.Input("rank", default=0, min=0, max=1024, tooltip="Of a low-rank adapter; 0: the recipe's.")
-                ),
-                advanced(
-                    io.Combo.Input(
-                        "memory",
-                        options=[OF_RECIPE, *MEMORY_MODES],
-                        default=OF_RECIPE,
-                        tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
-                        "everything. The result is the same.",
-                    )
+                io.Int.Input("rank", default=0, min=0, max=1024, tooltip="Of a low-rank adapter; 0: the recipe's."),
+                io.Combo.Input(
+                    "memory",
+                    options=[OF_RECIPE, *MEMORY_MODES],
+                    default=OF_RECIPE,
+                    tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
+                    "everything. The result is the same.",
                 ),
                 io.Int.Input(
                     "seed",

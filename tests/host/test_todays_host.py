@@ -12,10 +12,8 @@ from tests.host.test_nodes import NODES, start
 SHOWING = ("LoadReferenceVideo", "TrainMotionEmbedding", "TrainMotionAdapter", "TrackMotion", "CompareVideos")
 ADVANCED = {
     "TrainMotionEmbedding": {"objective", "layout", "pool", "early_stop", "timesteps", "steady"},
-    "TrainMotionAdapter": {"rank", "memory"},
     "ApplyMotionEmbedding": {"frame_index"},
     "ApplyMotionAdapter": {"branches"},
-    "MotionGuidance": {"block", "memory"},
 }
 COMPLAINT = re.compile(r"warn|deprecat|error|traceback|exception", re.IGNORECASE)
 OURS = re.compile(r"motion.inversion|motion_core|" + re.escape(str(PACK)), re.IGNORECASE)
