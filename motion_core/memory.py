@@ -192,11 +192,11 @@ class MemoryUse:
     fell_back: bool = False
 
     def __str__(self) -> str:
+        """In lines that a node of usual width shows whole."""
         picked = " (picked by free memory)" if self.picked else ""
-        fell = ", after a faster mode ran out of memory" if self.fell_back else ""
-        return (
-            f"memory {self.mode}{picked}{fell}: peak {say(self.measured)} ({self.how}), {say(self.predicted)} predicted"
-        )
+        lines = [f"memory {self.mode}{picked}", f"peak {say(self.measured)}, {say(self.predicted)} predicted"]
+        fell = ["a faster mode ran out of memory"] if self.fell_back else []
+        return "\n".join([*lines, *fell, f"counted: {self.how}"])
 
 
 def say(size: int) -> str:

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..motion_core.adapter import Adapter
 from ..motion_core.sampling import BRANCHES, AdaptConfig
 from .host.motion_patch import apply_adapter
+from .newer_host import advanced, where_known
 from .sockets import MotionAdapterSocket
 
 ALL, TEMPORAL = "all", "temporal"
@@ -22,6 +23,7 @@ class ApplyMotionAdapter(io.ComfyNode):
             display_name="Apply Motion Adapter",
             category="motion inversion",
             description="Lets everything that the model makes move as the adapter says. Several of these add up.",
+            **where_known(search_aliases=["use motion adapter", "motion lora", "motion transfer"]),
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the adapter was learnt on."),
                 MotionAdapterSocket.Input("adapter", tooltip="From Train or Load Motion Adapter."),
@@ -43,12 +45,15 @@ class ApplyMotionAdapter(io.ComfyNode):
                     default=ALL,
                     tooltip="temporal: without what works within frames and holds the looks of the reference.",
                 ),
-                io.Combo.Input(
-                    "branches",
-                    options=list(BRANCHES),
-                    default=BRANCHES[0],
-                    optional=True,
-                    tooltip="both: the papers' way. conditional: only with the prompt, so that guidance amplifies it.",
+                advanced(
+                    io.Combo.Input(
+                        "branches",
+                        options=list(BRANCHES),
+                        default=BRANCHES[0],
+                        optional=True,
+                        tooltip="both: the papers' way. conditional: only with the prompt, so that guidance "
+                        "amplifies it.",
+                    )
                 ),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],

@@ -8,7 +8,9 @@ from comfy_api.latest import io
 
 from ..motion_core.embedding import MotionEmbedding
 from ..motion_core.sampling import BRANCHES, ApplyConfig
-from .host.motion_patch import FRAME_INDICES, apply_motion
+from .host.motion_patch import apply_motion
+from .host.windows import FRAME_INDICES
+from .newer_host import advanced, where_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -20,6 +22,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
             display_name="Apply Motion Embedding",
             category="motion inversion",
             description="Lets everything that the model makes move as the motion says. Several of these add up.",
+            **where_known(search_aliases=["use motion", "motion transfer", "copy movement"]),
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
@@ -52,13 +55,15 @@ class ApplyMotionEmbedding(io.ComfyNode):
                 io.Float.Input(
                     "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."
                 ),
-                io.Combo.Input(
-                    "frame_index",
-                    options=list(FRAME_INDICES),
-                    default="window",
-                    optional=True,
-                    tooltip="With sliding context windows: window repeats the motion in each, absolute stretches it "
-                    "over the whole clip.",
+                advanced(
+                    io.Combo.Input(
+                        "frame_index",
+                        options=list(FRAME_INDICES),
+                        default="window",
+                        optional=True,
+                        tooltip="With sliding context windows: window repeats the motion in each, absolute stretches "
+                        "it over the whole clip.",
+                    )
                 ),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],

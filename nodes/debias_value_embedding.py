@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..motion_core.debias import DEBIAS_MODES
 from ..motion_core.embedding import MotionEmbedding
+from .newer_host import where_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -17,6 +18,7 @@ class DebiasValueEmbedding(io.ComfyNode):
             display_name="Debias Value Embedding",
             category="motion inversion",
             description="Takes what stays the same over time, the reference's looks, out of the value embedding.",
+            **where_known(search_aliases=["remove appearance", "keep only motion"]),
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train or Load Motion Embedding."),
                 io.Combo.Input(

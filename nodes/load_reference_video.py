@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames
 from .host.folders import find_clip, list_clips
 from .host.previews import preview_video
+from .newer_host import where_known
 
 
 class LoadReferenceVideo(io.ComfyNode):
@@ -19,6 +20,10 @@ class LoadReferenceVideo(io.ComfyNode):
             display_name="Load Reference Video",
             category="motion inversion",
             description="Picks frames from the video whose motion you want, at the size that the model works at.",
+            **where_known(
+                search_aliases=["load video", "upload video", "import clip", "video frames"],
+                has_intermediate_output=True,
+            ),
             inputs=[
                 io.Combo.Input(
                     "video",

@@ -11,6 +11,7 @@ from ..motion_core.steering.dmt import DISTANCES
 from ..motion_core.steering.methods import METHODS, PRESETS, find_method
 from .choice import offer_choice
 from .host.guidance import guide
+from .newer_host import where_known
 
 OF_PRESET = "preset's"
 """Stands for: whatever the preset says."""
@@ -28,6 +29,7 @@ class MotionGuidance(io.ComfyNode):
             category="motion inversion",
             description="Lets what the model makes follow a reference clip with nothing learnt: gradients guide the "
             "first part of sampling. Slower to sample; the model itself stays as it is.",
+            **where_known(search_aliases=["motionclone", "dmt", "follow motion", "motion transfer without training"]),
             inputs=[
                 io.Model.Input("model", tooltip="The video model that samples."),
                 io.Latent.Input(

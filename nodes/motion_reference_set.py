@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .host.adapter_learning import LACKS, SHOWS, SUBJECT, Shown, split_clips
+from .newer_host import where_known
 from .sockets import MotionReferencesSocket
 
 
@@ -18,6 +19,7 @@ class MotionReferenceSet(io.ComfyNode):
             display_name="Motion Reference Set",
             category="motion inversion",
             description="One more clip for Train Motion Adapter; several of these in a row make a set.",
+            **where_known(search_aliases=["several clips", "more references"]),
             inputs=[
                 io.Latent.Input(
                     "latent",

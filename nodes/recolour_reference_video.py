@@ -7,6 +7,7 @@ from comfy_api.latest import io
 
 from ..motion_core.errors import OptionError
 from ..motion_core.recolouring import COLOURINGS, recolour
+from .newer_host import where_known
 
 
 class RecolourReferenceVideo(io.ComfyNode):
@@ -17,6 +18,7 @@ class RecolourReferenceVideo(io.ComfyNode):
             display_name="Recolour Reference Video",
             category="motion inversion",
             description="Repeats the clip in other colours. What they share is the motion, so that is what is learnt.",
+            **where_known(search_aliases=["recolor video", "change colors", "tint"]),
             inputs=[
                 io.Image.Input("images", tooltip="The reference's frames, from Load Reference Video."),
                 io.Int.Input(

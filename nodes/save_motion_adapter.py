@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ..motion_core.adapter import Adapter
 from ..motion_core.motion_lora import write_motion_lora
 from .host.folders import ADAPTER_FOLDER, free_path, saved_name
+from .newer_host import where_known
 from .sockets import MotionAdapterSocket
 
 OURS, MOTION_LORA = "motion adapter", "motion LoRA"
@@ -20,6 +21,7 @@ class SaveMotionAdapter(io.ComfyNode):
             display_name="Save Motion Adapter",
             category="motion inversion",
             description="Writes the adapter to models/motion_adapters; a file of that name is kept, not replaced.",
+            **where_known(search_aliases=["export motion adapter", "save lora"], has_intermediate_output=True),
             is_output_node=True,
             inputs=[
                 MotionAdapterSocket.Input("adapter", tooltip="From Train Motion Adapter."),

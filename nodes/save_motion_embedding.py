@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..motion_core.embedding import MotionEmbedding
 from .host.folders import MOTION_FOLDER, free_path, saved_name
+from .newer_host import where_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -17,6 +18,7 @@ class SaveMotionEmbedding(io.ComfyNode):
             display_name="Save Motion Embedding",
             category="motion inversion",
             description="Writes the motion to models/motion_embeddings; a file of that name is kept, not replaced.",
+            **where_known(search_aliases=["export motion", "keep motion"], has_intermediate_output=True),
             is_output_node=True,
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train Motion Embedding."),

@@ -10,6 +10,7 @@ from ..motion_core.appearance_stop import StopConfig
 from ..motion_core.captions import without_token
 from .host.appearance_stop import Watch
 from .host.clip_features import encode_prompt
+from .newer_host import where_known
 from .sockets import EarlyStopSocket
 
 
@@ -22,6 +23,7 @@ class StopByAppearance(io.ComfyNode):
             category="motion inversion",
             description="Now and then a preview is made while an adapter is learnt, and a CLIP says how well it shows "
             "its prompt. Learning ends when that falls, and the adapter from before is kept.",
+            **where_known(search_aliases=["early stopping", "overfitting"]),
             inputs=[
                 io.String.Input(
                     "prompt",

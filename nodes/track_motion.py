@@ -9,6 +9,7 @@ from ..motion_core.metrics.pictures import draw_row
 from ..motion_core.tracking import TRACKERS, Tracks, find_tracker
 from .host.folders import NO_WEIGHTS, explain_missing, find_tracker_weights, list_tracker_weights
 from .host.previews import preview_video
+from .newer_host import where_known
 from .sockets import MotionTracksSocket
 
 
@@ -20,6 +21,10 @@ class TrackMotion(io.ComfyNode):
             display_name="Track Motion",
             category="motion inversion/evaluation",
             description="Follows a grid of points through a clip, and draws the ways that they go.",
+            **where_known(
+                search_aliases=["point tracking", "cotracker", "optical flow", "trajectories"],
+                has_intermediate_output=True,
+            ),
             is_output_node=True,
             inputs=[
                 io.Image.Input("images", tooltip="The frames of one clip, 2 or more."),

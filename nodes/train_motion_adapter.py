@@ -11,6 +11,8 @@ from ..motion_core.recipes import PRESETS, RECIPES, find_recipe
 from .choice import offer_choice
 from .host.adapter_learning import Shown, learn_adapter
 from .host.appearance_stop import Watch
+from .host.previews import preview_curve
+from .newer_host import where_known
 from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
 OF_RECIPE = "recipe's"
@@ -26,6 +28,10 @@ class TrainMotionAdapter(io.ComfyNode):
             category="motion inversion",
             description="Learns a motion by VMC, MotionDirector, Customizing Motion or MotionMatcher. The model stays "
             "as it is; Cancel works at every step.",
+            **where_known(
+                search_aliases=["learn motion", "motiondirector", "vmc", "motion lora", "fine-tune"],
+                has_intermediate_output=True,
+            ),
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
@@ -105,4 +111,4 @@ class TrainMotionAdapter(io.ComfyNode):
         )
         shown = [Shown(latent["samples"], positive), *(references or ())]
         learnt = learn_adapter(model, shown, chosen, seed, early_stop)
-        return io.NodeOutput(learnt.adapter, {"loss": learnt.losses})
+        return io.NodeOutput(learnt.adapter, {"loss": learnt.losses}, ui=preview_curve(learnt.losses))

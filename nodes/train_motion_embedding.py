@@ -16,7 +16,8 @@ from ..motion_core.presets import PRESETS
 from ..motion_core.recolouring import COLOURINGS
 from ..motion_core.timesteps import TimestepSampler, parse_timesteps
 from .host.learning import describe, learn
-from .host.previews import preview_text
+from .host.previews import preview_curve, preview_text
+from .newer_host import advanced, where_known
 from .sockets import MotionEmbeddingSocket
 
 OF_PRESET = "preset's"
@@ -32,6 +33,10 @@ class TrainMotionEmbedding(io.ComfyNode):
             display_name="Train Motion Embedding",
             category="motion inversion",
             description="Learns the motion of one clip. The model stays as it is; Cancel works at every step.",
+            **where_known(
+                search_aliases=["learn motion", "motion inversion", "motion transfer", "copy movement"],
+                has_intermediate_output=True,
+            ),
             hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
@@ -49,8 +54,10 @@ class TrainMotionEmbedding(io.ComfyNode):
                 ),
                 io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the preset's."),
                 io.Float.Input("learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."),
-                io.Combo.Input(
-                    "objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."
+                advanced(
+                    io.Combo.Input(
+                        "objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."
+                    )
                 ),
                 io.Combo.Input(
                     "sites",
@@ -58,11 +65,13 @@ class TrainMotionEmbedding(io.ComfyNode):
                     default=OF_PRESET,
                     tooltip="deepest: simple or local motion. all: complex, wide motion; more memory.",
                 ),
-                io.Combo.Input(
-                    "layout",
-                    options=[OF_PRESET, *LAYOUTS],
-                    default=OF_PRESET,
-                    tooltip="official: what the published code saves. paper: one value embedding for a block.",
+                advanced(
+                    io.Combo.Input(
+                        "layout",
+                        options=[OF_PRESET, *LAYOUTS],
+                        default=OF_PRESET,
+                        tooltip="official: what the published code saves. paper: one value embedding for a block.",
+                    )
                 ),
                 io.Combo.Input(
                     "memory",
@@ -91,26 +100,30 @@ class TrainMotionEmbedding(io.ComfyNode):
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
                 ),
-                io.Int.Input(
-                    "pool",
-                    optional=True,
-                    default=0,
-                    min=AUTO,
-                    max=100_000,
-                    tooltip="0: every step sees new noise. More: steps take turns with so many draws of it, and what "
-                    "the model computes before the motion is felt is kept for each, which is faster and loses some of "
-                    "the motion. -1: as many as memory holds.",
+                advanced(
+                    io.Int.Input(
+                        "pool",
+                        optional=True,
+                        default=0,
+                        min=AUTO,
+                        max=100_000,
+                        tooltip="0: every step sees new noise. More: steps take turns with so many draws of it, and "
+                        "what the model computes before the motion is felt is kept for each, which is faster and loses "
+                        "some of the motion. -1: as many as memory holds.",
+                    )
                 ),
                 _offer_switch(
                     "early_stop",
                     "on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
                 ),
-                io.String.Input(
-                    "timesteps",
-                    optional=True,
-                    default=OF_PRESET,
-                    tooltip="Noise levels to learn at: all, a range such as 500-999 (where motion is decided), or "
-                    "coarse:0.5 (high noise more often).",
+                advanced(
+                    io.String.Input(
+                        "timesteps",
+                        optional=True,
+                        default=OF_PRESET,
+                        tooltip="Noise levels to learn at: all, a range such as 500-999 (where motion is decided), or "
+                        "coarse:0.5 (high noise more often).",
+                    )
                 ),
                 _offer_switch(
                     "steady",
@@ -151,11 +164,13 @@ class TrainMotionEmbedding(io.ComfyNode):
         given |= {"early_stop": SWITCH[early_stop], "timesteps": _parse(timesteps), "steady": SWITCH[steady]}
         config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
         learnt = learn(model, latent["samples"], positive, config, mask)
-        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=preview_text(cls, describe(learnt, model)))
+        shown = preview_curve(learnt.losses, dict(learnt.validation))
+        shown |= preview_text(cls, describe(learnt, model)).as_dict()
+        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=shown)
 
 
 def _offer_switch(name: str, tooltip: str) -> io.Combo.Input:
-    return io.Combo.Input(name, optional=True, options=list(SWITCH), default=OF_PRESET, tooltip=tooltip)
+    return advanced(io.Combo.Input(name, optional=True, options=list(SWITCH), default=OF_PRESET, tooltip=tooltip))
 
 
 def _parse(timesteps: str) -> TimestepSampler | None:

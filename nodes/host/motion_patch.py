@@ -16,13 +16,11 @@ from ...motion_core.adapter import Adapter
 from ...motion_core.adapting import Adaptation, Adapting, match_layers, temporal_parts
 from ...motion_core.embedding import MotionEmbedding
 from ...motion_core.errors import OptionError
-from ...motion_core.injection import Injection, Injector, Window, match_sites
+from ...motion_core.injection import Injection, Injector, match_sites
 from ...motion_core.sampling import AdaptConfig, ApplyConfig
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
-
-FRAME_INDICES = ("window", "absolute")
-"""What sliding context windows do to a motion: it is repeated in each, or stretched over the whole clip."""
+from .windows import FRAME_INDICES, find_repeated_window, find_window
 
 _CONDITIONAL = 0
 """How the host marks the prompted half of guidance in `cond_or_uncond`."""
@@ -97,6 +95,7 @@ def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, fr
     """A clone of MODEL that feels the motion. Raises ModelError when the model has no such attention site."""
     if frame_index not in FRAME_INDICES:
         raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
+    place = find_window if frame_index == "absolute" else find_repeated_window
     if not model.injections:  # else temporal attention is put in while it samples, and the patch finds out then
         match_sites(find_attention_owner(model.model.diffusion_model), embedding)
 
@@ -104,8 +103,7 @@ def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, fr
         return Injector(module, embedding, config.strength_qk, config.strength_v)
 
     def tune(injection: Injection, options: dict[str, Any]) -> None:
-        if frame_index == "absolute":
-            injection.window = find_window(options)
+        injection.window = place(options)
         injection.gate = _find_gate(config.branches, options)
 
     return _patched(model, prepare, tune, config)
@@ -154,17 +152,6 @@ def _patched(
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, patch)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, patch.during_sampling)
     return clone
-
-
-def find_window(options: dict[str, Any]) -> Window | None:
-    """Which frames this forward sees, where it slides over a longer clip: as AnimateDiff-Evolved or the host says."""
-    said = options.get("ad_params") or {}
-    if said.get("sub_idxs") is not None:
-        return Window(tuple(said["sub_idxs"]), int(said["full_length"]))
-    window = options.get("context_window")
-    if window is not None and getattr(window, "total_frames", 0):
-        return Window(tuple(window.index_list), int(window.total_frames))
-    return None
 
 
 def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,13 @@ def out(node: str, number: int = 0) -> list[Any]:
     return [node, number]
 
 
+def defaults(host: Any, kind: str) -> dict[str, Any]:
+    """What the widgets of a node of this host begin with, by name."""
+    inputs = host.ask(f"/object_info/{kind}")[kind]["input"]
+    every = {**inputs.get("required", {}), **inputs.get("optional", {})}
+    return {name: said[1]["default"] for name, said in every.items() if len(said) > 1 and "default" in said[1]}
+
+
 def load(graph: Graph, frames: int = 16, dtype: str = "as stored") -> tuple[str, str]:
     """The starter model and the reference through its autoencoder."""
     model = graph.add("LoadVideoDiffusionModel", model=STARTER, dtype=dtype)

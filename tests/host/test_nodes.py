@@ -160,24 +160,56 @@ def test_guidance_in_one_batch_or_apart(host):
         assert float(said[same]) < 1e-3 < 1e-2 < float(said[moved])
 
 
+def slide(host, graph, model, **changes):
+    """The model through the host's own context windows of 16 frames, with the node's defaults."""
+    usual = graphs.defaults(host, "ContextWindowsManual")
+    return out(graph.add("ContextWindowsManual", model=model, **{**usual, **changes}))
+
+
 def test_the_hosts_own_context_windows(host):
     graph, model, _, motion, wanted, nothing = start()
-    slid = graph.add(
-        "ContextWindowsManual", model=out(model), context_length=16, context_overlap=4, context_stride=1,
-        context_schedule="standard_static", closed_loop=False, fuse_method="pyramid", dim=0, freenoise=False,
-    )  # fmt: skip
-    nodes = [probe(graph, graphs.sample(graph, out(slid), wanted, nothing, frames=32))]
+    slid = slide(host, graph, out(model))
+    nodes = [probe(graph, graphs.sample(graph, slid, wanted, nothing, frames=32))]
     try:
         host.run(graph)
     except Failed as failed:
         pytest.skip(f"this host's own context windows fail on a batch of frames: {failed}")
-    zero = graphs.apply(graph, out(slid), motion, strength_qk=0.0, strength_v=0.0)
-    ways = [graphs.apply(graph, out(slid), motion, strength_v=3.0, frame_index=how) for how in ("window", "absolute")]
+    zero = graphs.apply(graph, slid, motion, strength_qk=0.0, strength_v=0.0)
+    ways = [graphs.apply(graph, slid, motion, strength_v=3.0, frame_index=how) for how in ("window", "absolute")]
     for felt in (zero, *ways):
         nodes.append(probe(graph, graphs.sample(graph, felt, wanted, nothing, frames=32)))
     said = host.run(graph)
     without, at_zero, repeated, stretched = (said[node] for node in nodes)
     assert without == at_zero and len({without, repeated, stretched}) == 3
+
+
+def test_a_window_with_an_anchor_frame_moves_as_a_plain_forward_does(host):
+    """The second window of 32 frames is sampled with frame 15 before it, as if the 17 frames were sampled alone."""
+    if "causal_window_fix" not in graphs.defaults(host, "ContextWindowsManual"):
+        pytest.skip("this host puts no anchor frame before a window")
+    graph, model, _, motion, wanted, nothing = start(learning_rate=0.1)
+    slid = slide(host, graph, out(model), context_overlap=0)
+    small = graphs.sample(graph, out(model), wanted, nothing, frames=32, steps=1)
+    whole = out(graph.add("LatentMultiply", samples=small, multiplier=10.0))
+    anchored = out(graph.add("LatentFromBatch", samples=whole, batch_index=15, length=17))
+    alone = {
+        "window": out(graph.add("ProbeHeldFirst", motion=motion)),
+        "absolute": out(graph.add("ProbeStretched", motion=motion, length=32, first=15, frames=17)),
+    }
+    apart, seconds = [], {}
+    for how, part in alone.items():
+        felt = graphs.apply(graph, slid, motion, frame_index=how)
+        together = graphs.sample_from(graph, felt, wanted, nothing, whole, 1)
+        seconds[how] = out(graph.add("LatentFromBatch", samples=together, batch_index=16, length=16))
+        single = graphs.sample_from(graph, graphs.apply(graph, out(model), part), wanted, nothing, anchored, 1)
+        expected = out(graph.add("LatentFromBatch", samples=single, batch_index=1, length=16))
+        apart.append(graph.add("ProbeDifference", first=seconds[how], second=expected))
+    plain = graphs.sample_from(graph, slid, wanted, nothing, whole, 1)
+    unmoved = out(graph.add("LatentFromBatch", samples=plain, batch_index=16, length=16))
+    moved = [graph.add("ProbeDifference", first=second, second=unmoved) for second in seconds.values()]
+    moved.append(graph.add("ProbeDifference", first=seconds["window"], second=seconds["absolute"]))
+    said = host.run(graph)
+    assert max(float(said[node]) for node in apart) < 1e-4 < 1e-3 < min(float(said[node]) for node in moved)
 
 
 def test_training_is_reproducible_and_leaves_the_model_alone(host):

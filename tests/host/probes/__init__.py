@@ -14,7 +14,7 @@ from .models import (
     ProbeOffload,
     ProbeStillModel,
 )
-from .motions import ProbeNarrow, ProbePart, ProbeStretched
+from .motions import ProbeHeldFirst, ProbeNarrow, ProbePart, ProbeStretched
 
 PROBES = (
     ProbeDigest,
@@ -35,6 +35,7 @@ PROBES = (
     ProbePart,
     ProbeNarrow,
     ProbeStretched,
+    ProbeHeldFirst,
     ProbeForward,
     ProbeLoss,
     ProbeCost,

@@ -56,3 +56,21 @@ class ProbeStretched:
             return tensor[:, first : first + frames].clone()
 
         return (motion.resized(length).map(part, part),)
+
+
+class ProbeHeldFirst:
+    """A motion whose first frame comes twice; as a motion of its own, of one frame more."""
+
+    RETURN_TYPES = ("MOTION_EMBEDDING",)
+    FUNCTION = "hold"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"motion": ("MOTION_EMBEDDING",)}}
+
+    def hold(self, motion):
+        def held(_, tensor):
+            return torch.cat([tensor[:, :1], tensor], dim=1)
+
+        return (motion.map(held, held),)
