@@ -2,22 +2,28 @@
 
 import unicodedata
 
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's control characters, format characters (bidi overrides among them), surrogates and line separators."""
 _JOINERS = "\u200c\u200d"
-"""Format characters that Persian and emoji are written with; they change the shape of their neighbours alone."""
+"""Invisible characters that Persian and emoji are written with; they change the shape of their neighbours alone."""
 _MOST = 1500
 
 
 def printable(text: str, lines: bool = False) -> str:
-    """The text with hidden characters as escapes, such as `\\x1b`. lines: whether line breaks and tabs stay."""
+    """The text with escapes, such as `\\x1b`, for controls, bidi overrides and all else that is not seen as it is.
+
+    lines: whether line breaks and tabs stay.
+    """
     if text.isprintable():
         return text
     kept = _JOINERS + ("\n\t" if lines else "")
-    return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in _HIDDEN and char not in kept else char
-        for char in text
-    )
+    return "".join(char if _is_seen(char) or char in kept else _escape(char) for char in text)
+
+
+def _is_seen(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"  # Python counts a wide space as not printable
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def one_line(text: str) -> str:
