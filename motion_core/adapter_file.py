@@ -16,7 +16,7 @@ from torch import Tensor
 from .adapter import Adapter, LowRank, Part, WeightDelta
 from .errors import FileError, OptionError
 from .origin import Origin
-from .tensor_file import Kind, reading_description
+from .tensor_file import About, Kind, Tensors, reading_description
 
 KIND = Kind(
     noun="motion adapter",
@@ -42,17 +42,20 @@ def _tensors_of(part: Part) -> dict[str, Tensor]:
 
 def read_adapter(path: str | os.PathLike[str]) -> Adapter:
     """Read and check a file; tensors come back in float32. Raises FileError, one sentence for what is wrong."""
-    about, tensors = KIND.read(path)
+    return KIND.read(path, _assemble)
+
+
+def _assemble(path: Path, about: About, tensors: Tensors) -> Adapter:
     with reading_description(path):
         family, origin = about["family"], Origin.read(about)
     by_layer: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        layer, own = _split(Path(path), key)
-        by_layer.setdefault(layer, {})[own] = tensor.float()
+        layer, own = _split(path, key)
+        by_layer.setdefault(layer, {})[own] = tensor
     try:
         return Adapter(family, {layer: _part_of(layer, held) for layer, held in by_layer.items()}, origin)
     except OptionError as reason:
-        raise FileError(f"{Path(path).name}: {reason}; save or download it again") from reason
+        raise FileError(f"{path.name}: {reason}; save or download it again") from reason
 
 
 def _split(path: Path, key: str) -> tuple[str, str]:

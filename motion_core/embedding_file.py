@@ -19,7 +19,7 @@ from .debias import DEBIAS_MODES
 from .embedding import LAYOUTS, Grid, MotionEmbedding
 from .errors import FileError
 from .origin import Origin
-from .tensor_file import Kind, reading_description
+from .tensor_file import About, Kind, Tensors, reading_description
 
 KIND = Kind(
     noun="motion embedding",
@@ -51,18 +51,18 @@ def _describe(embedding: MotionEmbedding) -> dict[str, str]:
 
 def read_embedding(path: str | os.PathLike[str]) -> MotionEmbedding:
     """Read and check a file; tensors come back in float32. Raises FileError, one sentence for what is wrong."""
-    about, tensors = KIND.read(path)
-    return _assemble(Path(path), _upgrade(about), tensors)
+    return KIND.read(path, _assemble)
 
 
-def _upgrade(about: dict[str, str]) -> dict[str, str]:
+def _upgrade(about: About) -> About:
     """Bring an older description up to today's. Version 0 (before release) had no layout and was never debiased."""
     if about["version"] == "0":
         about = {"debiased_by": "none", "layout": "official", **about, "version": "1"}
     return about
 
 
-def _assemble(path: Path, about: dict[str, str], tensors: dict[str, Tensor]) -> MotionEmbedding:
+def _assemble(path: Path, about: About, tensors: Tensors) -> MotionEmbedding:
+    about = _upgrade(about)
     with reading_description(path):
         grids = {str(block): _grid(pair) for block, pair in json.loads(about["grids"]).items()}
         frames, family, layout, debiased_by = int(about["frames"]), *(about[k] for k in _WORDS)
@@ -76,8 +76,7 @@ def _assemble(path: Path, about: dict[str, str], tensors: dict[str, Tensor]) -> 
     for key, tensor in tensors.items():
         _check_tensor(path, key, tensor, frames, grids)
     named = {
-        kind: {k.rpartition(".")[0]: t.float() for k, t in tensors.items() if k.endswith(f".{kind}")}
-        for kind in ("qk", "v")
+        kind: {k.rpartition(".")[0]: t for k, t in tensors.items() if k.endswith(f".{kind}")} for kind in ("qk", "v")
     }
     _check_channels(path, named["qk"], named["v"])
     return MotionEmbedding(family, named["qk"], named["v"], grids, origin, debiased_by)

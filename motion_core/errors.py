@@ -1,8 +1,16 @@
 """The one family of errors. Each message is a sentence that says what, which value, and what to do."""
 
+from .printable import one_line
+
 
 class MotionError(Exception):
-    """Something a person can put right; its text is meant for them."""
+    """Something a person can put right; its text is meant for them.
+
+    It may quote names and values of files that nobody knows, so it is kept to one printable line.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__(one_line(str(message)))
 
 
 class OptionError(MotionError, ValueError):

@@ -17,6 +17,7 @@ from .backbones import Layer, family_of, find_adaptable_layers, select_layers
 from .errors import FileError, ModelError, OptionError
 from .origin import Origin
 from .pickle_reading import read_pickle
+from .reading import checked_numbers
 
 _PATHS = ("temporal_transformer", "spatial_transformer")
 
@@ -38,13 +39,9 @@ def _read_pairs(path: Path) -> list[LowRank]:
     tensors = isinstance(stored, list) and all(isinstance(t, Tensor) for t in stored)
     if not stored or not tensors or len(stored) % 2:
         raise FileError(f"{path.name} holds something else than MotionDirector's list of ups and downs; check the file")
-    if not all(t.isfinite().all() for t in stored):
-        raise FileError(f"{path.name} holds numbers that are not finite; train it again")
+    numbers = list(checked_numbers(path, {f"tensor {number}": t for number, t in enumerate(stored)}).values())
     try:
-        return [
-            LowRank(down.detach().float(), up.detach().float())
-            for up, down in zip(stored[::2], stored[1::2], strict=True)
-        ]
+        return [LowRank(down, up) for up, down in zip(numbers[::2], numbers[1::2], strict=True)]
     except OptionError as reason:
         raise FileError(f"{path.name} is no list of MotionDirector's ({reason}); check the file") from reason
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from .embedding import Grid, MotionEmbedding, Origin
 from .errors import FileError, OptionError
-from .pickle_reading import read_pickle
+from .pickle_reading import read_pickle, without_wrapper
+from .reading import checked_numbers
 from .writing import replacing
 
 _ROWS = 32
@@ -41,8 +42,8 @@ def read_official(path: str | os.PathLike[str], width: int = 0, height: int = 0,
     grids = {block: _grid_of(block, v[f"{block}.attn1"].shape[0], width, height) for block in qk}
     return MotionEmbedding(
         family="zeroscope",
-        qk={name: t[:, :length].float().clone() for name, t in qk.items()},
-        v={name: t[:, :length].float().clone() for name, t in v.items()},
+        qk={name: t[:, :length].clone() for name, t in qk.items()},
+        v={name: t[:, :length].clone() for name, t in v.items()},
         grids=grids,
         origin=Origin(width=width, height=height, recipe={"method": "motion inversion, official file"}),
     )
@@ -74,7 +75,10 @@ def _load(path: Path) -> dict[str, Tensor]:
     tensors = isinstance(stored, dict) and all(isinstance(t, Tensor) and t.ndim == 3 for t in stored.values())
     if not stored or not tensors:
         raise FileError(f"{path.name} holds something else than motion embeddings; give an official motion_embed.pt")
-    return {str(key): t.detach() for key, t in stored.items()}
+    plain = {without_wrapper(str(key)): tensor for key, tensor in stored.items()}
+    if len(plain) < len(stored):
+        raise FileError(f"{path.name} holds a tensor twice, with and without module.; check the file")
+    return checked_numbers(path, plain)
 
 
 def _check_complete(path: Path, stored: dict[str, Tensor], qk: dict[str, Tensor], v: dict[str, Tensor]) -> None:
@@ -82,9 +86,14 @@ def _check_complete(path: Path, stored: dict[str, Tensor], qk: dict[str, Tensor]
     missing = [f"{block}.{own}" for block in qk for own in ("attn1", "attn2") if f"{block}.{own}" not in v]
     if unknown or missing or not qk or len(v) != 2 * len(qk):
         odd = (unknown or missing or ["pos_embed"])[0]
-        raise FileError(f"{path.name} is no complete official motion_embed.pt (look at {odd}); check the file")
-    if not all(t.isfinite().all() for t in stored.values()):
-        raise FileError(f"{path.name} holds numbers that are not finite; train it again")
+        raise FileError(f"{path.name} is no complete official motion_embed.pt (look at {odd[:200]}); check the file")
+    for name, tensor in v.items():
+        shared = qk[name.rpartition(".")[0]]
+        if shared.shape[0] != 1 or tensor.shape[2] != shared.shape[2] or not tensor.numel():
+            raise FileError(
+                f"{path.name}: pos_embed {tuple(shared.shape)} and vSpatial {tuple(tensor.shape)} of {name} do not "
+                "belong together; they are (1, 32, channels) and (places, 32, channels), so check the file"
+            )
 
 
 def _trained_rows(tensors: list[Tensor]) -> int:

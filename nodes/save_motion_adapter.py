@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..motion_core.adapter import Adapter
 from ..motion_core.motion_lora import write_motion_lora
+from ..motion_core.printable import printable
 from .host.folders import ADAPTER_FOLDER, free_path, saved_name
 from .newer_host import where_known
 from .sockets import MotionAdapterSocket
@@ -43,4 +44,4 @@ class SaveMotionAdapter(io.ComfyNode):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_motion_lora(adapter, path) if format == MOTION_LORA else adapter.save(path)
         saved = saved_name(ADAPTER_FOLDER, path)
-        return io.NodeOutput(saved, ui=ui.PreviewText(f"saved as {saved}"))
+        return io.NodeOutput(saved, ui=ui.PreviewText(printable(f"saved as {saved}")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from ..motion_core.embedding import MotionEmbedding
+from ..motion_core.printable import printable
 from .host.folders import MOTION_FOLDER, free_path, saved_name
 from .newer_host import where_known
 from .sockets import MotionEmbeddingSocket
@@ -33,4 +34,4 @@ class SaveMotionEmbedding(io.ComfyNode):
         path.parent.mkdir(parents=True, exist_ok=True)
         motion.save(path)
         saved = saved_name(MOTION_FOLDER, path)
-        return io.NodeOutput(saved, ui=ui.PreviewText(f"saved as {saved}"))
+        return io.NodeOutput(saved, ui=ui.PreviewText(printable(f"saved as {saved}")))

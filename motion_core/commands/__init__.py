@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from ..errors import MotionError
 from . import convert, evaluate, generate, inspect, invert, learn, steer, strip, transfer
+from .output import LogHandler, any_encoding, complain
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),
@@ -48,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
 @contextmanager
 def _told_on_stderr() -> Iterator[None]:
     """What the core has to say on its way: the memory mode that it picked, say."""
-    logger, handler = logging.getLogger(__name__.rpartition(".")[0]), logging.StreamHandler()
+    logger, handler = logging.getLogger(__name__.rpartition(".")[0]), LogHandler()
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -63,7 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 1 with one sentence on stderr, or 130 when interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is downloaded behind a person's back
-    args = build_parser().parse_args(arguments)
+    with any_encoding():
+        return _run(build_parser().parse_args(arguments))
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         with _told_on_stderr():
             args.run(args)
@@ -71,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # what reads the output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MotionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+        complain("stopped; nothing was written")
         return 130
     return 0

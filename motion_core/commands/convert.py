@@ -8,6 +8,7 @@ from pathlib import Path
 from ..embedding import MotionEmbedding
 from ..errors import OptionError
 from ..official import read_official, write_official
+from .output import say
 
 EXAMPLE = """examples:
   python -m motion_core convert motion_embed.pt horse.safetensors --width 576 --height 320
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    kinds = (args.source.suffix, args.target.suffix)
+    kinds = (args.source.suffix.lower(), args.target.suffix.lower())
     if kinds == (".pt", ".safetensors"):
         read_official(args.source, args.width, args.height, args.frames).save(args.target)
     elif kinds == (".safetensors", ".pt"):
@@ -37,4 +38,4 @@ def run(args: argparse.Namespace) -> None:
         raise OptionError(
             f"{args.source.name} to {args.target.name} is no conversion; give one .pt and one .safetensors"
         )
-    print(f"wrote {args.target}")
+    say(f"wrote {args.target}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import OptionError
 from ..evaluation.running import evaluate
 from ..evaluation.suite import SHIPPED, read_suite
+from .output import say
 
 EXAMPLE = """examples:
   python -m motion_core evaluate starter
@@ -47,5 +48,5 @@ def run(args: argparse.Namespace) -> None:
         **{name: value for name, value in changes.items() if value is not None},
     )
     folder = args.out or Path("evaluation") / suite.name
-    print(evaluate(suite, folder, args.workers, args.ray, args.device), end="")
-    print(f"\nwrote {folder}/table.md, results.jsonl and sheets")
+    say(evaluate(suite, folder, args.workers, args.ray, args.device))
+    say(f"wrote {folder}/table.md, results.jsonl and sheets")

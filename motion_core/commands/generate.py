@@ -18,6 +18,7 @@ from ..transfer import GenerateConfig, generate_clip, invert_clip
 from ..video import write_clip
 from . import options
 from .invert import read_inverted
+from .output import say
 from .progress import sampling_bar
 
 EXAMPLE = """example:
@@ -72,7 +73,7 @@ def sample(
     with sampling_bar(config.steps, "generating") as progress:
         clip = generate_clip(model, args.prompt, config, motions, inverted, progress, steering)
     write_clip(args.out, clip, fps)
-    print(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
+    say(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
 
 
 def find_inverted(args: argparse.Namespace, model: VideoModel, config: GenerateConfig) -> Tensor | None:

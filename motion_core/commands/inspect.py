@@ -9,6 +9,8 @@ from pathlib import Path
 from ..adapter import Adapter, LowRank
 from ..embedding import MotionEmbedding
 from ..motion_file import Motion, read_motion
+from ..printable import printable
+from .output import say
 
 EXAMPLE = """example:
   python -m motion_core inspect horse.safetensors"""
@@ -19,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    print(describe(read_motion(args.file), args.file))
+    say(describe(read_motion(args.file), args.file))
 
 
 def describe(motion: Motion, path: Path) -> str:
@@ -37,7 +39,8 @@ def describe(motion: Motion, path: Path) -> str:
         *(f"recipe     {name}: {value}" for name, value in sorted(recipe.items())),
         "",
     ]
-    return "\n".join([*lines, *(_list_parts(motion) if isinstance(motion, Adapter) else _list_blocks(motion))])
+    lines += _list_parts(motion) if isinstance(motion, Adapter) else _list_blocks(motion)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _list_blocks(embedding: MotionEmbedding) -> Iterator[str]:

@@ -6,20 +6,22 @@ import argparse
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import FileError, OptionError
+from ..reading import checked_numbers, reading
+from ..tensor_file import read_tensors
 from ..transfer import invert_clip
 from ..writing import replacing
 from . import options
+from .output import say
 from .progress import sampling_bar
 
 EXAMPLE = """example:
   python -m motion_core invert --reference horse.mp4 --out horse_noise.safetensors
   python -m motion_core generate --motion horse.safetensors --noise blend --inverted horse_noise.safetensors ..."""
-_ENTRY = "inverted_noise"
+_ENTRY, _NOUN = "inverted_noise", "file of inverted noise"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,18 +51,16 @@ def run(args: argparse.Namespace) -> None:
     about = {_ENTRY: json.dumps({"steps": args.steps, "model": model.name}, sort_keys=True)}
     with replacing(args.out) as scratch:
         save_file({"noise": noise.cpu().contiguous()}, scratch, about)
-    print(f"wrote {args.out}")
+    say(f"wrote {args.out}")
 
 
 def read_inverted(path: Path, steps: int) -> Tensor:
     """Noise (1, C, N, h, w) for a sampling of that many steps. Raises FileError, OptionError."""
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get(_ENTRY, "null"))
-            noise = file.get_tensor("noise") if about else None
-    except (SafetensorError, OSError, ValueError) as reason:
-        raise FileError(f"{path} can't be read ({reason}); make it with: python -m motion_core invert") from reason
-    if noise is None or noise.ndim != 5 or not noise.isfinite().all():
+    with reading(path, _NOUN):
+        metadata, tensors = read_tensors(path, _NOUN)
+        about = json.loads(metadata.get(_ENTRY, "null"))
+        noise = checked_numbers(path, tensors).get("noise")
+    if noise is None or noise.ndim != 5 or not isinstance(about, dict):
         raise FileError(f"{path} holds no inverted noise; make it with: python -m motion_core invert")
     if about.get("steps") != steps:
         raise OptionError(

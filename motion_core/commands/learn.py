@@ -17,6 +17,7 @@ from ..recipes import Recipe
 from ..sampling import AdaptConfig, AppliedAdapter
 from ..transfer import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
 from . import learning_options, options
+from .output import say
 from .progress import learning_bar
 
 EXAMPLE = """examples:
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     how = learning_options.learning(args, args.seed)
     motion = learn(args, options.load(args), how, args.prompt)
     motion.save(args.out)
-    print(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB)")
+    say(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB)")
 
 
 def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe, prompt: str) -> Motion:
@@ -60,7 +61,7 @@ def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe
         adapter = learn_adapter(model, shown, how, args.seed, callback, stop).adapter
     if stop:
         said = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
-        print(f"text similarity {said}; kept step {stop.kept_step}")
+        say(f"text similarity {said}; kept step {stop.kept_step}")
     return adapter
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from ..captions import strip_caption
 from ..errors import OptionError
+from .output import say
 
 EXAMPLE = """example:
   python -m motion_core strip "a video of a man skiing down a snowy mountain, oil painting, 4k"
@@ -22,4 +23,4 @@ def run(args: argparse.Namespace) -> None:
     left = strip_caption(args.caption)
     if not left:
         raise OptionError(f"nothing is left of {args.caption!r}; say who moves and how")
-    print(left)
+    say(left)

@@ -10,21 +10,21 @@ from ...motion_core.adapter import Adapter
 from ...motion_core.errors import FileError
 from ...motion_core.motion_director import read_motion_director
 from ...motion_core.motion_lora import read_motion_lora
-from ...motion_core.tensor_file import read_format
+from ...motion_core.pickle_reading import read_pickle
+from ...motion_core.tensor_file import SUFFIX, read_format
 from .video_model import find_attention_owner
 
 
 def load_adapter(path: Path, model: Any = None) -> Adapter:
     """A file of ours, a motion LoRA, or a list of MotionDirector's, for which the MODEL is needed. Raises FileError."""
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == SUFFIX:
         ours = read_format(path) == adapter_file.KIND.format
         return Adapter.load(path) if ours else read_motion_lora(path)
-    try:
+    if not isinstance(read_pickle(path, "motion LoRA or list of MotionDirector's"), list):
         return read_motion_lora(path)
-    except FileError:
-        if model is None:
-            raise FileError(
-                f"{path.name} is no motion LoRA; if it is a file of MotionDirector's, which names no layers, connect "
-                "the model"
-            ) from None
+    if model is None:
+        raise FileError(
+            f"{path.name} is no motion LoRA; if it is a file of MotionDirector's, which names no layers, connect "
+            "the model"
+        )
     return read_motion_director(path, find_attention_owner(model.model.diffusion_model))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +30,13 @@ EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi", ".apng", ".webp")
 
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[\d\xb9\xb2\xb3]|lpt[\d\xb9\xb2\xb3])\s*(?:\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for itself, with any suffix."""
+_LONGEST = 230
+"""Bytes of a name: systems take 255, and saving adds a number and a suffix."""
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of what no file should have in its name: controls, half characters, line separators."""
+
 
 def register_folders() -> None:
     """Tell the host of the pack's folders in `models`, to which a person's extra paths add others."""
@@ -44,16 +53,32 @@ def register_folders() -> None:
 def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
     """The path of `name` in the first root that has it, or in the first root where none has.
 
-    Raises OptionError for a name that leads out of its root: absolute, with '..', or through a link.
+    Raises OptionError for a name that leads out of its root: absolute, with '..', or through a link; and for one that
+    some system keeps for itself, can't show or can't hold, since graphs are shared.
     """
-    given = Path(name.replace("\\", "/"))
-    if not given.name.strip() or "\0" in name or ":" in name or given.is_absolute() or ".." in given.parts:
+    if not isinstance(name, str) or not _is_plain(name):
         raise OptionError(f"{what} {name!r} is no name in its folder; give a plain name or choose one from the list")
-    root = next((Path(root) for root in roots if (Path(root) / given).exists()), Path(roots[0]))
+    given = Path(name.replace("\\", "/"))
+    try:
+        root = next((Path(root) for root in roots if (Path(root) / given).exists()), Path(roots[0]))
+        within = (root / given).resolve().is_relative_to(root.resolve())
+    except OSError as reason:  # a path too long, a loop of links, a folder that may not be read
+        raise OptionError(f"{what} {name!r} can't be looked up ({reason.strerror}); give another name") from reason
     path = root / given
-    if not path.resolve().is_relative_to(root.resolve()):
+    if not within:
         raise OptionError(f"{what} {name!r} leads out of {root}; copy the file there instead of linking it")
     return path
+
+
+def _is_plain(name: str) -> bool:
+    """Whether every system takes it as the name of a file, with folders before it or none."""
+    shown = not any(unicodedata.category(char) in _CONTROLS for char in name)
+    return shown and ":" not in name and all(map(_is_file_name, name.replace("\\", "/").split("/")))
+
+
+def _is_file_name(part: str) -> bool:
+    """Windows drops dots and spaces at an end, and has its devices in every folder."""
+    return 0 < len(part.encode()) <= _LONGEST and part.rstrip(". ") == part and not _DEVICE.fullmatch(part)
 
 
 def list_clips() -> list[str]:

@@ -68,6 +68,7 @@ class Tokenizer:
         return {"start": self.inner.start_token, "end": self.inner.end_token, "pad": self.inner.pad_token}
 
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs: Any) -> dict[str, Any]:
+        text = text.encode("utf-8", "replace").decode()  # half a character, which a graph can hold and no tokenizer
         return {_KEY: self.inner.tokenize_with_weights(text, return_word_ids, **kwargs)}
 
     def untokenize(self, pairs: Any) -> Any:

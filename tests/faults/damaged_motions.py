@@ -1,0 +1,131 @@
+"""Damages motion files and says what reading makes of each: `python -m tests.faults.damaged_motions KIND COUNT FOLDER`.
+
+It prints a line a file, before and after it is read, so that whoever runs it knows where it ended; at last how many
+MiB it grew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import warnings
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from motion_core.adapter import Adapter
+from motion_core.embedding import MotionEmbedding
+from motion_core.errors import MotionError
+from motion_core.motion_lora import read_motion_lora
+from motion_core.official import read_official
+from motion_core.reading import LARGEST
+from tests.faults import damage
+from tests.unit import test_adapter_file, test_embedding, test_motion_lora, test_official
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file. checked: whether the format has a checksum, so that nothing may be read as something else."""
+
+    name: str
+    write: Callable[[Path], Any]
+    read: Callable[[Path], MotionEmbedding | Adapter]
+    damages: tuple[damage.Damage, ...]
+    checked: bool
+
+
+def _without_digest(path: Path) -> None:
+    test_embedding.make().save(path)
+    with safe_open(path, "pt") as file:
+        about = {name: said for name, said in file.metadata().items() if name != "digest"}
+    save_file(load_file(path), path, about)
+
+
+def _lora() -> dict[str, torch.Tensor]:
+    return test_motion_lora.stored_as(test_motion_lora.motion_director, dtype=torch.float16)
+
+
+def _official(path: Path) -> MotionEmbedding:
+    return read_official(path, 576, 320)
+
+
+KINDS = {
+    "embedding": Kind(
+        "a.safetensors", lambda path: test_embedding.make().save(path), MotionEmbedding.load, damage.SAFETENSORS, True
+    ),
+    "adapter": Kind(
+        "a.safetensors", lambda path: test_adapter_file.make().save(path), Adapter.load, damage.SAFETENSORS, True
+    ),
+    "without_digest": Kind("a.safetensors", _without_digest, MotionEmbedding.load, damage.SAFETENSORS, False),
+    "official": Kind(
+        "a.pt", lambda path: torch.save(test_official.official(), path), _official, damage.ANY, True
+    ),
+    "motion_lora": Kind(
+        "a.safetensors", lambda path: save_file(_lora(), path, {"rank": "2"}), read_motion_lora,
+        damage.SAFETENSORS, False,
+    ),
+    "pickled_motion_lora": Kind(
+        "a.ckpt", lambda path: torch.save({"state_dict": _lora()}, path), read_motion_lora, damage.ANY, True
+    ),
+    "repacked_official": Kind(
+        "a.pt", lambda path: torch.save(test_official.official(), path), _official, (damage.repack,), False
+    ),
+}  # fmt: skip
+
+
+def describe(motion: MotionEmbedding | Adapter) -> list[Any]:
+    """All that a motion is."""
+    own = (
+        [motion.grids, motion.debiased_by, sorted(motion.qk), sorted(motion.v)]
+        if isinstance(motion, MotionEmbedding)
+        else [(name, type(part), part.scale) for name, part in sorted(motion.parts.items())]
+    )
+    numbers = [(tuple(t.shape), t.numpy().tobytes()) for t in motion.parameters]
+    return [motion.family, repr(motion.origin), own, numbers]
+
+
+def judge(kind: Kind, path: Path, right: list[Any]) -> str:
+    """`right`, `refused` or `different`, or what is wrong with the answer."""
+    try:
+        motion = kind.read(path)
+    except MotionError as error:
+        said = str(error)
+        return "refused" if said.isprintable() and len(said) < 1600 else f"WRONG: the sentence {said!r}"
+    except BaseException as error:
+        return f"WRONG: {error!r:.300}"
+    if describe(motion) == right:
+        return "right"
+    if kind.checked:
+        return "WRONG: it was read as something else"
+    sane = all(t.isfinite().all() and t.abs().max() <= LARGEST for t in motion.parameters if t.numel())
+    return "different" if sane else "WRONG: numbers beyond all learning"
+
+
+def main(name: str, count: int, folder: Path) -> None:
+    kind = KINDS[name]
+    path = folder / kind.name
+    kind.write(path)
+    content, right = path.read_bytes(), describe(kind.read(path))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(count):
+        random = Random(zlib.crc32(f"{name} {number}".encode()))
+        how = kind.damages[number % len(kind.damages)]
+        path.write_bytes(how(content, random))
+        print(number, how.__name__, end=" ", flush=True)
+        with warnings.catch_warnings(), contextlib.redirect_stderr(None):
+            warnings.simplefilter("ignore")
+            said = judge(kind, path, right)
+        print(said, flush=True)
+    print("grown", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
