@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -36,6 +35,7 @@ from .memory import (
     list_layers,
     next_lower,
     pick,
+    return_unused,
 )
 from .memory import say as say_bytes
 from .objectives import evaluate_objective, parse_objective
@@ -101,9 +101,7 @@ def fit(
             if lower is None:
                 raise
             logger.warning("%s. Now learning with memory %s, from the first step.", shortage, lower)
-        gc.collect()  # what the failed attempt left
-        if latents.device.type == "cuda":
-            torch.cuda.empty_cache()
+        return_unused(latents.device)  # what the failed attempt left
         learnt = learner.learn(lower, footprint, callback, validated)
         assert learnt.memory is not None
         return replace(learnt, memory=replace(learnt.memory, fell_back=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -159,6 +160,13 @@ def find_free(device: torch.device) -> int | None:
     if device.type == "cpu":
         return find_free_main()
     return None
+
+
+def return_unused(device: torch.device) -> None:
+    """Gives memory back that nothing refers to any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def find_free_main() -> int | None:

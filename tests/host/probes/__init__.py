@@ -2,7 +2,7 @@
 
 from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
-from .dynamic import ProbeDynamic, ProbeElsewhere, ProbeReloaded
+from .dynamic import ProbeDynamic, ProbeElsewhere, ProbeOffCpu, ProbeReloaded
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
 from .models import (
@@ -26,6 +26,7 @@ PROBES = (
     ProbeCompiled,
     ProbeDynamic,
     ProbeElsewhere,
+    ProbeOffCpu,
     ProbeReloaded,
     ProbeNoBackward,
     ProbeLittleMemory,

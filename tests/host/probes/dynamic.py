@@ -3,8 +3,11 @@
 import copy
 import logging
 
+import comfy.model_management
 import comfy.model_patcher
 import torch
+
+from .probe import Probe, of_the_pack
 
 _STREAMED = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.Conv3d)
 
@@ -144,3 +147,31 @@ class _Streamed:
             brought[name] = view.copy_(weight)
             place += weight.numel()
         return brought
+
+
+class ProbeOffCpu(Probe):
+    """What the pack does where the host computes elsewhere than on a CPU: the dtype in which Load Video Diffusion Model
+    loads the starter, and whether what was thawed there stays so.
+    """
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("STRING", {})}}
+
+    def say(self, model):
+        node, running = of_the_pack("nodes.load_video_model"), of_the_pack("nodes.host.running")
+        found, load, get_device = [], node.load_sockets, comfy.model_management.get_torch_device
+        elsewhere = torch.device("meta")
+        node.load_sockets = lambda folder, dtype: found.append(str(dtype)) or (None, None, None)
+        comfy.model_management.get_torch_device = lambda: elsewhere
+        try:
+            node.LoadVideoDiffusionModel.execute(model, "as stored")
+        finally:
+            node.load_sockets, comfy.model_management.get_torch_device = load, get_device
+        with torch.inference_mode():
+            layers = [torch.nn.Linear(2, 2, device=device) for device in (elsewhere, "cpu")]
+            for layer in layers:
+                with running.thawed(layer, layer.weight.device):
+                    found.append(layer.weight.is_inference())
+                found.append(layer.weight.is_inference())
+        return {"ui": {"text": [" ".join(map(str, found))]}}
