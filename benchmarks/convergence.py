@@ -134,7 +134,7 @@ class Track:
 
     def _make_pool(self, plan: Plan, draws: Draws) -> Pool:
         prefix = Prefix.find(self.module, self.sites, lambda: self._predict(self.unseen[0], self.text))
-        return make_pool(plan.way.pool, plan.steps, draws, prefix, self.latents.device, 0)
+        return make_pool(plan.way.pool, plan.steps, draws, prefix, self.latents.device, None)
 
 
 def measure(model: VideoModel, clips: Sequence[str], sites: str, limit: int) -> str:
