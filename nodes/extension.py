@@ -9,6 +9,7 @@ from .apply_motion_embedding import ApplyMotionEmbedding
 from .augment_reference_video import AugmentReferenceVideo
 from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
+from .host.example_clips import serve_example_clips
 from .host.folders import register_folders
 from .inversion_noise_mix import InversionNoiseMix
 from .invert_reference_video import InvertReferenceVideo
@@ -33,6 +34,7 @@ from .train_motion_embedding import TrainMotionEmbedding
 
 class MotionInversion(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        serve_example_clips()
         register_folders()  # here, as the hosts of today never call on_load, and the nodes' lists need them
         return [
             LoadReferenceVideo,

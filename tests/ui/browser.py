@@ -46,6 +46,23 @@ def draw_by_vue(page: Any, wanted: bool) -> None:
     page.wait_for_timeout(1000)
 
 
+def run(page: Any, host: Any, steps: int) -> None:
+    """Press Run, with so many steps in all nodes that have them, and wait for its end."""
+    page.evaluate(
+        """steps => window.app.graph.nodes.forEach(node => (node.widgets ?? []).forEach(widget => {
+            if (widget.name === 'steps') widget.value = steps;
+        }))""",
+        steps,
+    )
+    before = set(host.ask("/history"))
+    page.evaluate("async () => { await window.app.queuePrompt(0); }")
+    for _ in range(240):
+        page.wait_for_timeout(500)
+        if set(host.ask("/history")) - before:
+            break
+    page.wait_for_timeout(3000)  # previews load
+
+
 def pick(page: Any, node: int, widget: str, value: str) -> None:
     """Choose from a list of a node on the canvas, by mouse."""
     spot = page.evaluate(

@@ -56,18 +56,7 @@ def test_nodes_keep_apart_and_within_their_groups(drawn, host, path, by_vue):
 def test_nodes_keep_apart_after_a_run(drawn, host, by_vue):
     """The first graph, in few steps: the reference, the loss and the result are on their nodes then."""
     browser.load(drawn, read(GRAPHS[0], host))
-    drawn.evaluate(
-        """() => window.app.graph.nodes.forEach(node => (node.widgets ?? []).forEach(widget => {
-            if (widget.name === 'steps') widget.value = 2;
-        }))"""
-    )
-    before = len(host.ask("/history"))
-    drawn.evaluate("async () => { await window.app.queuePrompt(0); }")
-    for _ in range(240):
-        drawn.wait_for_timeout(500)
-        if len(host.ask("/history")) > before:
-            break
-    drawn.wait_for_timeout(3000)  # previews load
+    browser.run(drawn, host, steps=2)
     assert find_faults(drawn) == []
     browser.shoot(drawn, f"{Path(GRAPHS[0]).stem}_after_a_run_{'vue' if by_vue else 'canvas'}")
 
