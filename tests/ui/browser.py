@@ -54,12 +54,14 @@ def run(page: Any, host: Any, steps: int) -> None:
         }))""",
         steps,
     )
-    before = set(host.ask("/history"))
+    before = host.ask("/history").keys()
     page.evaluate("async () => { await window.app.queuePrompt(0); }")
     for _ in range(240):
         page.wait_for_timeout(500)
-        if set(host.ask("/history")) - before:
+        new = [entry for number, entry in host.ask("/history").items() if number not in before]
+        if new:
             break
+    assert [entry["status"]["status_str"] for entry in new] == ["success"]
     page.wait_for_timeout(3000)  # previews load
 
 

@@ -2,17 +2,18 @@
 
 import json
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
-from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, PACK
+from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_OPENCV, PACK, find_host, has_opencv
 from tests.ui import browser
 from tests.ui.boxes import find_groups, find_nodes
 
 GRAPHS = sorted((PACK / "workflows").glob("*.json"))
 GAP = 10
 """Graph units that lie between two nodes at least."""
+STEPS_TO_TRACK = 8
+"""Fewer leave nothing in the frames that could be followed."""
 RENDERERS = pytest.mark.parametrize("by_vue", [False, True], ids=["canvas", "vue"])
 
 
@@ -54,12 +55,17 @@ def test_nodes_keep_apart_and_within_their_groups(drawn, host, path, by_vue):
 
 
 @RENDERERS
-def test_nodes_keep_apart_after_a_run(drawn, host, by_vue):
-    """The first graph, in few steps: the reference, the loss and the result are on their nodes then."""
-    browser.load(drawn, read(GRAPHS[0], host))
-    browser.run(drawn, host, steps=2)
+@pytest.mark.parametrize("start, steps", [("00", 2), ("20", 2), ("50", STEPS_TO_TRACK)])
+def test_nodes_keep_apart_after_a_run(drawn, host, start, steps, by_vue):
+    """In few steps: clips, the loss, tracks, the report and the result are on their nodes then."""
+    path = next(path for path in GRAPHS if path.stem.startswith(start))
+    graph = read(path, host)
+    if any(node["type"] == "TrackMotion" for node in graph["nodes"]) and not has_opencv(find_host()):
+        pytest.skip(HOW_TO_GET_OPENCV)
+    browser.load(drawn, graph)
+    browser.run(drawn, host, steps)
     assert find_faults(drawn) == []
-    browser.shoot(drawn, f"{Path(GRAPHS[0]).stem}_after_a_run_{'vue' if by_vue else 'canvas'}")
+    browser.shoot(drawn, f"{path.stem}_after_a_run_{'vue' if by_vue else 'canvas'}")
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)

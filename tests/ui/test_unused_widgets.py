@@ -93,7 +93,7 @@ def test_picking_a_recipe_hides_what_it_has_no_use_for(node):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_graph_that_is_loaded_shows_the_same_and_keeps_its_values(node, recipe):
-    if recipe != FIRST:
+    if node.do("return node.widgets[0].value") != recipe:  # the frontend may remember what an earlier node had
         node.pick(recipe)
     graph, prompt = node.graph, node.prompt
     node.do("graph.clear()")
@@ -130,6 +130,6 @@ def test_what_each_choice_hides_is_what_python_says(node, host, kind, name):
         assert node.names == [widget for widget in every if widget not in unused[each]]
 
 
-def test_the_host_serves_the_script_and_takes_no_help_page_for_one(host):
+def test_the_host_serves_the_scripts_and_takes_no_help_page_for_one(host):
     ours = {script for script in host.ask("/extensions") if script.startswith("/extensions/motion-inversion/")}
-    assert ours == {"/extensions/motion-inversion/js/unused_widgets.js"}
+    assert ours == {f"/extensions/motion-inversion/js/{name}.js" for name in ("unused_widgets", "cached_texts")}

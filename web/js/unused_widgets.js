@@ -41,7 +41,9 @@ function hideUnused(node, name, unused) {
     if (!all.has(widget.name)) continue;
     const hidden = idle.includes(widget.name) && !isLinked(node, widget.name);
     widget.options ??= {};
-    widget.hidden = widget.options.hidden = hidden; // for the canvas, and for Nodes 2.0
+    const drawn = widget._state?.options ?? widget.options; // what Nodes 2.0 watches; the same object, in a proxy
+    drawn.hidden = hidden; // first: what has changed already is not seen
+    widget.hidden = widget.options.hidden = hidden; // for the canvas, and for Nodes 2.0 of older frontends
     if (hidden) widget.y = 0; // its socket goes under the first one, where it catches nobody's link
   }
   node.setDirtyCanvas?.(true, true);
