@@ -47,13 +47,15 @@ def test_they_are_found_by_name_and_run(page, host):
     page.evaluate("() => window.app.graph.clear()")
     page.wait_for_timeout(1500)
     for place, name in enumerate(sorted(NAMES)):
-        page.mouse.dblclick(800 + 600 * place, 1200 - 800 * place)
+        spot = 800 + 600 * place, 1200 - 800 * place
+        page.mouse.dblclick(*spot)
         page.wait_for_timeout(1000)
         page.keyboard.type(name)
         page.wait_for_timeout(1500)
         page.keyboard.press("Enter")
         page.wait_for_timeout(1500)
-        page.keyboard.press("Escape")
+        page.mouse.click(*spot)  # the node follows the mouse until it is put down
+        page.wait_for_timeout(500)
     assert set(page.evaluate("() => window.app.graph.nodes.map(node => node.title)")) == NAMES
     page.evaluate(CONNECT)
     browser.run(page, host, steps=2)
