@@ -27,7 +27,9 @@ class _Changed:
 
 
 class ProbeCancelAt:
-    """Hands a MODEL on, anew each time; the step-th progress update after it cancels, as the button does (0: none)."""
+    """Hands a MODEL on, anew each time; the step-th progress update after it cancels, as the button does (0: none).
+    Updates count that the host does not send on, since others came just before.
+    """
 
     RETURN_TYPES = ("MODEL",)
     FUNCTION = "arm"
@@ -42,18 +44,18 @@ class ProbeCancelAt:
         return float("nan")
 
     def arm(self, model, step):
-        real = comfy.utils.PROGRESS_BAR_HOOK
+        real = comfy.utils.ProgressBar.update_absolute
         seen = []
 
-        def hook(*args, **kwargs):
+        def update(bar, *args, **kwargs):
             seen.append(args)
             if len(seen) == step:
-                comfy.utils.set_progress_bar_global_hook(real)
+                comfy.utils.ProgressBar.update_absolute = real
                 comfy.model_management.interrupt_current_processing()
-            return real(*args, **kwargs)
+            return real(bar, *args, **kwargs)
 
         if step:
-            comfy.utils.set_progress_bar_global_hook(hook)
+            comfy.utils.ProgressBar.update_absolute = update
         return (model,)
 
 
