@@ -60,11 +60,11 @@ def fit_adapter(
             f"the recipe {recipe.name} needs clips that do not show the motion; give a regularisation set"
         )
     first = references.clips[0].latents
-    motion = _start(denoiser, recipe, recipe.layers, seed, first.device)
-    looks = _start(denoiser, recipe, recipe.looks, seed + 1, first.device) if recipe.looks else None
     with ExitStack() as stack:
-        stack.enter_context(frozen(denoiser.module))
         stack.enter_context(explained(recipe.memory, first))
+        motion = _start(denoiser, recipe, recipe.layers, seed, first.device)
+        looks = _start(denoiser, recipe, recipe.looks, seed + 1, first.device) if recipe.looks else None
+        stack.enter_context(frozen(denoiser.module))
         stack.enter_context(in_mode(recipe.memory, find_modules_by_level(denoiser.module), first.device))
         feel = stack.enter_context(adapt(denoiser.module, motion))
         see = stack.enter_context(adapt(denoiser.module, looks)) if looks else None

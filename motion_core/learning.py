@@ -141,8 +141,10 @@ class _Learner:
             return count(self.denoiser.module, self.layers, embedding.parameters, self._predict, self.config.steady)
 
     def learn(self, mode: str, footprint: Footprint, callback: Callback | None, validated: Report | None) -> Learnt:
-        embedding, predicted = self._start(), footprint.predict(mode)
+        predicted = footprint.predict(mode)
         with ExitStack() as stack:
+            stack.enter_context(explained(mode, self.latents))
+            embedding = self._start()
             stack.enter_context(self._at_work(mode, embedding))
             source = self._draws(self.config.seed)
             pool = self._fill_pool(source, predicted - footprint.weights) if self.config.pool else None
@@ -164,15 +166,15 @@ class _Learner:
             if watch:
                 watch.bring_back_best()
             use = MemoryUse(mode, self.config.memory == AUTO, predicted, *peak.read())
+            learnt = embedding.detached().moved("cpu")
         logger.info("%s", use)
-        return Learnt(embedding.detached().moved("cpu"), losses, watch.losses if watch else [], use)
+        return Learnt(learnt, losses, watch.losses if watch else [], use)
 
     @contextmanager
     def _at_work(self, mode: str, embedding: MotionEmbedding) -> Iterator[None]:
         """Within the block the model feels the embedding, and saves memory and time as it is told to."""
         module, device = self.denoiser.module, self.latents.device
         with ExitStack() as stack:
-            stack.enter_context(explained(mode, self.latents))
             if self.config.fast_kernels:
                 stack.enter_context(in_fast_kernels(module))
             compilation = stack.enter_context(compiled(list_layers(self.layers))) if self._compiles_in(mode) else None
