@@ -7,6 +7,7 @@ neither the grid nor the trained length, so both are given, or read off where on
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
@@ -19,7 +20,7 @@ from .embedding import Grid, MotionEmbedding, Origin
 from .errors import FileError, OptionError
 from .pickle_reading import read_pickle, without_wrapper
 from .reading import checked_numbers
-from .writing import replacing
+from .writing import write_whole
 
 _ROWS = 32
 _QK = re.compile(r"^(?P<block>.+\.transformer_blocks\.\d+)\.pos_embed$")
@@ -66,8 +67,9 @@ def write_official(embedding: MotionEmbedding, path: str | os.PathLike[str]) -> 
         )
     stored = {f"{name}.pos_embed": _padded(t) for name, t in embedding.qk.items()}
     stored |= {f"{name}.vSpatial": _padded(t) for name, t in embedding.v.items()}
-    with replacing(path) as scratch:
-        torch.save({name: torch.nn.Parameter(t) for name, t in stored.items()}, scratch)
+    content = io.BytesIO()  # torch says otherwise than the system that a disk is full
+    torch.save({name: torch.nn.Parameter(t) for name, t in stored.items()}, content)
+    write_whole(path, content.getvalue())
 
 
 def _load(path: Path) -> dict[str, Tensor]:

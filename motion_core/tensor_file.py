@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .errors import FileError
 from .reading import LARGEST, checked_numbers, largest_magnitude, reading
-from .writing import replacing
+from .writing import write_whole
 
 SUFFIX = ".safetensors"
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
@@ -116,9 +116,7 @@ def as_stored(path: str | os.PathLike[str], tensors: Tensors, dtype: torch.dtype
 
 def write_tensors(path: str | os.PathLike[str], stored: Tensors, about: About) -> None:
     """Write a file, whole or not at all, of what `as_stored` gave. Raises FileError."""
-    content = _order_header(save(dict(stored), dict(about)))
-    with replacing(path) as scratch:
-        scratch.write_bytes(content)
+    write_whole(path, _order_header(save(dict(stored), dict(about))))
 
 
 def _order_header(file: bytes) -> bytes:

@@ -38,6 +38,12 @@ def replacing(
             scratch.unlink(missing_ok=True)
 
 
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file, whole or not at all. Raises FileError."""
+    with replacing(path) as scratch:
+        scratch.write_bytes(content)
+
+
 def _settle(path: Path) -> None:
     """Hand the bytes to the disk and give the file the rights a new file gets (a scratch file has its owner's only)."""
     mask = os.umask(0)

@@ -6,14 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import FileError, OptionError
 from ..reading import checked_numbers, reading
-from ..tensor_file import read_tensors
+from ..tensor_file import read_tensors, write_tensors
 from ..transfer import invert_clip
-from ..writing import replacing
 from . import options
 from .output import say
 from .progress import sampling_bar
@@ -48,10 +46,14 @@ def run(args: argparse.Namespace) -> None:
     )
     with sampling_bar(args.steps, "inverting") as progress:
         noise = invert_clip(model, clip, args.steps, args.prompt, progress)
-    about = {_ENTRY: json.dumps({"steps": args.steps, "model": model.name}, sort_keys=True)}
-    with replacing(args.out) as scratch:
-        save_file({"noise": noise.cpu().contiguous()}, scratch, about)
+    write_inverted(args.out, noise, args.steps, model.name)
     say(f"wrote {args.out}")
+
+
+def write_inverted(path: Path, noise: Tensor, steps: int, model: str) -> None:
+    """Write noise (1, C, N, h, w), whole or not at all. Raises FileError."""
+    about = {_ENTRY: json.dumps({"steps": steps, "model": model}, sort_keys=True)}
+    write_tensors(path, {"noise": noise.cpu().contiguous()}, about)
 
 
 def read_inverted(path: Path, steps: int) -> Tensor:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..sheets import stack_strips
+from ..writing import replacing
 from .jobs import Result, encode_strip
 from .material import Material
 from .results import Results
@@ -33,6 +34,7 @@ def write_sheets(suite: Suite, material: Material, kept: Results, results: Seque
         strips = [reference, *(Image.open(kept.strip(keys[name])) for name in shown)]
         labels = [textwrap.fill(label, LINE) for label in ("the reference", *shown)]
         path = folder / f"{clip}.png"
-        stack_strips(strips, labels).save(path)
+        with replacing(path) as scratch:
+            stack_strips(strips, labels).save(scratch)
         written.append(path)
     return written

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..writing import write_whole
 from .jobs import Result
 
 
@@ -56,9 +57,7 @@ class Results:
     def _keep_strip(self, result: Result) -> None:
         path = self.strip(result.key)
         path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(result.strip)
-        unfinished.replace(path)
+        write_whole(path, result.strip)
 
     def _torn(self) -> int:
         """Bytes at the end of the file that are no whole line."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import OptionError
+from ..writing import write_whole
 from .contact_sheets import write_sheets
 from .jobs import Bench, Result, check_needs
 from .results import Results
@@ -41,7 +42,7 @@ def evaluate(suite: Suite, folder: Path, workers: int = 0, address: str = "", de
             bar.update(len(cell))
     results = _named(bench, kept.read(takes))
     table = write_table(suite, bench.material.columns, results)
-    (folder / "table.md").write_text(table, encoding="utf-8")
+    write_whole(folder / "table.md", table.encode())
     write_sheets(suite, bench.material, kept, results)
     return table
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..motion_file import Motion, read_motion
+from ..writing import write_whole
 from .cost import Cost, measured
 
 
@@ -33,17 +34,10 @@ class Shelf:
                 motion = learn()
             self.folder.mkdir(parents=True, exist_ok=True)
             motion.save(path)
-            write_whole(told, json.dumps(asdict(cost)))
+            write_whole(told, json.dumps(asdict(cost)).encode())
         return read_motion(path), Cost(
             **json.loads(told.read_text())
         )  # as saved, so that a later run measures the same
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
 
 
 def digest(*what: Any) -> str:

@@ -6,7 +6,6 @@ is the run that was not.
 
 import json
 import math
-import os
 import random
 import time
 from collections.abc import Callable
@@ -17,6 +16,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from ..writing import replacing
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,9 @@ class Trainer:
         state |= {f"average.{n}": a for n, a in self.average.items()}
         for name, p in self.parameters.items():
             state |= {f"{k}.{name}": self.optimiser.state[p][k] for k in ("exp_avg", "exp_avg_sq")}
-        scratch = self._path.with_suffix(".part")
-        save_file({k: v.contiguous().clone() for k, v in state.items()}, scratch, {"record": json.dumps(self.record())})
-        os.replace(scratch, self._path)
+        about = {"record": json.dumps(self.record())}
+        with replacing(self._path) as scratch:
+            save_file({k: v.contiguous().clone() for k, v in state.items()}, scratch, about)
 
     def _resume(self) -> None:
         with safe_open(self._path, "pt") as file, torch.no_grad():
