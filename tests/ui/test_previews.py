@@ -59,3 +59,24 @@ def test_results_are_shown_again_after_a_cached_run(drawn, host):
             [trained],
         ))  # fmt: skip
     assert shown == [[True, 1], [True, 1]]
+
+
+def test_a_text_in_an_open_subgraph_is_shown_again_after_a_cached_run(page, host):
+    graph = read_first()
+    browser.load(page, graph)
+    page.evaluate(
+        """([node]) => {
+            const {graph} = window.app;
+            const {subgraph} = graph.convertToSubgraph(new Set([graph.getNodeById(node)]));
+            const inner = subgraph.nodes.find(node => node.type === 'TrainMotionEmbedding');
+            inner.widgets.find(widget => widget.name === 'steps').value = 2;
+            window.inner = () => inner;
+        }""",
+        [find_id(graph, "TrainMotionEmbedding")],
+    )
+    browser.run(page, host, steps=2)  # seen from outside
+    page.evaluate("() => window.app.canvas.setGraph(window.inner().graph)")
+    browser.run(page, host, steps=2)
+    text = page.evaluate("() => window.inner().widgets.map(widget => String(widget.value ?? '')).join(' ')")
+    page.evaluate("() => window.app.canvas.setGraph(window.app.graph)")
+    assert "memory" in text

@@ -7,12 +7,23 @@ app.registerExtension({
   name: "MotionInversion.CachedTexts",
   setup() {
     api.addEventListener("executed", ({ detail }) => {
-      const node = app.graph.getNodeById(detail.display_node ?? detail.node);
+      const nodeId = detail.display_node ?? detail.node;
       const text = detail.output?.text;
-      if (isOurs(node) && text?.length)
-        api.dispatchCustomEvent("progress_text", { nodeId: detail.display_node ?? detail.node, text: text.join("\n") });
+      if (isOurs(findNode(nodeId)) && text?.length)
+        api.dispatchCustomEvent("progress_text", { nodeId, text: text.join("\n") });
     });
   },
 });
+
+// A node in a subgraph is called by the ids on the way to it, with colons between.
+function findNode(nodeId) {
+  let graph = app.graph;
+  let node;
+  for (const id of String(nodeId).split(":")) {
+    node = graph?.getNodeById(id);
+    graph = node?.subgraph;
+  }
+  return node;
+}
 
 const isOurs = (node) => node?.constructor.nodeData?.category?.startsWith("motion inversion");
