@@ -6,6 +6,7 @@ Each output channel has a scale of its own, so that e4m3 (Micikevicius et al. 20
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,21 +53,32 @@ def stored_in_fp8(layers: Sequence[nn.Module]) -> Iterator[None]:
 
     A layer's cast weight lives as long as its forward, or the backward that saved it: checkpoint what is around it.
     """
-    kept: list[tuple[nn.Module, Tensor, Tensor, torch.device]] = []
+    kept: list[tuple[Tensor, Tensor, torch.device]] = []
+    small: dict[nn.Module, _Small] = {}
     try:
-        small: dict[nn.Module, _Small] = {}
         for layer in layers:
             weight = _weight_of(layer)
             small[layer] = _Small.of(weight)
             original = weight.data
-            kept.append((layer, weight, original.cpu(), original.device))
+            kept.append((weight, original.cpu(), original.device))
             weight.data = original.new_empty(()).expand(original.shape)  # has its shape and takes no memory
             del original
         with wrapped(list(layers), lambda layer, forward: _casting(layer, small[layer], forward)):
             yield
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # what failed still holds the room that the originals need
+        raise
     finally:
-        for _, weight, original, device in kept:
-            weight.data = original.to(device)
+        small.clear()
+        _bring_back(kept)
+
+
+def _bring_back(kept: Sequence[tuple[Tensor, Tensor, torch.device]]) -> None:
+    """The originals of weights to their devices. Where there is no room all are whole, if in main memory."""
+    for weight, original, _ in kept:
+        weight.data = original
+    for weight, original, device in kept:
+        weight.data = original.to(device)
 
 
 def _casting(layer: nn.Module, small: _Small, forward: Callable[..., Any]) -> Callable[..., Any]:

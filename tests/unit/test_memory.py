@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -132,6 +133,29 @@ class TestFp8:
         assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
         assert [layer.weight.data_ptr() for layer in layers] == places
         assert not any("forward" in vars(part) for part in unet.modules())
+
+    def test_what_a_failed_step_held_is_gone_before_the_originals_need_its_room(self):
+        layer, small_when_gone = torch.nn.Linear(8, 8), []
+
+        def fail():
+            activation = torch.zeros(64)
+            weakref.finalize(activation, lambda: small_when_gone.append(layer.weight.untyped_storage().nbytes() <= 8))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        with pytest.raises(torch.OutOfMemoryError), stored_in_fp8([layer]):
+            fail()
+        assert small_when_gone == [True]
+
+    def test_originals_that_find_no_room_are_whole_elsewhere(self, monkeypatch):
+        layers = [torch.nn.Linear(8, 8) for _ in range(3)]
+        before = [layer.weight.detach().clone() for layer in layers]
+
+        def find_no_room(*_):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        with pytest.raises(torch.OutOfMemoryError), stored_in_fp8(layers):
+            monkeypatch.setattr(torch.Tensor, "to", find_no_room)
+        assert all(torch.equal(layer.weight, old) for layer, old in zip(layers, before, strict=True))
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
     def test_a_cast_weight_is_near(self, dtype):
