@@ -132,5 +132,5 @@ def test_what_each_choice_hides_is_what_python_says(node, host, kind, name):
 
 def test_the_host_serves_the_scripts_and_takes_no_help_page_for_one(host):
     ours = {script for script in host.ask("/extensions") if script.startswith("/extensions/motion-inversion/")}
-    names = "unused_widgets", "cached_texts", "template_titles"
+    names = "unused_widgets", "cached_texts", "template_titles", "one_picture"
     assert ours == {f"/extensions/motion-inversion/js/{name}.js" for name in names}
