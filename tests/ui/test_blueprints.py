@@ -43,19 +43,22 @@ def test_they_hold_only_nodes_of_the_host_and_of_the_pack(host):
         assert {node["type"] for node in inner["nodes"]} <= known
 
 
+def add_by_search(page, name, spot):
+    page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    search = page.get_by_placeholder("Add a node")
+    search.fill(name)
+    page.get_by_test_id("result-item").filter(has_text=name).first.click()
+    search.wait_for(state="hidden")  # it takes clicks until then
+    page.wait_for_function("() => window.app.canvas.state.ghostNodeId != null")  # the node follows the mouse
+    page.mouse.click(*spot)
+    page.wait_for_function("() => window.app.canvas.state.ghostNodeId == null")
+
+
 def test_they_are_found_by_name_and_run(page, host):
     page.evaluate("() => window.app.graph.clear()")
     page.wait_for_timeout(1500)
     for place, name in enumerate(sorted(NAMES)):
-        spot = 800 + 600 * place, 1200 - 800 * place
-        page.mouse.dblclick(*spot)
-        page.wait_for_timeout(1000)
-        page.keyboard.type(name)
-        page.wait_for_timeout(1500)
-        page.keyboard.press("Enter")
-        page.wait_for_timeout(1500)
-        page.mouse.click(*spot)  # the node follows the mouse until it is put down
-        page.wait_for_timeout(500)
+        add_by_search(page, name, (800 + 600 * place, 1200 - 800 * place))
     assert set(page.evaluate("() => window.app.graph.nodes.map(node => node.title)")) == NAMES
     page.evaluate(CONNECT)
     browser.run(page, host, steps=2)
