@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import folder_paths
 from comfy_api.latest import io, ui
+from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
+from ...motion_core.errors import FileError, VideoError, first_line
 from ...motion_core.video import write_clip
+from ...motion_core.writing import replacing
 from .loss_curve import CURVE_SIZE, draw_curve
+
+logger = logging.getLogger(__name__)
 
 FPS = 8.0
 """Of previews of frames whose speed is not known."""
@@ -22,16 +29,14 @@ def preview_curve(losses: Sequence[float], looks: Mapping[int, float] | None = N
     """The loss of learning that has ended, as a picture in the host's temp folder; nothing where nothing was learnt."""
     if not losses:
         return {}
-    path, saved = _name_file("loss", "png", *CURVE_SIZE)
-    draw_curve(losses, len(losses), looks).save(path)
-    return {"images": [saved]}
+    saved = _save("loss", "png", CURVE_SIZE, partial(_write_curve, draw_curve(losses, len(losses), looks)))
+    return {"images": saved} if saved else {}
 
 
 def preview_video(frames: Tensor, fps: float = FPS) -> ui.PreviewVideo:
     """Frames (N, H, W, 3) as a video in the host's temp folder: a node with a video upload shows nothing else."""
-    path, saved = _name_file("preview", "mp4", frames.shape[2], frames.shape[1])
-    write_clip(path, frames, fps)
-    return ui.PreviewVideo([saved])
+    height, width = frames.shape[1:3]
+    return ui.PreviewVideo(_save("preview", "mp4", (width, height), partial(write_clip, frames=frames, fps=fps)))
 
 
 def preview_text(node: type[io.ComfyNode], text: str) -> ui.PreviewText:
@@ -40,10 +45,22 @@ def preview_text(node: type[io.ComfyNode], text: str) -> ui.PreviewText:
     return ui.PreviewText(text)
 
 
-def _name_file(prefix: str, ending: str, width: int, height: int) -> tuple[Path, ui.SavedResult]:
-    """A free name in the host's temp folder."""
-    folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_temp_directory(), width, height
-    )
-    name = f"{stem}_{number:05}_.{ending}"
-    return Path(folder) / name, ui.SavedResult(name, subfolder, io.FolderType.temp)
+def _save(prefix: str, ending: str, size: tuple[int, int], write: Callable[[Path], None]) -> list[ui.SavedResult]:
+    """A file under a free name in the host's temp folder. size: width, height. None, and a line in the log, where it
+    can't be written: what is previewed is worth more than the preview.
+    """
+    try:
+        folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_temp_directory(), *size
+        )
+        name = f"{stem}_{number:05}_.{ending}"
+        write(Path(folder) / name)
+    except (OSError, FileError, VideoError) as reason:
+        logger.warning("there is no preview: %s", first_line(reason))
+        return []
+    return [ui.SavedResult(name, subfolder, io.FolderType.temp)]
+
+
+def _write_curve(curve: Image.Image, path: Path) -> None:
+    with replacing(path) as scratch:
+        curve.save(scratch)

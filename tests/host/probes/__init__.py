@@ -3,6 +3,7 @@
 from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
 from .dynamic import ProbeDynamic, ProbeElsewhere, ProbeOffCpu, ProbeReloaded
+from .faults import ProbeFullDisk, ProbeNoMemoryAt
 from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
 from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
 from .models import (
@@ -32,6 +33,8 @@ PROBES = (
     ProbeLittleMemory,
     ProbeOffload,
     ProbeNoMemory,
+    ProbeNoMemoryAt,
+    ProbeFullDisk,
     ProbeStillModel,
     ProbePart,
     ProbeNarrow,
