@@ -72,6 +72,7 @@ def fit(
     callback: Callback | None = None,
     mask: Tensor | None = None,
     validated: Report | None = None,
+    *,
     find_free: FindFree = find_free,
 ) -> Learnt:
     """Learn the motion of `latents` (K, C, N, h, w) under `text` (K, L, D), or (1, L, D) for all.

@@ -11,6 +11,7 @@ from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
 from .host.example_clips import serve_example_clips
 from .host.folders import register_folders
+from .host.middlewares import add_middlewares
 from .host.template_order import sort_templates
 from .inversion_noise_mix import InversionNoiseMix
 from .invert_reference_video import InvertReferenceVideo
@@ -35,8 +36,7 @@ from .train_motion_embedding import TrainMotionEmbedding
 
 class MotionInversion(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        serve_example_clips()
-        sort_templates()
+        add_middlewares(serve_example_clips, sort_templates)
         register_folders()  # here, as the hosts of today never call on_load, and the nodes' lists need them
         return [
             LoadReferenceVideo,

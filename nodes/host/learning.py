@@ -45,7 +45,16 @@ def learn(model: Any, latents: Tensor, conditioning: Any, config: LearnConfig, m
             progress = LearningProgress(config.steps)
             text = number_of_text(0)
             found.append(
-                fit(denoiser, versions, text, config, progress, weights, progress.validated, denoiser.find_free)
+                fit(
+                    denoiser,
+                    versions,
+                    text,
+                    config,
+                    progress,
+                    weights,
+                    progress.validated,
+                    find_free=denoiser.find_free,
+                )
             )
         return clip
 

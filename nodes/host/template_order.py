@@ -7,27 +7,19 @@ the first graph anywhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
-from server import PromptServer
+
+from .middlewares import Handler
 
 _LIST = ("/workflow_templates", "/api/workflow_templates")
 _PACK = Path(__file__).parents[2].name
 
 
-def sort_templates() -> None:
-    """Sort the pack's part of the host's list. It has to be called before the host's server starts."""
-    app = PromptServer.instance.app
-    if _sort not in app.middlewares:
-        app.middlewares.append(_sort)
-
-
 @web.middleware
-async def _sort(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def sort_templates(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Sorts the pack's part of the host's list."""
     answer = await handler(request)
     if request.path not in _LIST or not isinstance(answer, web.Response) or not answer.text:
         return answer

@@ -7,6 +7,7 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 
+from .models import Changed
 from .probe import Probe, of_the_pack
 
 _STREAMED = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.Conv3d)
@@ -65,16 +66,8 @@ def _modules(copies):
     return copies[1].cond_stage_model, copies[2].first_stage_model
 
 
-class ProbeElsewhere:
+class ProbeElsewhere(Changed):
     """A MODEL of which the host keeps one layer on another device and brings it over for each use."""
-
-    RETURN_TYPES = ("MODEL",)
-    FUNCTION = "change"
-    CATEGORY = "tests"
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL",)}}
 
     def change(self, model):
         clone = model.clone(force_deepcopy=True)

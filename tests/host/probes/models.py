@@ -14,7 +14,7 @@ import comfy.utils
 import torch
 
 
-class _Changed:
+class Changed:
     """Hands on a clone of a MODEL that is changed in some way."""
 
     RETURN_TYPES = ("MODEL",)
@@ -59,7 +59,7 @@ class ProbeCancelAt:
         return (model,)
 
 
-class ProbeLittleMemory(_Changed):
+class ProbeLittleMemory(Changed):
     """The halves of guidance run apart, as on a card that has no room for both."""
 
     def change(self, model):
@@ -68,7 +68,7 @@ class ProbeLittleMemory(_Changed):
         return (clone,)
 
 
-class ProbeCompiled(_Changed):
+class ProbeCompiled(Changed):
     """What the host's TorchCompileModel makes of a MODEL, traced but run by torch's usual kernels."""
 
     def change(self, model):
@@ -80,7 +80,7 @@ class ProbeCompiled(_Changed):
         return (clone,)
 
 
-class ProbeNoBackward(_Changed):
+class ProbeNoBackward(Changed):
     """A node's attention that no gradient passes, as SageAttention's."""
 
     def change(self, model):
@@ -93,7 +93,7 @@ class ProbeNoBackward(_Changed):
         return (clone,)
 
 
-class ProbeOffload(_Changed):
+class ProbeOffload(Changed):
     """Most weights stay where they are kept and are brought over for each use, as on a card that is too small."""
 
     def change(self, model):
@@ -106,7 +106,7 @@ class ProbeOffload(_Changed):
         return (clone,)
 
 
-class ProbeNoMemory(_Changed):
+class ProbeNoMemory(Changed):
     """From the third forward on there is no memory."""
 
     def change(self, model):
@@ -122,7 +122,7 @@ class ProbeNoMemory(_Changed):
         return (clone,)
 
 
-class ProbeStillModel(_Changed):
+class ProbeStillModel(Changed):
     """A MODEL of another kind: it makes pictures and has no temporal attention."""
 
     def change(self, model):
