@@ -16,17 +16,18 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from motion_core.backbones import find_sites, select_sites
-from motion_core.backbones.zeroscope.loading import VideoModel, load_model
-from motion_core.descent import Descent, Losses
-from motion_core.draws import Draw, Draws
-from motion_core.evaluation.material import open_material
-from motion_core.learning import measure_grids
-from motion_core.pool import Pool, make_pool
-from motion_core.prefix import Prefix
-from motion_core.presets import find_preset
+from motion_core.diffusion.noise_samples import Draw, Draws
+from motion_core.diffusion.timesteps import parse_timesteps
+from motion_core.evaluation.material.material import open_material
+from motion_core.models.family import find_sites
+from motion_core.models.sites import select_sites
+from motion_core.models.zeroscope.loading import VideoModel, load_model
+from motion_core.recipes.presets import find_preset
 from motion_core.starter.folder import find_starter
-from motion_core.timesteps import parse_timesteps
+from motion_core.training.loop import Descent, Losses
+from motion_core.training.pool import Pool, make_pool
+from motion_core.training.prefix import Prefix
+from motion_core.training.train import measure_grids
 
 from .learning import say_machine
 from .ways import OFFICIAL, Learner, Way

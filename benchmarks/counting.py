@@ -19,12 +19,13 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from motion_core.allocations import Allocations
-from motion_core.backbones import find_sites, select_sites
-from motion_core.freezing import frozen
-from motion_core.learning import measure_grids
-from motion_core.memory import say
-from motion_core.prefix import Prefix, State
+from motion_core.memory.freezing import frozen
+from motion_core.memory.modes import say
+from motion_core.memory.tensor_memory import Allocations
+from motion_core.models.family import find_sites
+from motion_core.models.sites import select_sites
+from motion_core.training.prefix import Prefix, State
+from motion_core.training.train import measure_grids
 
 from .learning import Case, build_animatediff, build_zeroscope
 from .ways import OFFICIAL, Learner, Way, weigh

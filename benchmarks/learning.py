@@ -26,19 +26,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from motion_core.allocations import Allocations
-from motion_core.backbones import find_sites, select_sites
-from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
-from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
-from motion_core.denoiser import Denoiser
-from motion_core.descent import Descent
-from motion_core.embedding import MotionEmbedding
-from motion_core.freezing import frozen
-from motion_core.learning import measure_grids
-from motion_core.memory import LEARNING_MODES, rests_elsewhere, say
-from motion_core.prefix import Prefix, State
-from motion_core.replaying import record
-from motion_core.schedule import NoiseSchedule
+from motion_core.diffusion.denoiser import Denoiser
+from motion_core.diffusion.schedule import NoiseSchedule
+from motion_core.memory.freezing import frozen
+from motion_core.memory.modes import LEARNING_MODES, rests_elsewhere, say
+from motion_core.memory.tensor_memory import Allocations
+from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.models.family import find_sites
+from motion_core.models.sites import select_sites
+from motion_core.models.zeroscope.denoiser import UNetDenoiser
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.training.loop import Descent
+from motion_core.training.prefix import Prefix, State
+from motion_core.training.replaying import record
+from motion_core.training.train import measure_grids
 
 from .ways import OFFICIAL, Learner, Way, weigh
 

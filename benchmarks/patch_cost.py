@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from motion_core.backbones import find_sites
-from motion_core.embedding import MotionEmbedding
-from motion_core.injection import Injector
+from motion_core.hooks.embedding_hooks import Injector
+from motion_core.models.family import find_sites
+from motion_core.motions.embedding import MotionEmbedding
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_ONE, LiveHost, find_host
 from tests.host.test_animatediff import begin, learn
@@ -51,7 +51,7 @@ def measure_on_host(side: int, frames: int, rounds: int, sites: str) -> str:
 def measure_at_true_size(side: int, frames: int, rounds: int, sites: str) -> str:
     from diffusers import UNetMotionModel
 
-    from motion_core.backbones import select_sites
+    from motion_core.models.sites import select_sites
 
     unet = UNetMotionModel(sample_size=64, cross_attention_dim=768).eval()  # else SD 1.5's and the modules' own numbers
     chosen = select_sites(find_sites(unet), sites)

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from motion_core.backbones import AttentionSite, family_of, find_modules_by_level
-from motion_core.compiling import compiled
-from motion_core.embedding import Grid, MotionEmbedding
-from motion_core.freezing import frozen
-from motion_core.injection import inject
-from motion_core.kernels import in_fast_kernels
-from motion_core.memory import count, in_mode, list_layers
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.memory.freezing import frozen
+from motion_core.memory.modes import count, in_mode, list_layers
+from motion_core.models.family import family_of, find_modules_by_level
+from motion_core.models.sites import AttentionSite
+from motion_core.motions.embedding import Grid, MotionEmbedding
+from motion_core.training.compiling import compiled
+from motion_core.training.temporal_convolutions import in_fast_kernels
 
 TABLE_FRAMES = 32
 """The length of the official code's embeddings."""

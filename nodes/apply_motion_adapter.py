@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.adapter import Adapter
-from ..motion_core.sampling import BRANCHES, AdaptConfig
+from ..motion_core.motions.adapter import Adapter
+from ..motion_core.sampling.sample import BRANCHES, AdaptConfig
 from .host.motion_patch import apply_adapter
 from .newer_host import advanced, where_known
 from .sockets import MotionAdapterSocket

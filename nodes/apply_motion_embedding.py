@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.embedding import MotionEmbedding
-from ..motion_core.sampling import BRANCHES, ApplyConfig
+from ..motion_core.motions.embedding import MotionEmbedding
+from ..motion_core.sampling.sample import BRANCHES, ApplyConfig
 from .host.motion_patch import apply_motion
 from .host.windows import FRAME_INDICES
 from .newer_host import advanced, where_known

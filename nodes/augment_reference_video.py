@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..motion_core import augmentation
-from ..motion_core.augmentation import AUGMENTATIONS, MOST_VERSIONS, AugmentConfig
+from ..motion_core.video.pictures import augmentation
+from ..motion_core.video.pictures.augmentation import AUGMENTATIONS, MOST_VERSIONS, AugmentConfig
 from .newer_host import where_known
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..motion_core.debias import DEBIAS_MODES
-from ..motion_core.embedding import MotionEmbedding
+from ..motion_core.motions.debias import DEBIAS_MODES
+from ..motion_core.motions.embedding import MotionEmbedding
 from .newer_host import where_known
 from .sockets import MotionEmbeddingSocket
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.noise import NOISE_METHODS
+from ..motion_core.diffusion.initial_noise import NOISE_METHODS
 from .host.inverted import mix_noise
 from .newer_host import where_known
 

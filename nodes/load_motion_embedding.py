@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..motion_core.embedding import MotionEmbedding
+from ..motion_core.motions.embedding import MotionEmbedding
 from .host.folders import explain_missing, find_motion, list_motions
 from .newer_host import where_known
 from .sockets import MotionEmbeddingSocket

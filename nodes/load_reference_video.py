@@ -6,7 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.video import Clip, ClipOptions, read_clip, take_frames
+from ..motion_core.video.frames.options import ClipOptions
+from ..motion_core.video.reading import Clip, read_clip, take_frames
 from .host.folders import find_clip, list_clips
 from .host.previews import preview_video
 from .newer_host import where_known

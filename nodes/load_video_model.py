@@ -6,8 +6,8 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from ..motion_core.backbones.zeroscope.loading import stored_dtype
 from ..motion_core.errors import OptionError
+from ..motion_core.models.zeroscope.loading import stored_dtype
 from .host.folders import explain_missing, find_model, list_models
 from .host.model_loading import load_sockets
 from .newer_host import where_known

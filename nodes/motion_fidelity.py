@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..motion_core.metrics.comparison import STILL, compare_motion
 from ..motion_core.metrics.pictures import say_numbers
-from ..motion_core.tracking import Tracks
+from ..motion_core.tracking.tracks import Tracks
 from .host.previews import preview_text
 from .newer_host import where_known
 from .sockets import MotionTracksSocket

@@ -6,9 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.checkpointing import MEMORY_MODES
-from ..motion_core.steering.dmt import DISTANCES
-from ..motion_core.steering.methods import METHODS, PRESETS, find_method
+from ..motion_core.guidance.dmt import DISTANCES
+from ..motion_core.guidance.methods import METHODS, PRESETS, find_method
+from ..motion_core.memory.checkpointing import MEMORY_MODES
 from .choice import offer_choice
 from .host.guidance import guide
 from .newer_host import where_known

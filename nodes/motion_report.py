@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..motion_core.metrics.comparison import STILL, compare_motion
 from ..motion_core.metrics.pictures import draw_report, say_numbers
-from ..motion_core.tracking import Tracks
+from ..motion_core.tracking.tracks import Tracks
 from .host.clips import by_label
 from .host.previews import preview_text
 from .newer_host import where_known

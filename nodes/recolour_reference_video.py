@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..motion_core.errors import OptionError
-from ..motion_core.recolouring import COLOURINGS, recolour
+from ..motion_core.video.pictures.recolouring import COLOURINGS, recolour
 from .newer_host import where_known
 
 

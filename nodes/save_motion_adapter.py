@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..motion_core.adapter import Adapter
-from ..motion_core.motion_lora import write_motion_lora
+from ..motion_core.formats.motion_lora import write_motion_lora
+from ..motion_core.motions.adapter import Adapter
 from ..motion_core.printable import printable
 from .host.folders import ADAPTER_FOLDER, free_path, saved_name
 from .newer_host import where_known

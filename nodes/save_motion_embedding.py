@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..motion_core.embedding import MotionEmbedding
+from ..motion_core.motions.embedding import MotionEmbedding
 from ..motion_core.printable import printable
 from .host.folders import MOTION_FOLDER, free_path, saved_name
 from .newer_host import where_known

@@ -3,16 +3,16 @@
 from comfy_api.latest import io
 
 MotionEmbeddingSocket = io.Custom("MOTION_EMBEDDING")
-"""Carries a `motion_core.embedding.MotionEmbedding`, on the CPU."""
+"""Carries a `motion_core.motions.embedding.MotionEmbedding`, on the CPU."""
 
 MotionAdapterSocket = io.Custom("MOTION_ADAPTER")
-"""Carries a `motion_core.adapter.Adapter`, on the CPU."""
+"""Carries a `motion_core.motions.adapter.Adapter`, on the CPU."""
 
 MotionReferencesSocket = io.Custom("MOTION_REFERENCES")
 """Carries a list of `nodes.host.adapter_learning.Shown`."""
 
 MotionTracksSocket = io.Custom("MOTION_TRACKS")
-"""Carries `motion_core.tracking.Tracks`, on the CPU."""
+"""Carries `motion_core.tracking.tracks.Tracks`, on the CPU."""
 
 EarlyStopSocket = io.Custom("MOTION_EARLY_STOP")
 """Carries a `nodes.host.appearance_stop.Watch`."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.appearance_stop import StopConfig
-from ..motion_core.captions import without_token
+from ..motion_core.recipes.captions import without_token
+from ..motion_core.training.early_stop import StopConfig
 from .host.appearance_stop import Watch
 from .host.clip_features import encode_prompt
 from .newer_host import where_known

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..motion_core.metrics import frame_consistency, temporal_consistency
+from ..motion_core.metrics.clip_scores import frame_consistency, temporal_consistency
 from ..motion_core.metrics.pictures import say_numbers
 from .host.clip_features import encode_frames
 from .host.previews import preview_text

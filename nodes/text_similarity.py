@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..motion_core.metrics import text_similarity
+from ..motion_core.metrics.clip_scores import text_similarity
 from ..motion_core.metrics.pictures import say_numbers
 from .host.clip_features import encode_pair
 from .host.previews import preview_text

@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.checkpointing import MEMORY_MODES
-from ..motion_core.recipes import PRESETS, RECIPES, find_recipe
+from ..motion_core.memory.checkpointing import MEMORY_MODES
+from ..motion_core.recipes.catalogue import PRESETS, RECIPES, find_recipe
 from .choice import offer_choice
 from .host.adapter_learning import Shown, learn_adapter
 from .host.appearance_stop import Watch

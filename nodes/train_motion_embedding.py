@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..motion_core.embedding import LAYOUTS
-from ..motion_core.learn_config import LearnConfig
-from ..motion_core.memory import LEARNING_MODES
-from ..motion_core.objectives import OBJECTIVES
-from ..motion_core.pool import AUTO
-from ..motion_core.presets import PRESETS
-from ..motion_core.recolouring import COLOURINGS
-from ..motion_core.timesteps import TimestepSampler, parse_timesteps
+from ..motion_core.diffusion.objectives import OBJECTIVES
+from ..motion_core.diffusion.timesteps import TimestepSampler, parse_timesteps
+from ..motion_core.memory.modes import LEARNING_MODES
+from ..motion_core.motions.embedding import LAYOUTS
+from ..motion_core.recipes.learn_config import LearnConfig
+from ..motion_core.recipes.presets import PRESETS
+from ..motion_core.training.pool import AUTO
+from ..motion_core.video.pictures.recolouring import COLOURINGS
 from .host.learning import describe, learn
 from .host.previews import preview_curve, preview_text
 from .newer_host import advanced, where_known

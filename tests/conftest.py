@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
-from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
-from motion_core.schedule import NoiseSchedule
+from motion_core.diffusion.schedule import NoiseSchedule
+from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.models.zeroscope.denoiser import UNetDenoiser
 from tests.host import live_host
 
 TINY = {
@@ -93,8 +93,8 @@ def noise(latents):
 @pytest.fixture(scope="session")
 def learnt(denoiser, latents, text):
     """A motion that is not zero anywhere, learnt in three steps on every site."""
-    from motion_core.learn_config import LearnConfig
-    from motion_core.learning import fit
+    from motion_core.recipes.learn_config import LearnConfig
+    from motion_core.training.train import fit
 
     return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding
 
@@ -102,8 +102,8 @@ def learnt(denoiser, latents, text):
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory):
     """A complete diffusers folder of ZeroScope's exact shape at reduced width, with random weights."""
-    from motion_core.starter import build
-    from motion_core.starter.export import export
+    from tools.starter import build
+    from tools.starter.export import export
 
     folder = tmp_path_factory.mktemp("models") / "tiny_zeroscope"
     with torch.random.fork_rng():
@@ -119,7 +119,7 @@ def clip_folder(tmp_path_factory):
     """A tiny CLIP of random weights, as transformers saves one."""
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
 
-    from motion_core.starter import build
+    from tools.starter import build
 
     tokenizer = build.build_tokenizer()
     size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

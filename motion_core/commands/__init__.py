@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import MotionError
-from . import convert, evaluate, generate, inspect, invert, learn, steer, strip, transfer
+from . import convert, evaluate, generate, inspect, invert, learn, strip, transfer
+from . import guide as steer
 from .output import LogHandler, any_encoding, complain
 
 _COMMANDS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..embedding import MotionEmbedding
 from ..errors import OptionError
-from ..official import read_official, write_official
+from ..formats.motion_inversion import read_official, write_official
+from ..motions.embedding import MotionEmbedding
 from .output import say
 
 EXAMPLE = """examples:

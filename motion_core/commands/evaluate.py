@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import OptionError
-from ..evaluation.running import evaluate
+from ..evaluation.runner import evaluate
 from ..evaluation.suite import SHIPPED, read_suite
 from .output import say
 

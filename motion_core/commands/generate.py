@@ -8,14 +8,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..backbones.zeroscope.loading import VideoModel
 from ..errors import OptionError
-from ..motion_file import Motion, read_motion
-from ..sampling import Applied
-from ..steering.dmt import Dmt
-from ..steering.motion_clone import MotionClone
-from ..transfer import GenerateConfig, generate_clip, invert_clip
-from ..video import write_clip
+from ..guidance.dmt import Dmt
+from ..guidance.motion_clone import MotionClone
+from ..models.zeroscope.loading import VideoModel
+from ..motions.motion import Motion, read_motion
+from ..pipeline import GenerateConfig, generate_clip, invert_clip
+from ..sampling.sample import Applied
+from ..video.writing import write_clip
 from . import options
 from .invert import read_inverted
 from .output import say

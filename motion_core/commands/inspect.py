@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..adapter import Adapter, LowRank
-from ..embedding import MotionEmbedding
-from ..motion_file import Motion, read_motion
+from ..motions.adapter import Adapter, LowRank
+from ..motions.embedding import MotionEmbedding
+from ..motions.motion import Motion, read_motion
 from ..printable import printable
 from .output import say
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import FileError, OptionError
-from ..reading import checked_numbers, reading
-from ..tensor_file import read_tensors, write_tensors
-from ..transfer import invert_clip
+from ..files.reading import checked_numbers, reading
+from ..files.tensor_file import read_tensors, write_tensors
+from ..pipeline import invert_clip
 from . import options
 from .output import say
 from .progress import sampling_bar

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..adapter import Adapter
-from ..appearance_stop import AppearanceStop
-from ..backbones.zeroscope.loading import VideoModel
-from ..captions import without_token
-from ..learn_config import LearnConfig
-from ..metrics import text_similarity
 from ..metrics.clip_features import load_clip
-from ..motion_file import Motion
-from ..recipes import Recipe
-from ..sampling import AdaptConfig, AppliedAdapter
-from ..transfer import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
+from ..metrics.clip_scores import text_similarity
+from ..models.zeroscope.loading import VideoModel
+from ..motions.adapter import Adapter
+from ..motions.motion import Motion
+from ..pipeline import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
+from ..recipes.captions import without_token
+from ..recipes.learn_config import LearnConfig
+from ..recipes.recipe import Recipe
+from ..sampling.sample import AdaptConfig, AppliedAdapter
+from ..training.early_stop import AppearanceStop
 from . import learning_options, options
 from .output import say
 from .progress import learning_bar

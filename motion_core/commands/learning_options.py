@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..appearance_stop import StopConfig
-from ..augmentation import AUGMENTATIONS, AugmentConfig
-from ..backbones import LAYER_CHOICES
+from ..diffusion.objectives import OBJECTIVES
+from ..diffusion.timesteps import TimestepSampler, parse_timesteps
 from ..errors import OptionError, VideoError
-from ..learn_config import LearnConfig
-from ..objectives import OBJECTIVES
-from ..pool import AUTO as POOL_AUTO
-from ..presets import PRESETS
-from ..recipes import KINDS, RECIPES, Recipe, find_recipe
-from ..timesteps import TimestepSampler, parse_timesteps
-from ..transfer import Captioned
-from ..video import IMAGE_SUFFIXES, Clip, ClipOptions, read_clip, read_still
+from ..models.layers import LAYER_CHOICES
+from ..pipeline import Captioned
+from ..recipes.catalogue import RECIPES, find_recipe
+from ..recipes.learn_config import LearnConfig
+from ..recipes.presets import PRESETS
+from ..recipes.recipe import KINDS, Recipe
+from ..training.early_stop import StopConfig
+from ..training.pool import AUTO as POOL_AUTO
+from ..video.frames.options import ClipOptions
+from ..video.pictures.augmentation import AUGMENTATIONS, AugmentConfig
+from ..video.reading import Clip, read_clip, read_still
+from ..video.stills import IMAGE_SUFFIXES
 
 MOTION_INVERSION = "motion_inversion"
 _VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".gif")

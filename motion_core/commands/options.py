@@ -6,16 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..adapter import Adapter
-from ..backbones.zeroscope.loading import VideoModel, load_model
-from ..debias import DEBIAS_MODES
+from ..diffusion.initial_noise import NOISE_METHODS
 from ..errors import FileError, VideoError
-from ..motion_file import Motion
-from ..noise import NOISE_METHODS
-from ..sampling import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
+from ..models.zeroscope.loading import VideoModel, load_model
+from ..motions.adapter import Adapter
+from ..motions.debias import DEBIAS_MODES
+from ..motions.motion import Motion
+from ..pipeline import GenerateConfig
+from ..sampling.sample import BRANCHES, AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig
 from ..starter.folder import find_starter
-from ..transfer import GenerateConfig
-from ..video import Clip, ClipOptions, read_clip
+from ..video.frames.options import ClipOptions
+from ..video.reading import Clip, read_clip
 
 _USUAL_FRAMES = 24
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from ..sampling import Progress
+from ..sampling.sample import Progress
 
 
 class LearningBar:

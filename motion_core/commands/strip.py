@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..captions import strip_caption
 from ..errors import OptionError
+from ..recipes.captions import strip_caption
 from .output import say
 
 EXAMPLE = """example:

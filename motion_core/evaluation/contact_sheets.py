@@ -9,10 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..sheets import stack_strips
-from ..writing import replacing
+from ..atomic_write import replacing
+from ..video.pictures.contact_sheets import stack_strips
 from .jobs import Result, encode_strip
-from .material import Material
+from .material.material import Material
 from .results import Results
 from .suite import Suite
 

@@ -15,21 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backbones.zeroscope.loading import load_model
+from ..diffusion.initial_noise import mix
 from ..errors import OptionError
-from ..learn_config import LearnConfig
-from ..motion_file import Motion
-from ..noise import mix
-from ..recipes import Recipe
-from ..recolouring import recolour
-from ..sampling import Applied, AppliedAdapter, AppliedMotion, ApplyConfig, invert, sample
-from ..sheets import draw_strip
+from ..models.zeroscope.loading import load_model
+from ..motions.motion import Motion
+from ..pipeline import Captioned, Shown, learn_adapter, learn_motion, steer_by
+from ..recipes.learn_config import LearnConfig
+from ..recipes.recipe import Recipe
+from ..sampling.sample import Applied, AppliedAdapter, AppliedMotion, ApplyConfig, invert, sample
 from ..starter.folder import find_starter
-from ..transfer import Captioned, Shown, learn_adapter, learn_motion, steer_by
-from ..video import Clip
+from ..video.pictures.contact_sheets import draw_strip
+from ..video.pictures.recolouring import recolour
+from ..video.reading import Clip
+from .cache import Shelf, digest, fingerprint, fingerprint_code
 from .cost import Cost
-from .material import Material, Take, open_material
-from .shelf import Shelf, digest, fingerprint, fingerprint_code
+from .material.material import Material, Take, open_material
 from .suite import STARTER, Method, Suite
 
 STRIP_HEIGHT = 64

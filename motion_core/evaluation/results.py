@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..writing import write_whole
+from ..atomic_write import write_whole
 from .jobs import Result
 
 

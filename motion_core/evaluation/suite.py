@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..diffusion.initial_noise import NOISE_METHODS
+from ..diffusion.timesteps import parse_timesteps
 from ..errors import FileError, OptionError
-from ..learn_config import LearnConfig
-from ..noise import NOISE_METHODS
-from ..recipes import Recipe, find_recipe
-from ..sampling import AdaptConfig, ApplyConfig
-from ..steering.methods import Config, find_method
-from ..steering.methods import Method as Guidance
-from ..timesteps import parse_timesteps
-from ..transfer import GenerateConfig
+from ..guidance.methods import Config, find_method
+from ..guidance.methods import Method as Guidance
+from ..pipeline import GenerateConfig
+from ..recipes.catalogue import find_recipe
+from ..recipes.learn_config import LearnConfig
+from ..recipes.recipe import Recipe
+from ..sampling.sample import AdaptConfig, ApplyConfig
 
 SHIPPED = Path(__file__).parent / "suites"
 MOTION_INVERSION = "motion_inversion"
@@ -123,7 +124,7 @@ class Suite:
         return find_method(str(method.steer.get("method")), self.preset)
 
     def start(self, method: Method) -> dict[str, Any]:
-        """Where the method's sampling starts: the arguments of `motion_core.noise.mix`."""
+        """Where the method's sampling starts: the arguments of `motion_core.diffusion.initial_noise.mix`."""
         how = self.learning(method)
         usual = (how.noise, how.beta) if isinstance(how, Recipe) else ("random", 0.5)
         if method.steer:

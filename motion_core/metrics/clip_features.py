@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..device import choose_device
 from ..errors import ModelError
-from ..pixels import check_frames, to_bytes
+from ..video.pictures.pixels import check_frames, to_bytes
 
 FRAMES_AT_ONCE = 16
 _LAYOUT = "give a folder of CLIP as transformers saves it, like openai/clip-vit-large-patch14 with all its files"

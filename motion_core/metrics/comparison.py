@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..tracking import Tracks
+from ..tracking.tracks import Tracks
 from .discrepancy import motion_discrepancy
 from .fidelity import raw_motion_fidelity
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..device import choose_device
 from ..errors import ModelError
-from ..pickle_reading import read_pickle
-from ..pixels import check_frames, to_image
+from ..files.pickle_file import read_pickle
+from ..video.pictures.pixels import check_frames, to_image
 
 _FILES = ("ImageReward.pt", "med_config.json")
 _TOKENIZER = "bert-base-uncased"

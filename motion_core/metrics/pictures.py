@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import OptionError
-from ..pixels import check_frames, enlarge, from_image
-from ..sheets import BACKGROUND, GAP, TEXT_COLOUR, TEXT_SIZE, draw_sheet
-from ..tracking import draw_tracks
+from ..tracking.drawing import draw_tracks
+from ..video.pictures.contact_sheets import BACKGROUND, GAP, TEXT_COLOUR, TEXT_SIZE, draw_sheet
+from ..video.pictures.pixels import check_frames, enlarge, from_image
 
 LINE = 18
 """Characters in a line of a label, more where its clip is wide enough."""

@@ -1,7 +1,7 @@
 """Customizing Motion: bind a motion that several clips share to a token, V*, and keep the rest of what is known."""
 
-from ..descent import Descent
-from ..timesteps import CoarseNoise
+from ..diffusion.timesteps import CoarseNoise
+from ..training.loop import Descent
 from .recipe import Recipe
 
 CUSTOMIZING_MOTION = Recipe(

@@ -1,6 +1,6 @@
 """MotionDirector: one adapter for the motion, beside one for the looks that is thrown away."""
 
-from ..descent import Descent
+from ..training.loop import Descent
 from .recipe import Recipe
 
 MOTION_DIRECTOR = Recipe(

@@ -1,7 +1,7 @@
 """MotionMatcher: ask for the reference's attention maps instead of its pixels."""
 
-from ..descent import Descent
-from ..timesteps import Uniform
+from ..diffusion.timesteps import Uniform
+from ..training.loop import Descent
 from .recipe import FEATURES, Recipe
 
 MOTION_MATCHER = Recipe(

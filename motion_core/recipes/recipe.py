@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..checkpointing import MEMORY_MODES
-from ..descent import Descent
+from ..diffusion.initial_noise import NOISE_METHODS
+from ..diffusion.objectives import parse_objective
+from ..diffusion.timesteps import TimestepSampler, Uniform
 from ..errors import OptionError
-from ..noise import NOISE_METHODS
-from ..objectives import parse_objective
-from ..timesteps import TimestepSampler, Uniform
+from ..memory.checkpointing import MEMORY_MODES
+from ..training.loop import Descent
 
 KINDS = ("low_rank", "weights")
 FEATURES = "attention_feature_match"
@@ -21,9 +21,9 @@ FEATURES = "attention_feature_match"
 class Recipe:
     """A method as a combination of the same few choices. Raises OptionError.
 
-    What is trained: `layers` (see `motion_core.backbones.select_layers`), as `kind` low_rank (of `rank`) or weights.
+    What is trained: `layers` (see `motion_core.models.layers.select_layers`), as `kind` low_rank (of `rank`) or weights.
     `looks`: layers of a second adapter that learns single frames beside it and is left out when applied; none: "".
-    On which loss: `objective`, a sum as in `motion_core.objectives`, or `attention_feature_match`.
+    On which loss: `objective`, a sum as in `motion_core.diffusion.objectives`, or `attention_feature_match`.
     At which noise levels: `timesteps`. How: `descent`. With `regularised`, clips that do not show the motion are
     learnt beside it. How it is applied: `apply` (strength, start, end), from which initial `noise`, with which `beta`.
     source: paper and code. Where the two differ, the recipe's own text says what was taken.

@@ -1,6 +1,6 @@
 """The recipes' numbers where the model is the starter: small, sampled in few steps, and quick to learn."""
 
-from ..timesteps import Uniform
+from ..diffusion.timesteps import Uniform
 from .customizing_motion import CUSTOMIZING_MOTION
 from .motion_director import MOTION_DIRECTOR
 from .motion_matcher import MOTION_MATCHER

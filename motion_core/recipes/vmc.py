@@ -1,6 +1,6 @@
 """VMC: teach temporal attention how the frames' differences point."""
 
-from ..descent import Descent
+from ..training.loop import Descent
 from .recipe import Recipe
 
 VMC = Recipe(

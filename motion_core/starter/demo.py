@@ -13,17 +13,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..backbones.zeroscope.loading import VideoModel, load_model
 from ..commands.progress import learning_bar, sampling_bar
-from ..embedding import MotionEmbedding
 from ..errors import MotionError, OptionError
-from ..learn_config import LearnConfig
-from ..metrics import motion_fidelity
-from ..pixels import enlarge
-from ..presets import find_preset
-from ..sampling import AppliedMotion, ApplyConfig
-from ..transfer import GenerateConfig, generate_clip, learn_motion
-from ..video import read_clip, write_clip, write_sheet
+from ..metrics.fidelity import motion_fidelity
+from ..models.zeroscope.loading import VideoModel, load_model
+from ..motions.embedding import MotionEmbedding
+from ..pipeline import GenerateConfig, generate_clip, learn_motion
+from ..recipes.learn_config import LearnConfig
+from ..recipes.presets import find_preset
+from ..sampling.sample import AppliedMotion, ApplyConfig
+from ..video.pictures.pixels import enlarge
+from ..video.reading import read_clip
+from ..video.writing import write_clip, write_sheet
 from .examples import EXAMPLES, find_example
 from .folder import find_starter
 from .looks import Ground, Subject, describe

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..errors import OptionError
-from ..video import write_clip
+from ..video.writing import write_clip
 from .folder import CLIP_FOLDER
 from .looks import Ground, Subject
 from .paths import HELD_OUT, Motion

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..device import choose_device
 from ..errors import ModelError
-from ..pickle_reading import require_safe_torch
+from ..files.pickle_file import require_safe_torch
 from .following import place_grid
 
 

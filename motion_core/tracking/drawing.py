@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..errors import OptionError
-from ..pixels import check_frames, enlarge, from_image
+from ..video.pictures.pixels import check_frames, enlarge, from_image
 
 Colour = tuple[int, int, int]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import OptionError, VideoError
-from ..pixels import check_frames
+from ..video.pictures.pixels import check_frames
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Where points (T, 2) of one frame (H, W, 3) are in another: (T, 2), NaN for those that are lost."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..pixels import to_bytes
+from ..video.pictures.pixels import to_bytes
 from .following import follow_grid
 
 WINDOW = (15, 15)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ..device import choose_device
 from ..errors import ModelError
-from ..pickle_reading import read_pickle
+from ..files.pickle_file import read_pickle
 from .following import follow_grid
 
 LEAST_SIDE = 128

@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import VideoError
-from .fitting import lay_on_black
-from .options import ClipOptions
-from .picking import pick_frames
-from .refusals import check_frame_size, reporting_damage
-from .timing import lay_out, repeat
+from .containers.refusals import check_frame_size, reporting_damage
+from .containers.timing import lay_out, repeat
+from .frames.fitting import lay_on_black
+from .frames.options import ClipOptions
+from .frames.picking import pick_frames
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import VideoError
-from .colours import read_pixels
-from .options import ClipOptions
-from .packets import Survey, survey_packets
-from .picking import pick_frames
-from .refusals import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
-from .timing import repeat
+from .containers.packets import Survey, survey_packets
+from .containers.refusals import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
+from .containers.timing import repeat
+from .frames.colours import read_pixels
+from .frames.options import ClipOptions
+from .frames.picking import pick_frames
 
 # Only containers of one file, and no network: a playlist renamed .mp4 would make the demuxer open other files.
 DEMUXER_OPTIONS = {

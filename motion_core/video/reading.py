@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ..errors import VideoError
-from ..pixels import to_bytes
 from .animations import decode_animation, is_picture
+from .containers.refusals import check_clip_size, check_kind, check_source, reporting_damage
+from .containers.timing import UNKNOWN_FPS
 from .decoding import decode_video
-from .fitting import crop_to_blocks, fit_frame
-from .options import ALL_FRAMES, ClipOptions
-from .picking import pick_frames
-from .refusals import check_clip_size, check_kind, check_source, reporting_damage
+from .frames.fitting import crop_to_blocks, fit_frame
+from .frames.options import ALL_FRAMES, ClipOptions
+from .frames.picking import pick_frames
+from .pictures.pixels import to_bytes
 from .stills import list_images, read_image
-from .timing import UNKNOWN_FPS
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import VideoError
-from .fitting import lay_on_black
-from .refusals import check_frame_size
+from .containers.refusals import check_frame_size
+from .frames.fitting import lay_on_black
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 

@@ -17,11 +17,11 @@ from av.video.stream import VideoStream
 from PIL import Image
 from torch import Tensor
 
+from ..atomic_write import replacing
 from ..errors import OptionError, VideoError
-from ..pixels import check_frames, to_bytes, to_image
-from ..sheets import draw_sheet
-from ..writing import replacing
-from .colours import EXACT_COLOURS
+from .frames.colours import EXACT_COLOURS
+from .pictures.contact_sheets import draw_sheet
+from .pictures.pixels import check_frames, to_bytes, to_image
 
 FPS_RANGE = (0.01, 240.0)
 # suffix -> encoders, best first, with their settings for a quality at which the eye sees no loss

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...motion_core.adapter_learning import LearntAdapter, fit_adapter
 from ...motion_core.errors import OptionError
-from ...motion_core.origin import Origin
-from ...motion_core.recipes import Recipe
-from ...motion_core.references import Example, ReferenceSet
+from ...motion_core.motions.origin import Origin
+from ...motion_core.recipes.recipe import Recipe
+from ...motion_core.training.adapter_learning import LearntAdapter, fit_adapter
+from ...motion_core.training.examples import Example, ReferenceSet
 from .appearance_stop import Watch
 from .learning import LATENT_PIXELS
 from .progress import LearningProgress

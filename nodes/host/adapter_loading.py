@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...motion_core import adapter_file
-from ...motion_core.adapter import Adapter
 from ...motion_core.errors import FileError
-from ...motion_core.motion_director import read_motion_director
-from ...motion_core.motion_lora import read_motion_lora
-from ...motion_core.pickle_reading import read_pickle
-from ...motion_core.tensor_file import SUFFIX, read_format
+from ...motion_core.files.pickle_file import read_pickle
+from ...motion_core.files.tensor_file import SUFFIX, read_format
+from ...motion_core.formats.motion_director import read_motion_director
+from ...motion_core.formats.motion_lora import read_motion_lora
+from ...motion_core.motions import adapter_file
+from ...motion_core.motions.adapter import Adapter
 from .video_model import find_attention_owner
 
 

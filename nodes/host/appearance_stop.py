@@ -9,11 +9,11 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
-from ...motion_core.adapter import Adapter
-from ...motion_core.appearance_stop import AppearanceStop, StopConfig
-from ...motion_core.metrics import text_similarity
-from ...motion_core.recipes import Recipe
-from ...motion_core.sampling import AdaptConfig, AppliedAdapter, sample
+from ...motion_core.metrics.clip_scores import text_similarity
+from ...motion_core.motions.adapter import Adapter
+from ...motion_core.recipes.recipe import Recipe
+from ...motion_core.sampling.sample import AdaptConfig, AppliedAdapter, sample
+from ...motion_core.training.early_stop import AppearanceStop, StopConfig
 from .clip_features import encode_frames
 from .running import HostDenoiser, number_of_text
 

@@ -12,7 +12,7 @@ import comfy.model_patcher
 import comfy.sd
 from torch import Tensor, nn
 
-from ...motion_core.backbones.zeroscope.loading import VideoModel
+from ...motion_core.models.zeroscope.loading import VideoModel
 
 
 class FirstStage(nn.Module):

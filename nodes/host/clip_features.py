@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...motion_core.errors import ModelError
 from ...motion_core.metrics.clip_features import FRAMES_AT_ONCE
-from ...motion_core.pixels import check_frames
+from ...motion_core.video.pictures.pixels import check_frames
 
 
 def encode_frames(clip_vision: Any, images: Tensor) -> Tensor:

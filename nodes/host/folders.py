@@ -13,7 +13,7 @@ import folder_paths
 from ...motion_core.errors import MotionError, OptionError
 from ...motion_core.starter.folder import CLIP_FOLDER, find_starter
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
-from ...motion_core.video import is_still_webp
+from ...motion_core.video.animations import is_still_webp
 
 MOTION_FOLDER = "motion_embeddings"
 ADAPTER_FOLDER = "motion_adapters"

@@ -1,4 +1,4 @@
-"""A method of `motion_core.steering` in the host's own sampling.
+"""A method of `motion_core.guidance` in the host's own sampling.
 
 The sampler owns its steps, and the model only predicts. So the prediction is changed: to the one that takes a step of
 first order, x + (x - x0) / sigma * (sigma_next - sigma), to where the method's step leads. Euler and DDIM then go
@@ -21,10 +21,10 @@ import torch
 from comfy.patcher_extension import WrappersMP, add_wrapper, get_all_wrappers
 from torch import Tensor
 
-from ...motion_core.backbones import find_sites
 from ...motion_core.errors import OptionError
-from ...motion_core.steering import Steering, Step
-from ...motion_core.steering.methods import Config, look_at
+from ...motion_core.guidance.methods import Config, look_at
+from ...motion_core.models.family import find_sites
+from ...motion_core.sampling.step import Steering, Step
 from .motion_patch import MotionPatch, find_options, find_window
 from .progress import sampling_progress
 from .running import (

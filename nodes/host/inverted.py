@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...motion_core.diffusion.initial_noise import mix
 from ...motion_core.errors import OptionError
-from ...motion_core.noise import mix
 from .learning import invert_to_noise
 from .running import schedule_of
 

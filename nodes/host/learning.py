@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...motion_core.embedding import Origin
 from ...motion_core.errors import OptionError
-from ...motion_core.learn_config import LearnConfig
-from ...motion_core.learning import Learnt, fit
-from ...motion_core.memory import say as format_bytes
-from ...motion_core.sampling import invert
+from ...motion_core.memory.modes import say as format_bytes
+from ...motion_core.motions.embedding import Origin
+from ...motion_core.recipes.learn_config import LearnConfig
+from ...motion_core.sampling.sample import invert
+from ...motion_core.training.train import Learnt, fit
 from .progress import LearningProgress, sampling_progress
 from .running import HostDenoiser, number_of_text, run_in_host, thaw_conditioning, thawed
 from .static_weights import moves_its_weights

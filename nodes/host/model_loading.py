@@ -8,7 +8,7 @@ from typing import Any
 import comfy.model_patcher
 import torch
 
-from ...motion_core.backbones.zeroscope.loading import load_model
+from ...motion_core.models.zeroscope.loading import load_model
 from .autoencoder import FramesVAE
 from .text import as_clip
 from .video_model import as_model

@@ -12,12 +12,12 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import nn
 
-from ...motion_core.adapter import Adapter
-from ...motion_core.adapting import Adaptation, Adapting, match_layers, temporal_parts
-from ...motion_core.embedding import MotionEmbedding
 from ...motion_core.errors import OptionError
-from ...motion_core.injection import Injection, Injector, match_sites
-from ...motion_core.sampling import AdaptConfig, ApplyConfig
+from ...motion_core.hooks.adapter_hooks import Adaptation, Adapting, match_layers, temporal_parts
+from ...motion_core.hooks.embedding_hooks import Injection, Injector, match_sites
+from ...motion_core.motions.adapter import Adapter
+from ...motion_core.motions.embedding import MotionEmbedding
+from ...motion_core.sampling.sample import AdaptConfig, ApplyConfig
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 from .windows import FRAME_INDICES, find_repeated_window, find_window

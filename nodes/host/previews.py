@@ -14,9 +14,9 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
+from ...motion_core.atomic_write import replacing
 from ...motion_core.errors import FileError, VideoError, first_line
-from ...motion_core.video import write_clip
-from ...motion_core.writing import replacing
+from ...motion_core.video.writing import write_clip
 from .loss_curve import CURVE_SIZE, draw_curve
 
 logger = logging.getLogger(__name__)

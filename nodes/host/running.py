@@ -13,8 +13,8 @@ import comfy.samplers
 import torch
 from torch import Tensor, nn
 
+from ...motion_core.diffusion.schedule import NoiseSchedule
 from ...motion_core.errors import ModelError, OptionError
-from ...motion_core.schedule import NoiseSchedule
 from .attention import with_backward
 from .static_weights import check_static_weights, with_static_weights
 from .uncompiled import uncompiled

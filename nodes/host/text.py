@@ -11,7 +11,7 @@ import comfy.supported_models_base
 import torch
 from torch import Tensor, nn
 
-from ...motion_core.backbones.zeroscope.loading import VideoModel
+from ...motion_core.models.zeroscope.loading import VideoModel
 
 _KEY = "clip"
 

@@ -13,8 +13,8 @@ import torch
 from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
 from torch import Tensor, nn
 
-from ...motion_core.backbones.zeroscope.loading import VideoModel
 from ...motion_core.errors import OptionError
+from ...motion_core.models.zeroscope.loading import VideoModel
 
 MEMORY_FACTOR = 2.0
 """What the host multiplies its estimate of a sampling step's memory with; ZeroScope's UNet is of SD 2's width."""

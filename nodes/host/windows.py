@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...motion_core.injection import Window
+from ...motion_core.hooks.embedding_hooks import Window
 
 FRAME_INDICES = ("window", "absolute")
 """What sliding context windows do to a motion: it is repeated in each, or stretched over the whole clip."""

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from motion_core.commands import main
-from motion_core.embedding import MotionEmbedding
-from motion_core.steering.methods import STARTER_METHODS
-from motion_core.video import read_clip, write_clip
+from motion_core.guidance.methods import STARTER_METHODS
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.video.reading import read_clip
+from motion_core.video.writing import write_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,7 +102,7 @@ def test_steer_is_reproducible_and_follows_its_reference(model_folder, clip, tmp
 
 def test_steer_takes_the_methods_settings(monkeypatch, capsys, clip, tmp_path):
     seen = []
-    monkeypatch.setattr("motion_core.commands.steer.steer_by", lambda *args: seen.append(args))
+    monkeypatch.setattr("motion_core.commands.guide.steer_by", lambda *args: seen.append(args))
     monkeypatch.setattr("motion_core.commands.generate.sample", lambda *args, **_: seen.append(args[2]))
     steer = [
         "steer",

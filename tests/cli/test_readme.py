@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from motion_core.commands import build_parser, main
-from motion_core.presets import PRESETS
+from motion_core.recipes.presets import PRESETS
 from motion_core.starter.folder import MODEL_FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,11 @@ import sys
 import pytest
 import torch
 
-from motion_core.adapter import Adapter
-from motion_core.pixels import to_image
-from motion_core.recipes import RECIPES
-from motion_core.video import read_clip, write_clip
+from motion_core.motions.adapter import Adapter
+from motion_core.recipes.catalogue import RECIPES
+from motion_core.video.pictures.pixels import to_image
+from motion_core.video.reading import read_clip
+from motion_core.video.writing import write_clip
 from tests.cli.test_commands import ROOT, SMALL, refused, run
 from tests.cli.test_commands import clip as clip
 

@@ -21,12 +21,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from motion_core.adapter import Adapter
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import MotionError
-from motion_core.motion_lora import read_motion_lora
-from motion_core.official import read_official
-from motion_core.reading import LARGEST
+from motion_core.files.reading import LARGEST
+from motion_core.formats.motion_inversion import read_official
+from motion_core.formats.motion_lora import read_motion_lora
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.embedding import MotionEmbedding
 from tests.faults import damage
 from tests.unit import test_adapter_file, test_embedding, test_motion_lora, test_official
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from motion_core.errors import VideoError
-from motion_core.video import read_clip
+from motion_core.video.reading import read_clip
 
 
 def judge(path: Path, wanted: torch.Tensor) -> str:

@@ -8,18 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from motion_core.adapter import Adapter
-from motion_core.adapter_learning import fit_adapter
-from motion_core.appearance_stop import AppearanceStop, StopConfig
-from motion_core.backbones import family_of, find_adaptable_layers, find_sites, select_layers
-from motion_core.denoiser import Denoiser
-from motion_core.embedding import MotionEmbedding
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit, measure_grids
-from motion_core.recipes import RECIPES, find_recipe
-from motion_core.references import Example, ReferenceSet
-from motion_core.sampling import AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig, invert, sample
-from motion_core.steering.methods import find_method, look_at
+from motion_core.diffusion.denoiser import Denoiser
+from motion_core.guidance.methods import find_method, look_at
+from motion_core.models.family import family_of, find_adaptable_layers, find_sites
+from motion_core.models.layers import select_layers
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.recipes.catalogue import RECIPES, find_recipe
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.sampling.sample import AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig, invert, sample
+from motion_core.training.adapter_learning import fit_adapter
+from motion_core.training.early_stop import AppearanceStop, StopConfig
+from motion_core.training.examples import Example, ReferenceSet
+from motion_core.training.train import fit, measure_grids
 from tests.conftest import seeded
 
 FRAMES, STEPS = 3, 2

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from clip_files import draw_noise, encode_video
 
-from motion_core.pixels import to_image
-from motion_core.video import write_clip
+from motion_core.video.pictures.pixels import to_image
+from motion_core.video.writing import write_clip
 
 COPIES = 1000
 FRAMES = 8

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from motion_core import memory, validation
-from motion_core.denoiser import Denoiser
+from motion_core.diffusion.denoiser import Denoiser
 from motion_core.errors import MemoryShortage
+from motion_core.memory import modes as memory
+from motion_core.training import validation
 from tests.faults.breaking import BACKWARD, FAULTS, Breaking, Fault
 from tests.faults.runs import LEARNING, RUNS, STEERED
 from tests.faults.states import digest, find_changes, take_state

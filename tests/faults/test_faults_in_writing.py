@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from motion_core.adapter import Adapter, LowRank
+from motion_core.atomic_write import write_whole
 from motion_core.commands.invert import write_inverted
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import MotionError
 from motion_core.evaluation.jobs import encode_strip
-from motion_core.motion_lora import write_motion_lora
-from motion_core.official import write_official
-from motion_core.video import write_clip, write_sheet
-from motion_core.writing import write_whole
+from motion_core.formats.motion_inversion import write_official
+from motion_core.formats.motion_lora import write_motion_lora
+from motion_core.motions.adapter import Adapter, LowRank
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.video.writing import write_clip, write_sheet
 from tests.conftest import seeded
 
 resource = pytest.importorskip("resource", reason="this system has no limit to the size of files")

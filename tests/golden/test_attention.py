@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.backbones import find_sites
-from motion_core.embedding import MotionEmbedding
-from motion_core.injection import inject
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.models.family import find_sites
+from motion_core.motions.embedding import MotionEmbedding
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 BLOCK = "down_blocks.0.temp_attentions.0.transformer_blocks.0"

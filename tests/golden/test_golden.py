@@ -8,20 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_core.debias import debias, frame_difference, subtract_mean, undo_difference
-from motion_core.metrics import (
-    average_precision,
-    copy_score,
-    frame_consistency,
-    frechet_distance,
-    motion_discrepancy,
-    motion_fidelity,
-    raw_motion_fidelity,
-    temporal_consistency,
-    text_similarity,
-)
-from motion_core.noise import blend, low_frequency_replace
-from motion_core.objectives import (
+from motion_core.diffusion.initial_noise import blend, low_frequency_replace
+from motion_core.diffusion.objectives import (
     appearance_debiased,
     attention_feature_match,
     evaluate_objective,
@@ -30,8 +18,15 @@ from motion_core.objectives import (
     noise_mse,
     parse_objective,
 )
-from motion_core.schedule import NoiseSchedule
-from motion_core.timesteps import CoarseNoise, Uniform
+from motion_core.diffusion.schedule import NoiseSchedule
+from motion_core.diffusion.timesteps import CoarseNoise, Uniform
+from motion_core.metrics.clip_scores import frame_consistency, temporal_consistency, text_similarity
+from motion_core.metrics.copying import copy_score
+from motion_core.metrics.discrepancy import motion_discrepancy
+from motion_core.metrics.fidelity import motion_fidelity, raw_motion_fidelity
+from motion_core.metrics.frechet import frechet_distance
+from motion_core.metrics.retrieval import average_precision
+from motion_core.motions.debias import debias, frame_difference, subtract_mean, undo_difference
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from motion_core.recipes import PRESETS, RECIPES
+from motion_core.recipes.catalogue import PRESETS, RECIPES
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, Failed, Interrupted
@@ -259,8 +259,9 @@ def test_what_can_not_be_learnt_or_applied(host):
 
 def test_a_file_of_motion_directors(host):
     """Its list for the temporal path of the starter."""
-    from motion_core.backbones import find_adaptable_layers, select_layers
-    from motion_core.backbones.zeroscope.loading import load_model
+    from motion_core.models.family import find_adaptable_layers
+    from motion_core.models.layers import select_layers
+    from motion_core.models.zeroscope.loading import load_model
     from motion_core.starter.folder import find_starter
 
     unet = load_model(find_starter(), "cpu").denoiser.module

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from motion_core.embedding import MotionEmbedding
+from motion_core.motions.embedding import MotionEmbedding
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Failed, Refused

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from motion_core.video import write_clip
+from motion_core.video.writing import write_clip
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import HOW_TO_GET_OPENCV, Failed, Refused, find_host, has_opencv

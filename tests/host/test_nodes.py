@@ -2,7 +2,7 @@
 
 import pytest
 
-from motion_core.schedule import NoiseSchedule
+from motion_core.diffusion.schedule import NoiseSchedule
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Failed, Interrupted

@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from motion_core.errors import VideoError
-from motion_core.video import Clip, ClipOptions, read_clip
+from motion_core.video.frames.options import ClipOptions
+from motion_core.video.reading import Clip, read_clip
 
 CODING_LOSS = 3.5  # grey levels of 255
 

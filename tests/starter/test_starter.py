@@ -7,15 +7,15 @@ from statistics import mean
 
 import pytest
 
-from motion_core.backbones.zeroscope.loading import load_model
-from motion_core.evaluation.running import evaluate
+from motion_core.evaluation.material.synthetic import draw_looks, redraw, render_reference, score_clip
+from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import read_suite
-from motion_core.evaluation.synthetic import draw_looks, redraw, render_reference, score_clip
-from motion_core.learn_config import LearnConfig
+from motion_core.models.zeroscope.loading import load_model
+from motion_core.recipes.learn_config import LearnConfig
 from motion_core.starter.demo import main as demo
 from motion_core.starter.examples import EXAMPLES, draw_example, find_example
 from motion_core.starter.folder import find_starter
-from motion_core.video import read_clip
+from motion_core.video.reading import read_clip
 
 REFERENCE = "figure_eight"
 

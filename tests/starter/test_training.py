@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.starter import build
-from motion_core.starter.growth import grow
 from motion_core.starter.looks import describe, draw_caption, draw_ground, draw_subject, every_caption
 from motion_core.starter.paths import HELD_OUT, TRAINING, draw_motion
 from motion_core.starter.scene import draw_clip
-from motion_core.starter.trainer import Draw, Settings, Trainer
-from motion_core.starter.whitening import whiten
+from tools.starter import build
+from tools.starter.growth import grow
+from tools.starter.trainer import Draw, Settings, Trainer
+from tools.starter.whitening import whiten
 
 SETTINGS = Settings(steps=6, learning_rate=1e-2, warm_up=2, average=0.9)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from motion_core.recipes import RECIPES
-from motion_core.steering.methods import METHODS
-from motion_core.video import read_clip
+from motion_core.guidance.methods import METHODS
+from motion_core.recipes.catalogue import RECIPES
+from motion_core.video.reading import read_clip
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_OPENCV, PACK, find_host, has_opencv
 from tests.ui import browser

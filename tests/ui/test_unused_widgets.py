@@ -2,7 +2,7 @@
 
 import pytest
 
-from motion_core.recipes import RECIPES
+from motion_core.recipes.catalogue import RECIPES
 from tests.ui import browser
 
 FIRST = "motion_director"

@@ -1,8 +1,8 @@
 """Guidance without training, as its tests build it and sample with it."""
 
-from motion_core.sampling import sample, trace_inversion
-from motion_core.steering.dmt import Dmt, DmtConfig
-from motion_core.steering.motion_clone import MotionClone, MotionCloneConfig
+from motion_core.guidance.dmt import Dmt, DmtConfig
+from motion_core.guidance.motion_clone import MotionClone, MotionCloneConfig
+from motion_core.sampling.sample import sample, trace_inversion
 
 STEPS, T = 4, 751
 STRONG = {"dmt": {}, "motion_clone": {"weight": 1e5}}

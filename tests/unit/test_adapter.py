@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from motion_core.adapter import Adapter, LowRank, WeightDelta
-from motion_core.adapting import adapt
-from motion_core.backbones import find_adaptable_layers, find_modules_by_level, select_layers
-from motion_core.checkpointing import checkpointed
 from motion_core.errors import ModelError, OptionError
-from motion_core.freezing import frozen
-from motion_core.injection import inject
+from motion_core.hooks.adapter_hooks import adapt
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.memory.checkpointing import checkpointed
+from motion_core.memory.freezing import frozen
+from motion_core.models.family import find_adaptable_layers, find_modules_by_level
+from motion_core.models.layers import select_layers
+from motion_core.motions.adapter import Adapter, LowRank, WeightDelta
 from tests.conftest import build_unet, seeded
 from tests.unit.test_animatediff import build
 

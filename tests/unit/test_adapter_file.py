@@ -8,13 +8,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from motion_core.adapter import Adapter, LowRank, WeightDelta
-from motion_core.adapting import adapt
-from motion_core.backbones import find_adaptable_layers, select_layers
 from motion_core.errors import FileError
-from motion_core.motion_director import read_motion_director
-from motion_core.motion_lora import read_motion_lora, write_motion_lora
-from motion_core.origin import Origin
+from motion_core.formats.motion_director import read_motion_director
+from motion_core.formats.motion_lora import read_motion_lora, write_motion_lora
+from motion_core.hooks.adapter_hooks import adapt
+from motion_core.models.family import find_adaptable_layers
+from motion_core.models.layers import select_layers
+from motion_core.motions.adapter import Adapter, LowRank, WeightDelta
+from motion_core.motions.origin import Origin
 from tests.conftest import seeded
 from tests.unit.test_animatediff import build
 
@@ -244,7 +245,7 @@ def test_lists_that_do_not_fit_are_refused(unet, tmp_path):
 def test_a_list_that_fits_both_paths_is_refused(unet, tmp_path, monkeypatch):
     layers = select_layers(find_adaptable_layers(unet), "temporal_transformer")[:2]
     twins = [replace(layer, name=f"spatial.{layer.name}", temporal=False) for layer in layers]
-    monkeypatch.setattr("motion_core.motion_director.find_adaptable_layers", lambda _: [*layers, *twins])
+    monkeypatch.setattr("motion_core.formats.motion_director.find_adaptable_layers", lambda _: [*layers, *twins])
     stored = [t for layer in layers for t in (seeded(layer.shape[0], 2), seeded(2, layer.shape[1]))]
     torch.save(stored, tmp_path / "unet.pt")
     with pytest.raises(FileError, match="both paths"):

@@ -6,14 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
-from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
-from motion_core.embedding import MotionEmbedding
+from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.errors import ModelError
-from motion_core.injection import Window, inject
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.schedule import NoiseSchedule
+from motion_core.hooks.embedding_hooks import Window, inject
+from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.models.family import family_of, find_modules_by_level, find_sites
+from motion_core.models.sites import select_sites
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.train import fit
 
 CHANNELS = (32, 32, 64, 64)
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_core.adapter_learning import fit_adapter
-from motion_core.appearance_stop import AppearanceStop, StopConfig
 from motion_core.errors import OptionError
-from motion_core.recipes import RECIPES
-from motion_core.sampling import AppliedAdapter, sample
+from motion_core.recipes.catalogue import RECIPES
+from motion_core.sampling.sample import AppliedAdapter, sample
+from motion_core.training.adapter_learning import fit_adapter
+from motion_core.training.early_stop import AppearanceStop, StopConfig
 from tests.conftest import count_hooks
 from tests.unit.test_recipes import references as references
 from tests.unit.test_recipes import short

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.attention_maps import attention_map, averaged, capture
-from motion_core.backbones import find_cross_attentions, find_modules_by_level, find_sites, select_sites
-from motion_core.checkpointing import checkpointed
+from motion_core.diffusion.objectives import attention_feature_match
 from motion_core.errors import ModelError, OptionError
-from motion_core.injection import inject
-from motion_core.objectives import attention_feature_match
+from motion_core.hooks.attention_maps import attention_map, averaged, capture
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.memory.checkpointing import checkpointed
+from motion_core.models.family import find_cross_attentions, find_modules_by_level, find_sites
+from motion_core.models.sites import select_sites
 from tests.conftest import count_hooks, seeded
 
 GRIDS = [(8, 12), (4, 6), (2, 3), (1, 2)]

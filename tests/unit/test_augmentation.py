@@ -7,8 +7,8 @@ import numpy
 import pytest
 import torch
 
-from motion_core.augmentation import AUGMENTATIONS, ZOOM, AugmentConfig, augment
 from motion_core.errors import ModelError, OptionError
+from motion_core.video.pictures.augmentation import AUGMENTATIONS, ZOOM, AugmentConfig, augment
 from tests.conftest import seeded
 
 FRAMES = seeded(3, 40, 64, 3).sigmoid()

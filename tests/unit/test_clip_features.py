@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from motion_core.errors import ModelError, OptionError
-from motion_core.metrics import text_similarity
 from motion_core.metrics.clip_features import FRAMES_AT_ONCE, load_clip
+from motion_core.metrics.clip_scores import text_similarity
 from motion_core.metrics.image_reward import load_image_reward
 from tests.conftest import seeded
 

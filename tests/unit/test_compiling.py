@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core import compiling
-from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
-from motion_core.compiling import compiled
+from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.errors import MemoryShortage
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.schedule import NoiseSchedule
+from motion_core.models.zeroscope.denoiser import UNetDenoiser
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training import compiling
+from motion_core.training.compiling import compiled
+from motion_core.training.train import fit
 from tests.conftest import build_unet
 
 CONFIG = LearnConfig(steps=2, learning_rate=1e-9, memory="fast")
@@ -100,7 +100,7 @@ def test_memory_that_runs_out_is_no_reason_to_go_on_without(denoiser, latents, t
     def run_out(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("motion_core.learning._Learner._differentiate", run_out)
+    monkeypatch.setattr("motion_core.training.train._Learner._differentiate", run_out)
     with pytest.raises(MemoryShortage):
         learn(denoiser, latents, text, compile=True, memory="low")
 
@@ -119,6 +119,6 @@ def test_cancelling_while_it_compiles_cancels(denoiser, latents, text, monkeypat
     def cancel(*_):
         raise Cancelled
 
-    monkeypatch.setattr("motion_core.learning._Learner._differentiate", cancel)
+    monkeypatch.setattr("motion_core.training.train._Learner._differentiate", cancel)
     with pytest.raises(Cancelled):
         learn(denoiser, latents, text, compile=True)

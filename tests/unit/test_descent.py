@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from motion_core.descent import Descent
 from motion_core.errors import MotionError
+from motion_core.training.loop import Descent
 
 
 @pytest.fixture(params=[0, 1], ids=["at once", "a step late"])
 def lag(request, monkeypatch):
-    monkeypatch.setattr("motion_core.descent.lag_on", lambda _: request.param)
+    monkeypatch.setattr("motion_core.training.loop.lag_on", lambda _: request.param)
     return request.param
 
 
@@ -37,7 +37,7 @@ def test_losses_are_told_in_order(lag):
 def test_reading_late_changes_nothing(monkeypatch):
     results = []
     for lag in (0, 1):
-        monkeypatch.setattr("motion_core.descent.lag_on", lambda _, lag=lag: lag)
+        monkeypatch.setattr("motion_core.training.loop.lag_on", lambda _, lag=lag: lag)
         results.append(run(twice=True))
     assert results[0][0] == results[1][0] and torch.equal(results[0][1], results[1][1])
 

@@ -7,9 +7,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from motion_core.adapter import Adapter
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import FileError
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.embedding import MotionEmbedding
 from motion_core.starter.folder import MOTION_FOLDER
 from tests.unit import test_adapter_file, test_embedding
 

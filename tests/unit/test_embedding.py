@@ -7,12 +7,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from motion_core.embedding import SPATIAL, MotionEmbedding, Origin
 from motion_core.errors import FileError, ModelError, OptionError
-from motion_core.injection import inject
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.official import write_official
+from motion_core.formats.motion_inversion import write_official
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.motions.embedding import SPATIAL, MotionEmbedding, Origin
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.train import fit
 
 
 def make(frames=6, grid=(4, 6), family="zeroscope") -> MotionEmbedding:

@@ -12,18 +12,19 @@ import pytest
 import torch
 
 from motion_core.commands import main
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import FileError, ModelError, MotionError, OptionError, VideoError
+from motion_core.evaluation.cache import Shelf, fingerprint
 from motion_core.evaluation.cost import measured
-from motion_core.evaluation.filmed import Filmed
 from motion_core.evaluation.jobs import Job, Result
+from motion_core.evaluation.material.filmed import Filmed
+from motion_core.evaluation.material.synthetic import Synthetic, draw_looks, redraw, render_reference, score_clip
 from motion_core.evaluation.results import Results
-from motion_core.evaluation.running import evaluate
-from motion_core.evaluation.shelf import Shelf, fingerprint
+from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import SHIPPED, parse_suite, read_suite
-from motion_core.evaluation.synthetic import Synthetic, draw_looks, redraw, render_reference, score_clip
 from motion_core.evaluation.table import write_table
-from motion_core.video import ClipOptions, write_clip
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.video.frames.options import ClipOptions
+from motion_core.video.writing import write_clip
 
 TINY = {
     "name": "tiny",
@@ -296,7 +297,7 @@ def test_filmed_clips_are_read_with_their_captions(tmp_path):
 
 
 def test_filmed_clips_are_evaluated(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("motion_core.evaluation.filmed.find_tracker", lambda *_, **__: Middle())
+    monkeypatch.setattr("motion_core.evaluation.material.filmed.find_tracker", lambda *_, **__: Middle())
     clips = tmp_path / "clips"
     clips.mkdir()
     write_clip(clips / "hop.mp4", render_reference("hops").clip.frames, 8.0)

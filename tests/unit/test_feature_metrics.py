@@ -5,13 +5,9 @@ import torch
 from torch import Tensor
 
 from motion_core.errors import OptionError
-from motion_core.metrics import (
-    appearance_leakage,
-    average_precision,
-    copy_score,
-    frechet_distance,
-    mean_average_precision,
-)
+from motion_core.metrics.copying import appearance_leakage, copy_score
+from motion_core.metrics.frechet import frechet_distance
+from motion_core.metrics.retrieval import average_precision, mean_average_precision
 
 
 def randn(seed: int, *shape: int) -> Tensor:

@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from motion_core import descent, memory
-from motion_core.descent import Descent
-from motion_core.draws import send
+from motion_core.diffusion.noise_samples import send
 from motion_core.evaluation import cost, table
-from motion_core.memory import Footprint, Peak
-from motion_core.prefix import _Kept
-from motion_core.replaying import can_record
+from motion_core.memory import modes as memory
+from motion_core.memory.modes import Footprint, Peak
+from motion_core.training import loop as descent
+from motion_core.training.loop import Descent
+from motion_core.training.prefix import _Kept
+from motion_core.training.replaying import can_record
 
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import ModelError, OptionError
-from motion_core.injection import inject
-from motion_core.sampling import AppliedMotion, ApplyConfig, invert, sample
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.sampling.sample import AppliedMotion, ApplyConfig, invert, sample
 from tests.conftest import build_unet, seeded
 
 
@@ -95,7 +95,7 @@ def test_it_serves_another_length_and_size(unet, text, learnt):
 
 
 def levels(unet) -> dict[str, int]:
-    from motion_core.backbones import find_sites
+    from motion_core.models.family import find_sites
 
     return {site.block: site.level for site in find_sites(unet)}
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.kernels import in_fast_kernels
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.temporal_convolutions import in_fast_kernels
+from motion_core.training.train import fit
 from tests.conftest import seeded
 
 FLAT = [

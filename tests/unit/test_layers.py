@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.backbones import LAYER_CHOICES, Layer, find_adaptable_layers, select_layers
-from motion_core.backbones.animatediff.layers import find_adaptable_layers as find_animatediff_layers
 from motion_core.errors import ModelError, OptionError
+from motion_core.models.animatediff.layers import find_adaptable_layers as find_animatediff_layers
+from motion_core.models.family import find_adaptable_layers
+from motion_core.models.layers import LAYER_CHOICES, Layer, select_layers
 from tests.unit.test_animatediff import build
 
 

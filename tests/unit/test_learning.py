@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 
+from motion_core.diffusion.timesteps import CoarseNoise, Uniform
 from motion_core.errors import MemoryShortage, ModelError, MotionError, OptionError
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.timesteps import CoarseNoise, Uniform
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.train import fit
 from tests.conftest import seeded
 
 CONFIG = LearnConfig(steps=3, sites="all", memory="fast", seed=7)
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_file_and_global_random_state_is_left_alone
 def loss_at_fixed_noise(denoiser, latents, text, embedding=None):
     from contextlib import nullcontext
 
-    from motion_core.injection import inject
+    from motion_core.hooks.embedding_hooks import inject
 
     total = 0.0
     with torch.no_grad(), inject(denoiser.module, embedding) if embedding else nullcontext():
@@ -116,8 +116,8 @@ def test_every_objective_learns_something(denoiser, latents, text, objective):
 
 
 def test_half_precision_models_learn(latents, text):
-    from motion_core.backbones.zeroscope.denoiser import UNetDenoiser
-    from motion_core.schedule import NoiseSchedule
+    from motion_core.diffusion.schedule import NoiseSchedule
+    from motion_core.models.zeroscope.denoiser import UNetDenoiser
     from tests.conftest import build_unet
 
     for dtype in (torch.float16, torch.bfloat16):
@@ -138,7 +138,7 @@ def test_the_mask_decides_what_is_learnt(denoiser, latents, text):
 
 
 def test_an_error_outside_the_mask_counts_nothing(latents, text):
-    from motion_core.learning import _loss_weight
+    from motion_core.training.train import _loss_weight
 
     mask = torch.zeros(4, 8, 12)
     mask[:, 2:4] = 0.5
@@ -219,6 +219,6 @@ def test_out_of_memory_names_the_setting(untouched, denoiser, latents, text, mon
     def exhausted(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("motion_core.learning.evaluate_objective", exhausted)
+    monkeypatch.setattr("motion_core.training.train.evaluate_objective", exhausted)
     with pytest.raises(MemoryShortage, match="2.00 GiB.*memory 'low'"):
         fit(denoiser, latents, text, CONFIG)

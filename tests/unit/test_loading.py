@@ -5,9 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from motion_core.backbones.zeroscope.loading import load_model, stored_dtype
 from motion_core.device import choose_device
 from motion_core.errors import ModelError, OptionError
+from motion_core.models.zeroscope.loading import load_model, stored_dtype
 
 
 @pytest.fixture

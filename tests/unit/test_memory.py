@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_core import memory
-from motion_core.allocations import Allocations
-from motion_core.backbones import find_modules_by_level
 from motion_core.errors import MemoryShortage, OptionError
-from motion_core.fp8 import HAS_FP8, find_storable, stored_in_fp8
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
+from motion_core.memory import modes as memory
+from motion_core.memory.fp8 import HAS_FP8, find_storable, stored_in_fp8
+from motion_core.memory.tensor_memory import Allocations
+from motion_core.models.family import find_modules_by_level
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.train import fit
 from tests.conftest import seeded
 
 CONFIG = LearnConfig(steps=2, sites="all", seed=7)
@@ -70,10 +70,10 @@ class Exhausted:
     """Runs out of memory so many times, each after a step."""
 
     def __init__(self, times, monkeypatch):
-        import motion_core.learning as learning
+        import motion_core.training.train as learning
 
         self.left, self.calls, self.evaluate = times, 0, learning.evaluate_objective
-        monkeypatch.setattr("motion_core.learning.evaluate_objective", self)
+        monkeypatch.setattr("motion_core.training.train.evaluate_objective", self)
 
     def __call__(self, *args):
         self.calls += 1
@@ -112,7 +112,7 @@ def test_there_is_nothing_below_the_lowest():
 
 
 def test_only_learning_an_embedding_picks_its_mode():
-    from motion_core.recipes import find_recipe
+    from motion_core.recipes.catalogue import find_recipe
 
     with pytest.raises(OptionError, match="memory"):
         find_recipe("vmc").changed(memory="auto")
@@ -170,8 +170,8 @@ class TestFp8:
 
     def test_gradients_are_those_of_the_rounded_model(self, denoiser, latents, text):
         """Through checkpointing too, where a weight is cast again."""
-        from motion_core.checkpointing import checkpointed, choose_layers
-        from motion_core.freezing import frozen
+        from motion_core.memory.checkpointing import checkpointed, choose_layers
+        from motion_core.memory.freezing import frozen
 
         module, levels = denoiser.module, find_modules_by_level(denoiser.module)
         layers = find_storable(levels).layers
@@ -195,7 +195,7 @@ class TestFp8:
         before = {name: value.clone() for name, value in denoiser.module.state_dict().items()}
         low, plain = (learn(denoiser, latents, text, memory=mode) for mode in ("low", "lowest"))
         assert low.losses == plain.losses and plain.memory.mode == "lowest"
-        monkeypatch.setattr("motion_core.memory.rests_elsewhere", lambda device: True)
+        monkeypatch.setattr("motion_core.memory.modes.rests_elsewhere", lambda device: True)
         small = learn(denoiser, latents, text, memory="lowest")
         assert small.losses != low.losses
         assert abs(small.losses[-1] - low.losses[-1]) < 0.1 * low.losses[-1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from motion_core.memory import MemoryUse
+from motion_core.memory.modes import MemoryUse
 
 WIDTH = 42
 """Letters in a line of a node of usual width."""

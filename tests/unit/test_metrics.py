@@ -5,16 +5,11 @@ import torch
 from torch import Tensor
 
 from motion_core.errors import OptionError
-from motion_core.metrics import (
-    frame_consistency,
-    motion_discrepancy,
-    motion_fidelity,
-    raw_motion_fidelity,
-    temporal_consistency,
-    text_similarity,
-)
+from motion_core.metrics.clip_scores import frame_consistency, temporal_consistency, text_similarity
 from motion_core.metrics.comparison import compare_motion
-from motion_core.tracking import Tracks
+from motion_core.metrics.discrepancy import motion_discrepancy
+from motion_core.metrics.fidelity import motion_fidelity, raw_motion_fidelity
+from motion_core.tracking.tracks import Tracks
 
 
 def randn(seed: int, *shape: int) -> Tensor:

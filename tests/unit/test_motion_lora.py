@@ -4,10 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from motion_core.adapting import adapt
-from motion_core.backbones import find_adaptable_layers, select_layers
 from motion_core.errors import FileError
-from motion_core.motion_lora import read_motion_lora
+from motion_core.formats.motion_lora import read_motion_lora
+from motion_core.hooks.adapter_hooks import adapt
+from motion_core.models.family import find_adaptable_layers
+from motion_core.models.layers import select_layers
 from tests.conftest import seeded
 from tests.unit.test_animatediff import build
 

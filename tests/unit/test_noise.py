@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from motion_core.diffusion.initial_noise import NOISE_METHODS, blend, low_frequency_replace, mix
 from motion_core.errors import OptionError
-from motion_core.noise import NOISE_METHODS, blend, low_frequency_replace, mix
 
 SHAPE = (2, 3, 4, 16, 24)
 MIXES = [lambda a, b: blend(a, b, 0.3), low_frequency_replace]

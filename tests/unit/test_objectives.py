@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from motion_core.debias import DEBIAS_MODES, debias, frame_difference, subtract_mean, undo_difference
-from motion_core.errors import OptionError
-from motion_core.objectives import (
+from motion_core.diffusion.objectives import (
     OBJECTIVES,
     appearance_debiased,
     attention_feature_match,
@@ -19,6 +17,8 @@ from motion_core.objectives import (
     noise_mse,
     parse_objective,
 )
+from motion_core.errors import OptionError
+from motion_core.motions.debias import DEBIAS_MODES, debias, frame_difference, subtract_mean, undo_difference
 
 LOSSES = {
     "noise_mse": noise_mse,

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import FileError, OptionError
-from motion_core.official import read_official, write_official
+from motion_core.formats.motion_inversion import read_official, write_official
+from motion_core.motions.embedding import MotionEmbedding
 
 BLOCKS = ["down_blocks.2.temp_attentions.0.transformer_blocks.0", "up_blocks.1.temp_attentions.2.transformer_blocks.0"]
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from motion_core.errors import OptionError
 from motion_core.metrics.pictures import LINE, draw_report, side_by_side
-from motion_core.sheets import BACKGROUND, GAP
+from motion_core.video.pictures.contact_sheets import BACKGROUND, GAP
 
 DARK = torch.tensor(BACKGROUND) / 255
 

@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_core.draws import Draws
+from motion_core.diffusion.noise_samples import Draws
+from motion_core.diffusion.timesteps import CoarseNoise, Uniform
 from motion_core.errors import MemoryShortage, OptionError
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.pool import AUTO, VISITS, make_pool
-from motion_core.prefix import Prefix
-from motion_core.timesteps import CoarseNoise, Uniform
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.pool import AUTO, VISITS, make_pool
+from motion_core.training.prefix import Prefix
+from motion_core.training.train import fit
 
 CONFIG = LearnConfig(steps=3, memory="fast", pool=2, seed=3)
 

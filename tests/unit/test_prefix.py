@@ -2,14 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
-from motion_core.checkpointing import checkpointed
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import ModelError
-from motion_core.freezing import frozen
-from motion_core.injection import inject
-from motion_core.learning import measure_grids
-from motion_core.prefix import Prefix
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.memory.checkpointing import checkpointed
+from motion_core.memory.freezing import frozen
+from motion_core.models.family import family_of, find_modules_by_level, find_sites
+from motion_core.models.sites import select_sites
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.training.prefix import Prefix
+from motion_core.training.train import measure_grids
 from tests.conftest import seeded
 
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from motion_core.adapter import Adapter
 from motion_core.commands.invert import read_inverted
-from motion_core.embedding import MotionEmbedding
 from motion_core.errors import FileError, MotionError
-from motion_core.motion_director import read_motion_director
-from motion_core.motion_file import read_motion
-from motion_core.motion_lora import read_motion_lora
-from motion_core.official import read_official
-from motion_core.pickle_reading import read_pickle
-from motion_core.reading import reading
+from motion_core.files.pickle_file import read_pickle
+from motion_core.files.reading import reading
+from motion_core.formats.motion_director import read_motion_director
+from motion_core.formats.motion_inversion import read_official
+from motion_core.formats.motion_lora import read_motion_lora
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.motions.motion import read_motion
 from tests.conftest import seeded
 from tests.unit import test_adapter_file, test_embedding, test_official
 from tests.unit.test_digest import describe

@@ -6,19 +6,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_core.adapter import Adapter
-from motion_core.adapter_learning import fit_adapter
-from motion_core.adapting import adapt
-from motion_core.backbones import find_adaptable_layers
-from motion_core.backbones.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.diffusion.objectives import noise_mse
+from motion_core.diffusion.schedule import NoiseSchedule
+from motion_core.diffusion.timesteps import CoarseNoise, Uniform
 from motion_core.errors import ModelError, OptionError
-from motion_core.feature_matching import FeatureSites, extract
-from motion_core.objectives import noise_mse
-from motion_core.recipes import RECIPES, STARTER_RECIPES, Recipe, find_recipe
-from motion_core.references import Example, ReferenceSet
-from motion_core.sampling import AdaptConfig, AppliedAdapter, sample
-from motion_core.schedule import NoiseSchedule
-from motion_core.timesteps import CoarseNoise, Uniform
+from motion_core.hooks.adapter_hooks import adapt
+from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.models.family import find_adaptable_layers
+from motion_core.motions.adapter import Adapter
+from motion_core.recipes.catalogue import RECIPES, find_recipe
+from motion_core.recipes.recipe import Recipe
+from motion_core.recipes.starter import STARTER_RECIPES
+from motion_core.sampling.sample import AdaptConfig, AppliedAdapter, sample
+from motion_core.training.adapter_learning import fit_adapter
+from motion_core.training.examples import Example, ReferenceSet
+from motion_core.training.feature_matching import FeatureSites, extract
 from tests.conftest import seeded
 from tests.unit.test_animatediff import build
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from motion_core.recolouring import COLOURINGS, recolour
+from motion_core.video.pictures.recolouring import COLOURINGS, recolour
 from tests.conftest import seeded
 
 FRAMES = seeded(3, 4, 5, 3).sigmoid()

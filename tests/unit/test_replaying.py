@@ -6,10 +6,10 @@ import weakref
 import pytest
 import torch
 
-from motion_core import replaying
 from motion_core.errors import MemoryShortage, OptionError
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training import replaying
+from motion_core.training.train import fit
 
 CONFIG = LearnConfig(steps=3, learning_rate=0.05, memory="fast", objective="noise_mse+appearance_debiased")
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from motion_core.backbones import family_of, find_modules_by_level, find_sites, select_sites
 from motion_core.errors import ModelError, OptionError
+from motion_core.models.family import family_of, find_modules_by_level, find_sites
+from motion_core.models.sites import select_sites
 
 
 def test_zeroscope_shape_has_fifteen_blocks_of_two(unet):

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_core import validation
-from motion_core.descent import Descent
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.presets import PRESETS
-from motion_core.steadiness import DECAY, Steadiness
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.recipes.presets import PRESETS
+from motion_core.training import validation
+from motion_core.training.averaging import DECAY, Steadiness
+from motion_core.training.loop import Descent
+from motion_core.training.train import fit
 
 
 def follow(gradients, steady, rate=0.1, look=None, half=False):

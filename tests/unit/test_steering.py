@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from motion_core.errors import MotionError, OptionError
-from motion_core.sampling import AppliedMotion, ApplyConfig, trace_inversion
-from motion_core.steering import Step
-from motion_core.steering.dmt import Dmt
-from motion_core.steering.motion_clone import MotionClone
+from motion_core.guidance.dmt import Dmt
+from motion_core.guidance.motion_clone import MotionClone
+from motion_core.sampling.sample import AppliedMotion, ApplyConfig, trace_inversion
+from motion_core.sampling.step import Step
 from tests.conftest import count_hooks, seeded
 from tests.unit.steering_methods import STEPS, STRONG, build, run
 

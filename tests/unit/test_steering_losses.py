@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from motion_core.attention_maps import capture
-from motion_core.sampling import invert
-from motion_core.schedule import NoiseSchedule
-from motion_core.steering import Step
-from motion_core.steering.dmt import pairwise_cosine, pairwise_l2
-from motion_core.steering.motion_clone import find_primary, primary_match
+from motion_core.diffusion.schedule import NoiseSchedule
+from motion_core.guidance.dmt import pairwise_cosine, pairwise_l2
+from motion_core.guidance.motion_clone import find_primary, primary_match
+from motion_core.hooks.attention_maps import capture
+from motion_core.sampling.sample import invert
+from motion_core.sampling.step import Step
 from tests.conftest import seeded
 from tests.unit.steering_methods import STEPS, T, build
 

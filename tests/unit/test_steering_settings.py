@@ -6,14 +6,14 @@ import pytest
 from torch import nn
 from torch.nn import functional as F
 
-from motion_core.backbones import find_block_features
 from motion_core.errors import ModelError, OptionError
-from motion_core.steering import Step
-from motion_core.steering.dmt import DmtConfig
-from motion_core.steering.features import capture_means
-from motion_core.steering.methods import METHODS, STARTER_METHODS, find_method
-from motion_core.steering.motion_clone import MotionCloneConfig, ramp
-from motion_core.transfer import GenerateConfig
+from motion_core.guidance.dmt import DmtConfig
+from motion_core.guidance.methods import METHODS, STARTER_METHODS, find_method
+from motion_core.guidance.motion_clone import MotionCloneConfig, ramp
+from motion_core.hooks.feature_means import capture_means
+from motion_core.models.block_features import find_block_features
+from motion_core.pipeline import GenerateConfig
+from motion_core.sampling.step import Step
 from tests.unit.steering_methods import T, build
 
 

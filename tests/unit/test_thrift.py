@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from motion_core.allocations import Allocations
-from motion_core.freezing import frozen
-from motion_core.thrift import Remade, thrifty
+from motion_core.memory.freezing import frozen
+from motion_core.memory.recomputation import Remade, thrifty
+from motion_core.memory.tensor_memory import Allocations
 from tests.conftest import count_hooks, seeded
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from motion_core.diffusion.timesteps import CoarseNoise, Uniform, parse_timesteps
 from motion_core.errors import OptionError
-from motion_core.timesteps import CoarseNoise, Uniform, parse_timesteps
 
 SAMPLERS = [Uniform(0, 1000), Uniform(500, 980), CoarseNoise(0.5), CoarseNoise(1.0), CoarseNoise(0.5, steps=50)]
 

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from motion_core.errors import ModelError, OptionError, VideoError
-from motion_core.metrics import motion_fidelity
-from motion_core.tracking import TRACKERS, draw_tracks, find_tracker
+from motion_core.metrics.fidelity import motion_fidelity
+from motion_core.tracking.drawing import draw_tracks
 from motion_core.tracking.following import follow_grid, place_grid
 from motion_core.tracking.raft import move_along
+from motion_core.tracking.tracker import TRACKERS, find_tracker
 
 SHIFT = torch.tensor([3.0, -2.0])
 """Pixels a frame by which `drift` moves."""

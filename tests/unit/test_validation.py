@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motion_core import validation
-from motion_core.learn_config import LearnConfig
-from motion_core.learning import fit
-from motion_core.presets import PRESETS
-from motion_core.validation import Validation
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.recipes.presets import PRESETS
+from motion_core.training import validation
+from motion_core.training.train import fit
+from motion_core.training.validation import Validation
 
 CONFIG = LearnConfig(steps=4, memory="fast", seed=3, early_stop=True)
 

@@ -6,8 +6,10 @@ import pytest
 from clip_files import draw_noise, read_numbers, refusal
 from PIL import Image
 
-from motion_core.pixels import to_image
-from motion_core.video import ClipOptions, is_still_webp, read_clip
+from motion_core.video.animations import is_still_webp
+from motion_core.video.frames.options import ClipOptions
+from motion_core.video.pictures.pixels import to_image
+from motion_core.video.reading import read_clip
 
 SUFFIXES = [".png", ".apng", ".webp"]
 CLEARED = {".png": {"disposal": 1}, ".apng": {"disposal": 1}, ".webp": {}}  # each frame, before the next is drawn

@@ -9,8 +9,9 @@ import torch
 from clip_files import refusal
 from torch import Tensor
 
-from motion_core.video import decoding, read_clip
-from motion_core.video.tone_mapping import HLG, PQ, WIDE, decode_hlg, decode_pq, encode_pq, map_tones
+from motion_core.video import decoding
+from motion_core.video.frames.tone_mapping import HLG, PQ, WIDE, decode_hlg, decode_pq, encode_pq, map_tones
+from motion_core.video.reading import read_clip
 
 
 def write_flat(path: Path, levels: Tensor, codec: str, layout: str, **kind) -> Path:

@@ -14,7 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from motion_core.errors import VideoError
-from motion_core.video import ClipOptions, decoding, packets, read_clip, read_still, refusals, take_frames, write_clip
+from motion_core.video import decoding
+from motion_core.video.containers import packets, refusals
+from motion_core.video.frames.options import ClipOptions
+from motion_core.video.reading import read_clip, read_still, take_frames
+from motion_core.video.writing import write_clip
 
 # ---- picking
 

@@ -13,7 +13,10 @@ from clip_files import add_sound, count_up, draw_noise, encode_video, read_numbe
 from PIL import Image
 
 from motion_core.errors import MotionError, OptionError
-from motion_core.video import ClipOptions, decoding, read_clip, write_clip
+from motion_core.video import decoding
+from motion_core.video.frames.options import ClipOptions
+from motion_core.video.reading import read_clip
+from motion_core.video.writing import write_clip
 
 # ---- refusals: options
 

@@ -10,10 +10,11 @@ import torch
 from clip_files import CODING_LOSS, count_up, draw_noise, read_numbers, write_images
 from PIL import Image
 
-from motion_core import sheets
 from motion_core.errors import OptionError, VideoError
-from motion_core.video import read_clip, write_clip, write_sheet
 from motion_core.video import writing as video_writing
+from motion_core.video.pictures import contact_sheets as sheets
+from motion_core.video.reading import read_clip
+from motion_core.video.writing import write_clip, write_sheet
 
 # ---- round trips
 

@@ -56,7 +56,7 @@ class ProbeFullDisk(_Anew):
         return {"required": {"value": (ANYTHING,), "times": ("INT", {})}}
 
     def arm(self, value, times):
-        writing = of_the_pack("motion_core.writing")
+        writing = of_the_pack("motion_core.atomic_write")
         real, failed = writing._settle, []
 
         def settle(path):

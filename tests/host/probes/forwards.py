@@ -116,7 +116,7 @@ class ProbeByHeart(Probe):
         return {"required": {"model": ("MODEL",), "latent": ("LATENT",), "positive": ("CONDITIONING",)}}
 
     def say(self, model, latent, positive):
-        core, running = of_the_pack("motion_core.learning"), of_the_pack("nodes.host.running")
+        core, running = of_the_pack("motion_core.training.train"), of_the_pack("nodes.host.running")
         losses = []
 
         def work(denoiser, clip):

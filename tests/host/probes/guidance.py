@@ -50,7 +50,7 @@ class ProbeCoreSteering(Probe):
 
     def say(self, model, reference, positive, nothing, settings, steps, seed):
         running, learning = of_the_pack("nodes.host.running"), of_the_pack("nodes.host.learning")
-        methods, sampling = of_the_pack("motion_core.steering.methods"), of_the_pack("motion_core.sampling")
+        methods, sampling = of_the_pack("motion_core.guidance.methods"), of_the_pack("motion_core.sampling.sample")
         given = json.loads(settings)
         config = methods.find_method(given.pop("method"), "starter").configure(**given)
         latents = reference["samples"].clone()
@@ -81,7 +81,7 @@ def _down_to_the_clip(schedule):
 
 
 def _by_means(denoiser, theirs, ours, block):
-    dmt = of_the_pack("motion_core.steering.dmt")
+    dmt = of_the_pack("motion_core.guidance.dmt")
     means = []
     for z in (ours, theirs):
         with dmt.capture_means(denoiser.module, block, 1) as found:
@@ -91,7 +91,7 @@ def _by_means(denoiser, theirs, ours, block):
 
 
 def _by_attention(denoiser, theirs, ours, block):
-    clone = of_the_pack("motion_core.steering.motion_clone")
+    clone = of_the_pack("motion_core.guidance.motion_clone")
     names = [site.name for site in clone.find_sites(denoiser.module) if site.name.startswith(f"{block}.")]
     maps = []
     for z in (ours, theirs):

@@ -27,5 +27,5 @@ class Probe:
 
 
 def of_the_pack(name):
-    """A module of the pack, such as `motion_core.learning`, as the host has loaded it."""
+    """A module of the pack, such as `motion_core.training.train`, as the host has loaded it."""
     return next(module for key, module in sys.modules.items() if key.endswith(f"motion-inversion.{name}"))

@@ -1,0 +1,64 @@
+"""The noise schedule of a diffusion model, and DDIM's deterministic step along it in both directions."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import OptionError
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """alpha_bars: (steps,) float64, the share of signal (squared) left at each timestep, 0-based."""
+
+    alpha_bars: Tensor
+
+    @classmethod
+    def scaled_linear(cls, start: float = 0.00085, end: float = 0.012, steps: int = 1000) -> "NoiseSchedule":
+        """Betas whose square roots are evenly spaced (Stable Diffusion, ZeroScope, ModelScope, AnimateDiff)."""
+        if not 0 < start < end < 1 or steps < 2:
+            raise OptionError(
+                f"a schedule from {start} to {end} in {steps} steps is none; use 0 < start < end < 1 and at least 2"
+            )
+        betas = torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64) ** 2
+        return cls(torch.cumprod(1 - betas, 0))
+
+    @property
+    def steps(self) -> int:
+        return len(self.alpha_bars)
+
+    def timesteps(self, count: int) -> list[int]:
+        """`count` evenly spaced timesteps, noisiest first, one above the multiples (diffusers' leading spacing,
+        offset 1, as the families' checkpoints are configured). Raises OptionError.
+        """
+        if not 1 <= count <= self.steps - 1:
+            raise OptionError(f"steps is {count}; choose 1 to {self.steps - 1} (20 to 50 are usual)")
+        stride = self.steps // count
+        return [number * stride + 1 for number in reversed(range(count))]
+
+    def alpha_bar(self, t: Tensor | int, like: Tensor) -> Tensor:
+        """alpha_bar at timestep t, shaped to scale `like`; t before the first timestep means the first."""
+        t = torch.as_tensor(t, device="cpu").clamp(min=0)
+        value = self.alpha_bars[t].to(like.device, like.dtype)
+        return value.reshape(-1, *[1] * (like.ndim - 1)) if value.ndim else value
+
+    def add_noise(self, x0: Tensor, eps: Tensor, t: Tensor | int) -> Tensor:
+        """z_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) eps. x0, eps: (B, ...); t: one timestep or (B,)."""
+        abar = self.alpha_bar(t, x0)
+        return abar.sqrt() * x0 + (1 - abar).sqrt() * eps
+
+    def add_more_noise(self, z: Tensor, eps: Tensor, t: int, t_next: int) -> Tensor:
+        """From timestep t to the noisier t_next by the forward process, q(z_next | z) (Ho et al. 2020, eq. 2)."""
+        kept = self.alpha_bar(t_next, z) / self.alpha_bar(t, z)
+        return kept.sqrt() * z + (1 - kept).sqrt() * eps
+
+    def predict_x0(self, z: Tensor, eps: Tensor, t: Tensor | int) -> Tensor:
+        """The clean sample that z_t and its noise imply."""
+        abar = self.alpha_bar(t, z)
+        return (z - (1 - abar).sqrt() * eps) / abar.sqrt()
+
+    def step(self, z: Tensor, eps: Tensor, t: Tensor | int, t_prev: Tensor | int) -> Tensor:
+        """DDIM with eta 0 (Song et al. 2021, eq. 12), from timestep t to t_prev, which may lie on either side."""
+        abar = self.alpha_bar(t_prev, z)
+        return abar.sqrt() * self.predict_x0(z, eps, t) + (1 - abar).sqrt() * eps

@@ -1,0 +1,149 @@
+"""Rendered clips whose every path and look is known, so that rules can judge: for the starter model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...errors import OptionError
+from ...metrics.fidelity import motion_fidelity
+from ...pipeline import Captioned
+from ...starter.looks import Ground, Subject, describe, draw_ground, draw_subject
+from ...starter.paths import HELD_OUT, Motion, draw_motion
+from ...starter.recognition import measure_agreement, recognise
+from ...starter.scene import FRAMES, REACH, SIZE, Actor, render
+from ...video.reading import Clip
+from .material import Take
+
+FPS = 8.0
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A reference clip, with what is known about it because it was rendered."""
+
+    name: str
+    clip: Clip
+    subject: Subject
+    ground: Ground
+    motion: Motion
+
+    @property
+    def prompt(self) -> str:
+        return describe(self.subject, self.ground)
+
+    @property
+    def track(self) -> Tensor:
+        """(N, 2): where the subject is, in pixels."""
+        return (0.5 + REACH * self.motion.on_screen()) * SIZE
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """clips: names of paths that the starter model has not seen, all of them where none is named. `others`: how many
+    clips with other motions regularise. Scores: motion fidelity; position error, the mean distance from where the
+    reference's subject is, in % of the picture's side; shares of frames whose colour, shape and ground a rule
+    recognises, and their mean, the appearance. Raises OptionError.
+    """
+
+    clips: tuple[str, ...] = tuple(HELD_OUT)
+    others: int = 6
+
+    @classmethod
+    def of(cls, clips: Sequence[str] = tuple(HELD_OUT), others: int = 6) -> Synthetic:
+        return cls(tuple(clips), others)
+
+    def __post_init__(self) -> None:
+        strays = [name for name in self.clips if name not in HELD_OUT]
+        if strays or not self.clips:
+            raise OptionError(f"clips are {list(self.clips)}; use some of {', '.join(HELD_OUT)}")
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return {
+            "fidelity": "motion fidelity",
+            "position_error": "position error (%)",
+            "appearance": "appearance",
+            "colour": "colour",
+            "shape": "shape",
+            "ground": "ground",
+        }
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.clips
+
+    def reference(self, name: str, backwards: bool = False) -> Captioned:
+        rendered = render_reference(name)
+        frames = rendered.clip.frames.flip(0) if backwards else rendered.clip.frames
+        return Captioned(Clip(frames, FPS), rendered.prompt)
+
+    def regularisation(self, name: str) -> Sequence[Captioned]:
+        rng = random.Random(f"others {name}")
+        shown = []
+        for _ in range(self.others):
+            subject, ground = draw_subject(rng), draw_ground(rng)
+            frames = render(ground, [Actor(subject, draw_motion(rng, FRAMES))])
+            shown.append(Captioned(Clip(frames, FPS), describe(subject, ground)))
+        return shown
+
+    def takes(self, name: str, seeds: int) -> Sequence[Take]:
+        reference = render_reference(name)
+        return [
+            Take(number, describe(*draw_looks(reference, number)), draw_noise_seed(name, number))
+            for number in range(seeds)
+        ]
+
+    def score(self, name: str, take: Take, frames: Tensor, backwards: bool = False) -> dict[str, float]:
+        reference = render_reference(name)
+        return score_clip(frames, reference, *draw_looks(reference, take.number), backwards)
+
+
+def render_reference(name: str) -> Rendered:
+    """The held-out path of that name under looks drawn from it. Raises OptionError."""
+    if name not in HELD_OUT:
+        raise OptionError(f"no clip is called {name!r}; use one of {', '.join(HELD_OUT)}")
+    rng = random.Random(name)
+    subject, ground = draw_subject(rng), draw_ground(rng)
+    motion = Motion.of(HELD_OUT[name](FRAMES))
+    return Rendered(name, Clip(render(ground, [Actor(subject, motion)]), FPS), subject, ground, motion)
+
+
+def draw_looks(reference: Rendered, number: int) -> tuple[Subject, Ground]:
+    """Looks for a take, none of them the reference's."""
+    rng = random.Random(f"{reference.name} {number}")
+    while True:
+        subject, ground = draw_subject(rng), draw_ground(rng)
+        same = (subject.colour == reference.subject.colour, subject.shape == reference.subject.shape)
+        if not any(same) and ground != reference.ground:
+            return subject, ground
+
+
+def draw_noise_seed(name: str, number: int) -> int:
+    return random.Random(f"noise {name} {number}").getrandbits(48)
+
+
+def score_clip(
+    frames: Tensor, reference: Rendered, subject: Subject, ground: Ground, backwards: bool = False
+) -> dict[str, float]:
+    """Judge a clip (N, H, W, 3) against the reference's path, backwards if learnt so, and the looks asked for."""
+    looks = recognise(frames)
+    wanted = reference.track.flip(0) if backwards else reference.track
+    found = looks.found.track.to(wanted)
+    agreement = measure_agreement(looks, subject, ground)
+    return {
+        "fidelity": float(motion_fidelity(wanted[None], found[None])),
+        "position_error": float((found - wanted).norm(dim=-1).mean() / SIZE * 100),
+        "appearance": agreement["mean"],
+        **{part: agreement[part] for part in ("colour", "shape", "ground")},
+    }
+
+
+def redraw(reference: Rendered, number: int) -> Tensor:
+    """The reference's path under a take's looks, (N, H, W, 3): what a perfect transfer would show."""
+    subject, ground = draw_looks(reference, number)
+    return render(ground, [Actor(subject, reference.motion)]).to(torch.float32)

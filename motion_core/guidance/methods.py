@@ -1,0 +1,113 @@
+"""The methods by name, as published and as they suit the starter model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from torch import Tensor
+
+from ..diffusion.denoiser import Denoiser
+from ..errors import OptionError
+from ..sampling.sample import Progress, trace_inversion
+from .dmt import Dmt, DmtConfig
+from .motion_clone import MotionClone, MotionCloneConfig
+
+Config = DmtConfig | MotionCloneConfig
+
+
+@dataclass(frozen=True)
+class Method:
+    """source: where the numbers come from; config: its settings; sampling: fields of `GenerateConfig` to go with it."""
+
+    name: str
+    source: str
+    config: Config
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> set[str]:
+        """The names of what can be changed."""
+        return {own.name for own in fields(self.config)}
+
+    def configure(self, strength: float = 1.0, **given: Any) -> Config:
+        """Its settings with what is given (and not None) in their place. strength: of the guidance, 1 as they say, 0
+        for none. Raises OptionError, for a setting of another method too.
+        """
+        if not (math.isfinite(strength) and strength >= 0):
+            raise OptionError(f"strength is {strength}; choose 0 (off) or more (1 is as the preset has it)")
+        known = {name: value for name, value in given.items() if value is not None}
+        for name in known.keys() - self.settings:
+            raise OptionError(f"{name} is {known[name]}, and {self.name} has no such setting; leave it out")
+        return replace(self.config, **known).scaled(strength)
+
+
+METHODS: dict[str, Method] = {
+    "dmt": Method(
+        "dmt",
+        "DMT (Yatim et al. 2024) and its published code, configs/guidance_config.yaml",
+        DmtConfig(),
+        {"steps": 50, "guidance": 10.0, "noise": "low_frequency_replace", "factor": 4},
+    ),
+    "motion_clone": Method(
+        "motion_clone",
+        "MotionClone (Ling et al. 2024) and its published code, configs/t2v_camera.yaml",
+        MotionCloneConfig(),
+        {"steps": 100, "guidance": 8.5, "noise": "random"},
+    ),
+}
+STARTER_METHODS: dict[str, Method] = {
+    "dmt": Method(
+        "dmt",
+        "ours, by trial on the starter model: the means of its first block on the way up tell motions apart",
+        DmtConfig(
+            block="up_blocks.0",
+            distance="cosine",
+            optimisation_steps=5,
+            learning_rate=0.1,
+            last_learning_rate=0.05,
+            start=0.1,
+            end=0.7,
+            restart_end=0.0,
+            memory="fast",
+        ),
+        {"steps": 16, "guidance": 6.0, "noise": "low_frequency_replace", "factor": 4},
+    ),
+    "motion_clone": Method(
+        "motion_clone",
+        "ours, by trial on the starter model: a motion shows in its attention once the noise is not the strongest",
+        MotionCloneConfig(weight=3e4, start=0.15, end=0.8, memory="fast"),
+        {"steps": 16, "guidance": 6.0, "noise": "random"},
+    ),
+}
+"""The same methods where the model is small and sampled in few steps."""
+PRESETS = {"published": METHODS, "starter": STARTER_METHODS}
+
+
+def find_method(name: str, preset: str = "published") -> Method:
+    """The method of that name as a preset has it. Raises OptionError."""
+    if preset not in PRESETS:
+        raise OptionError(f"preset is {preset!r}; use one of {', '.join(PRESETS)}")
+    if name not in PRESETS[preset]:
+        raise OptionError(f"method is {name!r}; use one of {', '.join(PRESETS[preset])}")
+    return PRESETS[preset][name]
+
+
+def look_at(
+    denoiser: Denoiser,
+    latents: Tensor,
+    text: Tensor,
+    config: Config,
+    timesteps: Sequence[int],
+    progress: Progress | None = None,
+) -> Dmt | MotionClone:
+    """A method made ready to steer a sampling by a reference of the same size.
+
+    latents: (1, C, N, h, w); text: (1, L, D) of a prompt of the reference for DMT, of the empty one for MotionClone;
+    timesteps: of the sampling, noisiest first; progress: of DMT's inversion. Raises OptionError, ModelError.
+    """
+    if isinstance(config, MotionCloneConfig):
+        return MotionClone.of(denoiser, latents, text, config)
+    return Dmt(denoiser, trace_inversion(denoiser, latents, text, timesteps, progress), text, config)

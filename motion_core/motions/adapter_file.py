@@ -1,0 +1,77 @@
+"""The `.safetensors` file of an adapter.
+
+Tensors, by the names under which ComfyUI patches a model: `{layer}.lora_down.weight` (r, in), `{layer}.lora_up.weight`
+(out, r) and `{layer}.alpha` (), or `{layer}.diff` (out, in, ...) and `{layer}.diff_b` (out,). Metadata: the family and
+the origin.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import FileError, OptionError
+from ..files.tensor_file import About, Kind, Tensors, reading_description
+from .adapter import Adapter, LowRank, Part, WeightDelta
+from .origin import Origin
+
+KIND = Kind(
+    noun="motion adapter",
+    format="motion-adapter",
+    version=1,
+    pickled="a MotionDirector list or a motion LoRA is read by the node Load Motion Adapter; save it from there",
+)
+_DOWN, _UP, _ALPHA, _WEIGHT, _BIAS = "lora_down.weight", "lora_up.weight", "alpha", "diff", "diff_b"
+
+
+def write_adapter(adapter: Adapter, path: str | os.PathLike[str], dtype: torch.dtype) -> None:
+    """Write the file, whole or not at all. dtype: float16, bfloat16 or float32. Raises FileError."""
+    tensors = {f"{layer}.{key}": t for layer, part in adapter.parts.items() for key, t in _tensors_of(part).items()}
+    KIND.write(path, tensors, {"family": adapter.family, **adapter.origin.describe()}, dtype)
+
+
+def _tensors_of(part: Part) -> dict[str, Tensor]:
+    if isinstance(part, LowRank):
+        alpha = {} if part.alpha is None else {_ALPHA: torch.tensor(part.alpha)}
+        return {_DOWN: part.down, _UP: part.up, **alpha}
+    return {_WEIGHT: part.weight} if part.bias is None else {_WEIGHT: part.weight, _BIAS: part.bias}
+
+
+def read_adapter(path: str | os.PathLike[str]) -> Adapter:
+    """Read and check a file; tensors come back in float32. Raises FileError, one sentence for what is wrong."""
+    return KIND.read(path, _assemble)
+
+
+def _assemble(path: Path, about: About, tensors: Tensors) -> Adapter:
+    with reading_description(path):
+        family, origin = about["family"], Origin.read(about)
+    by_layer: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        layer, own = _split(path, key)
+        by_layer.setdefault(layer, {})[own] = tensor
+    try:
+        return Adapter(family, {layer: _part_of(layer, held) for layer, held in by_layer.items()}, origin)
+    except OptionError as reason:
+        raise FileError(f"{path.name}: {reason}; save or download it again") from reason
+
+
+def _split(path: Path, key: str) -> tuple[str, str]:
+    for own in (_DOWN, _UP, _ALPHA, _WEIGHT, _BIAS):
+        if key.endswith(f".{own}"):
+            return key.removesuffix(f".{own}"), own
+    raise FileError(f"{path.name} has the unknown tensor {key}; save or download it again")
+
+
+def _part_of(layer: str, held: dict[str, Tensor]) -> Part:
+    keys = set(held)
+    try:
+        if keys in ({_DOWN, _UP}, {_DOWN, _UP, _ALPHA}):
+            return LowRank(held[_DOWN], held[_UP], held[_ALPHA].item() if _ALPHA in held else None)
+        if keys in ({_WEIGHT}, {_WEIGHT, _BIAS}):
+            return WeightDelta(held[_WEIGHT], held.get(_BIAS))
+    except (OptionError, RuntimeError) as reason:
+        raise OptionError(f"{layer}: {reason}") from reason
+    raise OptionError(f"{layer} has {', '.join(sorted(keys))}, which make no whole part")

@@ -1,0 +1,63 @@
+"""Contact sheets: clips frame by frame, a labelled row each."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ...errors import OptionError
+from .pixels import check_frames, to_image
+
+GAP = 4
+TEXT_SIZE = 16
+BACKGROUND = (24, 24, 24)
+TEXT_COLOUR = (230, 230, 230)
+
+
+def draw_sheet(
+    rows: Sequence[Tensor], labels: Sequence[str] | None = None, scale: int = 1, columns: int = 8
+) -> Image.Image:
+    """For each clip, (N, H, W, 3) floats of 0..1, a row of evenly spaced frames; options as in `write_sheet`.
+
+    Raises OptionError.
+    """
+    if not rows or scale < 1 or columns < 1:
+        raise OptionError(f"rows={len(rows)}, scale={scale} and columns={columns} must each be 1 or more")
+    labels = [""] * len(rows) if labels is None else labels
+    if len(labels) != len(rows):
+        raise OptionError(f"labels={len(labels)} and rows={len(rows)} must be as many; give one label a row")
+    for clip in rows:
+        check_frames(clip)
+    return stack_strips([draw_strip(clip, scale, columns) for clip in rows], labels)
+
+
+def draw_strip(clip: Tensor, scale: int, columns: int) -> Image.Image:
+    """Evenly spaced frames of a clip, the first and the last among them, side by side."""
+    count, height, width = clip.shape[:3]
+    picks = torch.linspace(0, count - 1, min(columns, count)).round().long().tolist()
+    strip = Image.new("RGB", (len(picks) * (width * scale + GAP) - GAP, height * scale), BACKGROUND)
+    for column, pick in enumerate(picks):
+        image = to_image(clip[pick]).resize((width * scale, height * scale), Image.Resampling.NEAREST)
+        strip.paste(image, (column * (width * scale + GAP), 0))
+    return strip
+
+
+def stack_strips(strips: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
+    """The strips below each other, each with its label to the left."""
+    font = ImageFont.load_default(size=TEXT_SIZE)
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    boxes = [ruler.multiline_textbbox((0, 0), label, font=font) for label in labels]
+    margin = max(math.ceil(box[2]) for box in boxes)
+    left = GAP + (margin + GAP if margin else 0)
+    heights = [max(strip.height, math.ceil(box[3])) for strip, box in zip(strips, boxes, strict=True)]
+    width = left + max(strip.width for strip in strips) + GAP
+    sheet = Image.new("RGB", (width, GAP + sum(height + GAP for height in heights)), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    top = GAP
+    for strip, label, height in zip(strips, labels, heights, strict=True):
+        draw.multiline_text((GAP, top), label, fill=TEXT_COLOUR, font=font)
+        sheet.paste(strip, (left, top))
+        top += height + GAP
+    return sheet
