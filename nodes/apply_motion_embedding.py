@@ -6,12 +6,17 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..motion_core.motions.apply_settings import EmbeddingSettings
 from ..motion_core.motions.embedding import MotionEmbedding
-from ..motion_core.sampling.sample import BRANCHES, ApplyConfig
-from .host.motion_patch import apply_motion
+from .apply_settings_choice import OWN, choose_settings, describe_settings, settings_choice
+from .host.motion_patch import apply_embedding
+from .host.previews import preview_text
 from .host.windows import FRAME_INDICES
-from .newer_host import advanced, where_known
+from .newer_host import advanced, if_known
+from .option_inputs import setting_input
 from .sockets import MotionEmbeddingSocket
+
+_OWN = ("strength_qk", "strength_v", "branches", "start", "end")
 
 
 class ApplyMotionEmbedding(io.ComfyNode):
@@ -22,39 +27,12 @@ class ApplyMotionEmbedding(io.ComfyNode):
             display_name="Apply Motion Embedding",
             category="motion inversion",
             description="Lets everything that the model makes move as the motion says. Several of these add up.",
-            **where_known(search_aliases=["use motion", "motion transfer", "copy movement"]),
+            **if_known(search_aliases=["use motion", "motion transfer", "copy movement"], has_intermediate_output=True),
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
-                io.Float.Input(
-                    "strength_qk",
-                    default=1.0,
-                    min=-10.0,
-                    max=10.0,
-                    step=0.05,
-                    tooltip="How much of the timing between frames: 1 as learnt, 0 off.",
-                ),
-                io.Float.Input(
-                    "strength_v",
-                    default=1.0,
-                    min=-10.0,
-                    max=10.0,
-                    step=0.05,
-                    tooltip="How much of where things move: 1 as learnt, 0 camera motion only, above 1 exaggerates.",
-                ),
-                io.Combo.Input(
-                    "branches",
-                    options=list(BRANCHES),
-                    default="both",
-                    tooltip="both: the paper's. conditional: only the prompted half of guidance feels the motion, so "
-                    "that guidance amplifies it.",
-                ),
-                io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."
-                ),
-                io.Float.Input(
-                    "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."
-                ),
+                *(setting_input(EmbeddingSettings, name) for name in _OWN),
                 advanced(
                     io.Combo.Input(
                         "frame_index",
@@ -65,6 +43,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
                         "it over the whole clip.",
                     )
                 ),
+                settings_choice(_OWN),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
@@ -74,12 +53,10 @@ class ApplyMotionEmbedding(io.ComfyNode):
         cls,
         model: Any,
         motion: MotionEmbedding,
-        strength_qk: float,
-        strength_v: float,
-        branches: str,
-        start: float,
-        end: float,
         frame_index: str = "window",
+        settings: str = OWN,
+        **own: Any,
     ) -> io.NodeOutput:
-        config = ApplyConfig(strength_qk, strength_v, "none", branches, start, end)
-        return io.NodeOutput(apply_motion(model, motion, config, frame_index))
+        chosen = choose_settings(settings, motion, **own, debias="none")
+        applied = apply_embedding(model, motion, chosen, frame_index)
+        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(chosen)))

@@ -1,4 +1,7 @@
-"""A list to choose from, which hides the widgets that the choice has no use for."""
+"""Combos that change how the frontend shows other widgets, or that it fills in for older graphs.
+
+The frontend's part is `web/js/unused_widgets.js`. Without it nothing is hidden or filled in, and everything else works.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,17 @@ from comfy_api.latest import io
 
 
 def offer_choice(name: str, unused: Mapping[str, Iterable[str]], **rest: Any) -> io.Combo.Input:
-    """An input that offers the keys. unused: which widgets of the node each of them has no use for.
-
-    The frontend's part is `web/js/unused_widgets.js`; without it, nothing is hidden and everything works.
-    """
+    """Makes an input that offers the keys. unused: the widgets of the node that change nothing under each of them."""
     combo = io.Combo.Input(name, options=list(unused), **rest)
+    return tell_frontend(combo, unused_widgets={key: list(names) for key, names in unused.items()})
+
+
+def tell_frontend(given: Any, **facts: Any) -> Any:
+    """Adds facts to what the frontend gets to know of an input.
+
+    retired: the widget is kept for older graphs, changes nothing and is hidden. when_missing: its value in a graph that
+    was saved before there was such a widget.
+    """
     # as an attribute, since ComfyUI 0.3 takes no extra_dict for a list
-    combo.extra_dict = {**combo.extra_dict, "unused_widgets": {key: list(names) for key, names in unused.items()}}
-    return combo
+    given.extra_dict = {**(getattr(given, "extra_dict", None) or {}), **facts}
+    return given

@@ -1,7 +1,7 @@
-"""Starting noise in the host's two conventions.
+"""Initial noise in the host's two conventions.
 
 A NOISE is unit noise, which the host scales to the first sigma. A LATENT that a sampler starts from with added noise
-off is what the host would have made of it: noise * sqrt(1 + sigma^2), unscaled as latents are.
+switched off is noise * sqrt(1 + sigma^2), in the scale of latents.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from torch import Tensor
 
 from ...motion_core.diffusion.initial_noise import mix
 from ...motion_core.errors import OptionError
-from .learning import invert_to_noise
-from .running import schedule_of
+from ...motion_core.sampling.inversion import invert
+from .denoiser import HostDenoiser, schedule_of
+from .latents import to_host
+from .progress import sampling_progress
+from .sampling_job import run_in_host
 
 _KEY = "motion_inversion"
-"""Where an inverted LATENT keeps what `InvertedNoise` needs."""
+"""The key under which an inverted LATENT keeps its `InvertedNoise`."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,24 @@ class MixedNoise:
 
 
 def make_inverted(model: Any, latents: Tensor, conditioning: Any, steps: int) -> dict[str, Any]:
-    """The inverted noise of a LATENT, from which sampling with the scheduler `ddim_uniform` in as many steps starts."""
+    """Returns inverted noise as a LATENT. Sampling with `ddim_uniform` in as many steps starts from it."""
     noise = invert_to_noise(model, latents, conditioning, steps)
     sampling = model.get_model_object("model_sampling")
     first = schedule_of(sampling).timesteps(steps)[0]
     return InvertedNoise(noise, float(sampling.sigmas[first]), model.get_model_object("latent_format")).as_latent(noise)
 
 
+def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) -> Tensor:
+    """Returns the unit noise (N, C, h, w) from which sampling in `steps` steps would lead back to latents."""
+
+    def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
+        return invert(denoiser, clip, denoiser.conditions[0], steps, progress=sampling_progress(steps))
+
+    return to_host(run_in_host(model, [conditioning], latents, work)).cpu()
+
+
 def mix_noise(inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> tuple[MixedNoise, dict]:
-    """NOISE and LATENT of one mixture. Raises OptionError when the latent does not come from an inversion."""
+    """Returns NOISE and LATENT of one mixture. Raises OptionError when the latent does not come from an inversion."""
     kept = inverted.get(_KEY)
     if not isinstance(kept, InvertedNoise):
         raise OptionError("this latent is no inverted noise; connect Invert Reference Video")

@@ -32,8 +32,8 @@ class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
 
     def encode(self, tokens: list[list[int]]) -> tuple[Tensor, Tensor]:
         device = next(self.encoder.parameters()).device
-        said = self.encoder(torch.tensor(tokens, device=device))
-        return said[0].float(), said[1].float()
+        output = self.encoder(torch.tensor(tokens, device=device))
+        return output[0].float(), output[1].float()
 
     def encode_token_weights(self, tokens: dict[str, Any]) -> tuple[Tensor, ...]:
         return super().encode_token_weights(tokens[_KEY])

@@ -61,8 +61,8 @@ class FramesUNet(nn.Module):
         branches = count_branches(transformer_options)
         frames = len(x) // branches
         clips = x.unflatten(0, (branches, frames)).transpose(1, 2)  # (branches, C, F, h, w)
-        said = self.unet(clips, timesteps[::frames], encoder_hidden_states=context[::frames].to(x.dtype)).sample
-        return said.transpose(1, 2).flatten(0, 1)
+        output = self.unet(clips, timesteps[::frames], encoder_hidden_states=context[::frames].to(x.dtype)).sample
+        return output.transpose(1, 2).flatten(0, 1)
 
 
 def count_branches(transformer_options: dict[str, Any]) -> int:
@@ -86,6 +86,7 @@ def as_model(model: VideoModel) -> comfy.model_patcher.ModelPatcher:
     alpha_bars = model.denoiser.schedule.alpha_bars
     base.model_sampling.set_sigmas(((1 - alpha_bars) / alpha_bars).sqrt())
     base.diffusion_model = FramesUNet(unet).eval()
+    base.source_name = model.name
     return comfy.model_patcher.ModelPatcher(
         base,
         load_device=comfy.model_management.get_torch_device(),
