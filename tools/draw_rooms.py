@@ -116,7 +116,7 @@ def place(arrows: Arrows) -> tuple[dict[str, Point], dict[Arrow, list[str]]]:
     for room in sorted(rows):
         lines[rows[room]].append(room)
     paths = {}
-    for room, target in ((room, target) for room in sorted(arrows) for target in sorted(arrows[room])):
+    for room, target in sorted((room, target) for room, targets in arrows.items() for target in targets):
         bends = [f"{room}>{target}>{row}" for row in range(rows[room] - 1, rows[target], -1)]
         for bend in bends:
             lines[int(bend.rpartition(">")[2])].append(bend)
