@@ -13,40 +13,65 @@ from torch.nn import functional
 from .diffusion.initial_noise import NOISE_METHODS, mix
 from .errors import OptionError
 from .guidance.dmt import Dmt
-from .guidance.methods import Config, look_at
+from .guidance.methods import Config, prepare_guidance
 from .guidance.motion_clone import MotionClone, MotionCloneConfig
+from .hooks.applied import AppliedMotion
 from .models.zeroscope.loading import VideoModel
-from .motions.embedding import Origin
-from .recipes.learn_config import LearnConfig
+from .motions.origin import ReferenceInfo
+from .options import option
+from .progress import Progress, TrainingCallback
 from .recipes.recipe import Recipe
-from .sampling.sample import Applied, Progress, invert, sample
-from .sampling.step import Steering
-from .training.adapter_learning import LearntAdapter, fit_adapter
-from .training.early_stop import AppearanceStop
+from .sampling.inversion import invert
+from .sampling.sample import sample
+from .sampling.step import Guidance
 from .training.examples import Example, ReferenceSet
-from .training.loop import Callback
-from .training.train import Learnt, fit
-from .training.validation import Report
+from .training.observer import Observer
+from .training.train import Trained, train
 from .video.pictures.augmentation import AugmentConfig, augment
 from .video.pictures.recolouring import recolour
 from .video.reading import Clip
 
 
 @dataclass(frozen=True)
-class GenerateConfig:
-    """What to make. frames; width, height in pixels; steps: sampling steps; guidance: classifier-free scale;
-    noise: where sampling starts, see `motion_core.diffusion.initial_noise`; beta, factor: of the noise methods. Raises OptionError.
+class CaptionedClip:
+    """A clip and what it shows."""
+
+    clip: Clip
+    caption: str
+
+
+@dataclass(frozen=True)
+class References:
+    """What a recipe trains on. clips: with the motion that they share; regularisation: related clips, or single frames,
+    without it; subjects: single frames whose appearance is trained too; mask: a clip that is white where the loss
+    counts; augmentation: of the clips, None for none.
     """
 
-    frames: int = 16
-    width: int = 64
-    height: int = 64
-    steps: int = 25
-    guidance: float = 6.0
-    negative: str = ""
-    noise: str = "random"
-    beta: float = 0.5
-    factor: int = 4
+    clips: Sequence[CaptionedClip]
+    regularisation: Sequence[CaptionedClip] = ()
+    subjects: Sequence[CaptionedClip] = ()
+    mask: Clip | None = None
+    augmentation: AugmentConfig | None = None
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """What to generate. frames; width, height in pixels; steps: sampling steps; guidance: classifier-free scale; noise:
+    what sampling starts from, see `motion_core.diffusion.initial_noise`; beta, factor: of the noise methods.
+    Raises OptionError.
+    """
+
+    frames: int = option(16, minimum=1, maximum=1024, about="Number of frames.", metavar="N")
+    width: int = option(64, minimum=8, maximum=4096, about="Width in pixels, a multiple of 8.", metavar="W")
+    height: int = option(64, minimum=8, maximum=4096, about="Height in pixels, a multiple of 8.", metavar="H")
+    steps: int = option(25, minimum=1, maximum=999, about="Sampling steps.", metavar="N")
+    guidance: float = option(6.0, minimum=0.0, maximum=100.0, about="Classifier-free guidance.", metavar="X")
+    negative: str = option("", about="What the clip should not look like.", metavar="TEXT")
+    noise: str = option("random", choices=NOISE_METHODS, about="What sampling starts from.")
+    beta: float = option(
+        0.5, minimum=0.0, maximum=1.0, step=0.01, about="Share of inverted noise in a blend.", metavar="X"
+    )
+    factor: int = option(4, minimum=1, maximum=64, about="Of low_frequency_replace: higher keeps less.", metavar="N")
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,88 +92,45 @@ class GenerateConfig:
             raise OptionError(f"seed is {self.seed}; choose a whole number from 0 to 2^63 - 1")
 
 
-def learn_motion(
+def train_motion(
     model: VideoModel,
-    clip: Clip,
-    prompt: str,
-    config: LearnConfig,
-    callback: Callback | None = None,
-    mask: Clip | None = None,
-    validated: Report | None = None,
-) -> Learnt:
-    """Learn the motion of a clip whose looks `prompt` describes. mask: a clip that is white where the loss counts;
-    callback, validated: as in `fit`.
-
-    Raises MotionError.
-    """
-    versions = recolour(clip.frames, config.colourings)
-    latents = torch.cat([model.encode(version) for version in versions])
-    text = model.encode_text([prompt] + [""] * (len(versions) - 1))  # the words name the colours of the first alone
-    weights = None if mask is None else shrink_mask(mask.frames, latents)
-    learnt = fit(model.denoiser, latents, text, config, callback, weights, validated)
-    height, width = clip.frames.shape[1:3]
-    origin = Origin(width, height, clip.fps, prompt, config.seed, {**config.recipe(), "model": model.name})
-    return replace(learnt, embedding=replace(learnt.embedding, origin=origin))
-
-
-@dataclass(frozen=True)
-class Captioned:
-    """A clip and what it shows."""
-
-    clip: Clip
-    caption: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a recipe learns from. clips: what they share is learnt; regularisation: related clips, or single frames,
-    that do not show it; subjects: single frames whose looks are learnt too; augmentation: of the clips, none for None.
-    """
-
-    clips: Sequence[Captioned]
-    regularisation: Sequence[Captioned] = ()
-    subjects: Sequence[Captioned] = ()
-    augmentation: AugmentConfig | None = None
-
-
-def learn_adapter(
-    model: VideoModel,
-    shown: Shown,
+    references: References,
     recipe: Recipe,
+    *,
     seed: int = 0,
-    callback: Callback | None = None,
-    stop: AppearanceStop | None = None,
-) -> LearntAdapter:
-    """Learn what captioned clips share, as a recipe says. stop: may end it early. Raises MotionError."""
-
-    def encode(captioned: Sequence[Captioned]) -> list[Example]:
-        return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])) for each in captioned]
-
-    clips = shown.clips if shown.augmentation is None else _vary(shown.clips, shown.augmentation)
-    references = ReferenceSet(encode(clips), encode(shown.regularisation), encode(shown.subjects))
-    learnt = fit_adapter(model.denoiser, references, recipe, seed, callback, stop)
-    first = shown.clips[0]
+    callback: TrainingCallback | None = None,
+    observer: Observer | None = None,
+) -> Trained:
+    """Trains what the reference clips share, as a recipe says. Raises MotionError."""
+    first = references.clips[0]
     height, width = first.clip.frames.shape[1:3]
-    about = {**recipe.describe(), "frames": len(first.clip.frames), "clips": len(shown.clips), "model": model.name}
-    if shown.subjects:
-        about["subjects"] = len(shown.subjects)
-    if shown.augmentation is not None:
-        about |= {"augment": shown.augmentation.how, "versions": shown.augmentation.versions}
-    origin = Origin(width, height, first.clip.fps, first.caption, seed, {**about, **learnt.looks})
-    return replace(learnt, adapter=replace(learnt.adapter, origin=origin))
+    info = ReferenceInfo(width, height, first.clip.fps, first.caption, model.name)
+    return train(
+        model.denoiser,
+        encode_references(model, references, recipe.colourings),
+        recipe,
+        seed=seed,
+        info=info,
+        callback=callback,
+        observer=observer,
+    )
 
 
-def _vary(clips: Sequence[Captioned], config: AugmentConfig) -> list[Captioned]:
-    """Each clip's versions, each clip's drawn otherwise."""
-    varied = []
-    for number, each in enumerate(clips):
-        versions = augment(each.clip.frames, replace(config, seed=config.seed + number))
-        varied += [replace(each, clip=replace(each.clip, frames=version)) for version in versions]
-    return varied
+def encode_references(model: VideoModel, references: References, colourings: int = 1) -> ReferenceSet:
+    """Encodes clips and captions. colourings: in how many each clip is shown. Raises MotionError."""
+    clips = references.clips
+    if references.augmentation is not None:
+        clips = _augment(clips, references.augmentation)
+    if colourings > 1:
+        clips = [version for clip in clips for version in _recolour(clip, colourings)]
+    examples = _encode(model, clips)
+    mask = None if references.mask is None else shrink_mask(references.mask.frames, examples[0].latents)
+    regularisation, subjects = _encode(model, references.regularisation), _encode(model, references.subjects)
+    return ReferenceSet(examples, regularisation, subjects, mask)
 
 
 def shrink_mask(frames: Tensor, latents: Tensor) -> Tensor:
-    """Pixels (N, H, W, 3) in 0..1 to loss weights (N, h, w) on the grid of latents (1, C, N, h, w)."""
+    """Shrinks pixels (N, H, W, 3) in 0..1 to loss weights (N, h, w) on the grid of latents (1, C, N, h, w)."""
     if len(frames) != latents.shape[2]:
         raise OptionError(f"the mask has {len(frames)} frames and the reference {latents.shape[2]}; give it as many")
     grey = frames.mean(-1)[:, None]
@@ -156,49 +138,65 @@ def shrink_mask(frames: Tensor, latents: Tensor) -> Tensor:
 
 
 def invert_clip(
-    model: VideoModel, clip: Clip, steps: int, prompt: str = "", progress: Progress | None = None
+    model: VideoModel, clip: Clip, steps: int, prompt: str = "", *, progress: Progress | None = None
 ) -> Tensor:
-    """The noise that leads to a clip, (1, C, N, h, w), for a sampling of `steps` steps."""
-    return invert(model.denoiser, model.encode(clip.frames), model.encode_text([prompt]), steps, progress)
+    """Returns the noise that leads to a clip, (1, C, N, h, w), for a sampling of `steps` steps."""
+    return invert(model.denoiser, model.encode(clip.frames), model.encode_text([prompt])[0], steps, progress=progress)
 
 
-def steer_by(
-    model: VideoModel, clip: Clip, prompt: str, config: Config, steps: int, progress: Progress | None = None
+def guide_by_clip(
+    model: VideoModel,
+    clip: Clip,
+    prompt: str,
+    config: Config,
+    *,
+    steps: int,
+    progress: Progress | None = None,
 ) -> Dmt | MotionClone:
-    """A method of `motion_core.guidance` made ready to steer a sampling of `steps` steps by a clip of the same size.
+    """Makes a method ready to guide a sampling of `steps` steps by a clip of the same size.
 
-    prompt: what the clip shows, for DMT; MotionClone looks at it under none. Raises OptionError, ModelError.
+    prompt: what the clip shows, for DMT; MotionClone takes the empty one. Raises OptionError, ModelError.
     """
-    text = model.encode_text(["" if isinstance(config, MotionCloneConfig) else prompt])
+    condition = model.encode_text(["" if isinstance(config, MotionCloneConfig) else prompt])[0]
     timesteps = model.denoiser.schedule.timesteps(steps)
-    return look_at(model.denoiser, model.encode(clip.frames), text, config, timesteps, progress)
+    latents = model.encode(clip.frames)
+    return prepare_guidance(model.denoiser, latents, condition, config, timesteps=timesteps, progress=progress)
 
 
 def generate_clip(
     model: VideoModel,
     prompt: str,
     config: GenerateConfig,
-    motions: Sequence[Applied] = (),
+    motions: Sequence[AppliedMotion] = (),
+    *,
     inverted: Tensor | None = None,
     progress: Progress | None = None,
-    steering: Steering | None = None,
+    guidance: Guidance | None = None,
 ) -> Tensor:
-    """A new clip, (N, H, W, 3) in 0..1. inverted: from `invert_clip`, for the noise methods that need it; steering:
-    from `steer_by`.
-
-    Raises MotionError.
+    """Generates a clip, (N, H, W, 3) in 0..1. inverted: from `invert_clip`, for the noise methods that need it;
+    guidance: from `guide_by_clip`. Raises MotionError.
     """
     factor = model.factor
     if config.width % factor or config.height % factor:
         raise OptionError(f"the size is {config.width}x{config.height}; use multiples of {factor}")
-    noise = start_noise(model, config, inverted)
-    negative, text = model.encode_text([config.negative, prompt]).split(1)
-    latents = sample(model.denoiser, noise, text, negative, motions, config.steps, config.guidance, progress, steering)
+    noise = make_initial_noise(model, config, inverted)
+    negative, condition = model.encode_text([config.negative, prompt])
+    latents = sample(
+        model.denoiser,
+        noise,
+        [condition],
+        negative,
+        motions=motions,
+        steps=config.steps,
+        scale=config.guidance,
+        progress=progress,
+        guidance=guidance,
+    )
     return model.decode(latents)
 
 
-def start_noise(model: VideoModel, config: GenerateConfig, inverted: Tensor | None = None) -> Tensor:
-    """(1, C, N, h, w): drawn on the CPU from the seed alone, then mixed with the inverted noise as configured."""
+def make_initial_noise(model: VideoModel, config: GenerateConfig, inverted: Tensor | None = None) -> Tensor:
+    """Returns (1, C, N, h, w), drawn on the CPU from the seed alone and mixed with the inverted noise as configured."""
     channels = model.denoiser.module.config.in_channels
     shape = (1, channels, config.frames, config.height // model.factor, config.width // model.factor)
     random = torch.randn(shape, generator=torch.Generator().manual_seed(config.seed)).to(model.device)
@@ -210,3 +208,25 @@ def start_noise(model: VideoModel, config: GenerateConfig, inverted: Tensor | No
             )
         inverted = inverted.to(random)
     return mix(config.noise, inverted, random, config.beta, config.factor)
+
+
+def _encode(model: VideoModel, clips: Sequence[CaptionedClip]) -> list[Example]:
+    return [Example(model.encode(each.clip.frames), model.encode_text([each.caption])[0]) for each in clips]
+
+
+def _augment(clips: Sequence[CaptionedClip], config: AugmentConfig) -> list[CaptionedClip]:
+    """Returns the versions of all clips. Each clip's are drawn from another seed."""
+    varied = []
+    for number, each in enumerate(clips):
+        versions = augment(each.clip.frames, replace(config, seed=config.seed + number))
+        varied += [replace(each, clip=replace(each.clip, frames=version)) for version in versions]
+    return varied
+
+
+def _recolour(each: CaptionedClip, colourings: int) -> list[CaptionedClip]:
+    """Returns a clip in several colourings. Only the first has the caption, which names its colours."""
+    versions = recolour(each.clip.frames, colourings)
+    return [
+        CaptionedClip(replace(each.clip, frames=frames), each.caption if number == 0 else "")
+        for number, frames in enumerate(versions)
+    ]

@@ -94,6 +94,7 @@ def noise(latents):
 def learnt(denoiser, latents, text):
     """A motion that is not zero anywhere, learnt in three steps on every site."""
     from motion_core.recipes.learn_config import LearnConfig
+
     from motion_core.training.train import fit
 
     return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding

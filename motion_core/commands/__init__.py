@@ -10,21 +10,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import MotionError
-from . import convert, evaluate, generate, inspect, invert, learn, strip, transfer
-from . import guide as steer
+from . import convert, evaluate, generate, guide, inspect, invert, learn, transfer
 from .output import LogHandler, any_encoding, complain
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),
     "generate": (generate, "make a new clip that moves like a learnt motion and looks like a prompt"),
     "transfer": (transfer, "learn and generate in one"),
-    "steer": (steer, "make a new clip that moves like a reference, by guidance, with nothing learnt"),
+    "guide": (guide, "make a new clip that moves like a reference, by guidance, with nothing learnt"),
     "invert": (invert, "save the noise that leads to a clip, for generate --inverted"),
     "evaluate": (evaluate, "run methods on clips, prompts and seeds, and write one table"),
-    "strip": (strip, "leave place and style out of a caption, as a suggestion for learn --prompt"),
     "inspect": (inspect, "say what a motion file holds"),
     "convert": (convert, "turn the official motion_embed.pt into a motion file, or back"),
 }
+
+_ALIASES = {"guide": ("steer",)}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, (module, summary) in _COMMANDS.items():
         command = commands.add_parser(
             name,
+            aliases=_ALIASES.get(name, ()),
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
             epilog=module.EXAMPLE,
@@ -48,8 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _told_on_stderr() -> Iterator[None]:
-    """What the core has to say on its way: the memory mode that it picked, say."""
+def _logged_on_stderr() -> Iterator[None]:
+    """Within the block the core's log lines are written to stderr, such as the memory mode that it chooses."""
     logger, handler = logging.getLogger(__name__.rpartition(".")[0]), LogHandler()
     level = logger.level
     logger.setLevel(logging.INFO)
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        with _told_on_stderr():
+        with _logged_on_stderr():
             args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # what reads the output, `head` say, has seen enough

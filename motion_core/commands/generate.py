@@ -11,15 +11,15 @@ from torch import Tensor
 from ..errors import OptionError
 from ..guidance.dmt import Dmt
 from ..guidance.motion_clone import MotionClone
+from ..hooks.applied import AppliedMotion
 from ..models.zeroscope.loading import VideoModel
 from ..motions.motion import Motion, read_motion
 from ..pipeline import GenerateConfig, generate_clip, invert_clip
-from ..sampling.sample import Applied
+from ..progress import sampling_bar
 from ..video.writing import write_clip
 from . import options
 from .invert import read_inverted
 from .output import say
-from .progress import sampling_bar
 
 EXAMPLE = """example:
   python -m motion_core generate --motion horse.safetensors --prompt "a zebra runs in the snow" --out zebra.mp4
@@ -52,12 +52,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def write(args: argparse.Namespace, model: VideoModel, motions: list[Motion]) -> None:
-    """Sample with the motions, at the size of the first, and write the clip."""
+    """Samples with the motions, at the size of the first, and writes the clip."""
     first = motions[0]
-    told = first.origin.recipe if args.reference or args.inverted else {}
-    start = {name: told[name] for name in ("noise", "beta") if name in told}
-    config = options.generate_config(args, *options.size_of(first, model), **start)
-    sample(args, model, config, first.origin.fps or 8.0, [options.applied(args, motion) for motion in motions])
+    recipe = first.origin.recipe if args.reference or args.inverted else {}
+    suggested = {name: recipe[name] for name in ("noise", "beta") if name in recipe}
+    config = options.choose_sampling(args, options.size_of(first, model), **suggested)
+    sample(args, model, config, first.origin.fps or 8.0, [options.apply_motion(args, motion) for motion in motions])
 
 
 def sample(
@@ -65,19 +65,22 @@ def sample(
     model: VideoModel,
     config: GenerateConfig,
     fps: float,
-    motions: Sequence[Applied] = (),
-    steering: Dmt | MotionClone | None = None,
+    motions: Sequence[AppliedMotion] = (),
+    *,
+    guidance: Dmt | MotionClone | None = None,
 ) -> None:
-    """Sample behind a progress bar and write the clip. fps: its frames a second."""
-    inverted = steering.inverted if isinstance(steering, Dmt) else find_inverted(args, model, config)
+    """Samples behind a progress bar and writes the clip. fps: its frames a second."""
+    inverted = guidance.inverted if isinstance(guidance, Dmt) else find_inverted(args, model, config)
     with sampling_bar(config.steps, "generating") as progress:
-        clip = generate_clip(model, args.prompt, config, motions, inverted, progress, steering)
+        clip = generate_clip(
+            model, args.prompt, config, motions, inverted=inverted, progress=progress, guidance=guidance
+        )
     write_clip(args.out, clip, fps)
     say(f"wrote {args.out} ({len(clip)} frames, {config.width}x{config.height})")
 
 
 def find_inverted(args: argparse.Namespace, model: VideoModel, config: GenerateConfig) -> Tensor | None:
-    """The inverted noise, where the noise method asks for it: from a file, or made of the reference."""
+    """Returns the inverted noise where the noise method needs it: from a file, or made of the reference."""
     if config.noise == "random":
         return None
     if args.inverted:
@@ -86,6 +89,6 @@ def find_inverted(args: argparse.Namespace, model: VideoModel, config: GenerateC
         raise OptionError(
             f"noise is {config.noise!r}, which starts from a clip; give --reference CLIP or --inverted FILE"
         )
-    clip = options.read_reference(args, args.reference, config.frames, config.width, config.height)
+    clip = options.read_reference(args, args.reference, frames=config.frames, width=config.width, height=config.height)
     with sampling_bar(config.steps, "inverting") as progress:
         return invert_clip(model, clip, config.steps, progress=progress)

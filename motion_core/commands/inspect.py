@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..motions.adapter import Adapter, LowRank
+from ..motions.adapter import Adapter
+from ..motions.adapter_parts import LowRank
 from ..motions.embedding import MotionEmbedding
 from ..motions.motion import Motion, read_motion
 from ..printable import printable
@@ -27,13 +28,12 @@ def run(args: argparse.Namespace) -> None:
 def describe(motion: Motion, path: Path) -> str:
     """A page about a motion: where it comes from, how it was learnt, and how large it is at each block or layer."""
     origin, recipe = motion.origin, dict(motion.origin.recipe)
-    frames = recipe.get("frames", 0) if isinstance(motion, Adapter) else motion.frames
     kind = "adapter" if isinstance(motion, Adapter) else f"{motion.layout} layout, debiased by {motion.debiased_by}"
     size = f"{origin.width}x{origin.height}" if origin.width else "unknown size"
     lines = [
         f"{path}  ({path.stat().st_size / 2**20:.2f} MiB)",
         f"family     {motion.family}, {kind}",
-        f"reference  {frames} frames, {size}, {origin.fps:g} fps",
+        f"reference  {motion.frames} frames, {size}, {origin.fps:g} fps",
         f"prompt     {origin.prompt or '(none)'}",
         f"seed       {origin.seed}",
         *(f"recipe     {name}: {value}" for name, value in sorted(recipe.items())),

@@ -12,9 +12,9 @@ from ..errors import FileError, OptionError
 from ..files.reading import checked_numbers, reading
 from ..files.tensor_file import read_tensors, write_tensors
 from ..pipeline import invert_clip
+from ..progress import sampling_bar
 from . import options
 from .output import say
-from .progress import sampling_bar
 
 EXAMPLE = """example:
   python -m motion_core invert --reference horse.mp4 --out horse_noise.safetensors
@@ -42,10 +42,14 @@ def run(args: argparse.Namespace) -> None:
     model = options.load(args)
     frames, width, height = options.usual_size(model)
     clip = options.read_reference(
-        args, args.reference, args.frames or frames, args.width or width, args.height or height
+        args,
+        args.reference,
+        frames=args.frames or frames,
+        width=args.width or width,
+        height=args.height or height,
     )
     with sampling_bar(args.steps, "inverting") as progress:
-        noise = invert_clip(model, clip, args.steps, args.prompt, progress)
+        noise = invert_clip(model, clip, args.steps, args.prompt, progress=progress)
     write_inverted(args.out, noise, args.steps, model.name)
     say(f"wrote {args.out}")
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from ..hooks.applied import AppliedMotion
 from ..metrics.clip_features import load_clip
 from ..metrics.clip_scores import text_similarity
 from ..models.zeroscope.loading import VideoModel
-from ..motions.adapter import Adapter
 from ..motions.motion import Motion
-from ..pipeline import Captioned, GenerateConfig, Shown, generate_clip, learn_adapter, learn_motion
-from ..recipes.captions import without_token
-from ..recipes.learn_config import LearnConfig
+from ..pipeline import GenerateConfig, generate_clip, train_motion
+from ..progress import training_bar
+from ..recipes.customizing_motion import without_token
 from ..recipes.recipe import Recipe
-from ..sampling.sample import AdaptConfig, AppliedAdapter
 from ..training.early_stop import AppearanceStop
-from . import learning_options, options
+from . import options, training_options
 from .output import say
-from .progress import learning_bar
 
 EXAMPLE = """examples:
   python -m motion_core learn --reference horse.mp4 --prompt "a horse runs in a field" --out horse.safetensors
   python -m motion_core learn --recipe vmc --reference horse.mp4 --prompt "a horse is running" --out horse.safetensors
 
-The prompt describes the looks of the reference, so that they need not be learnt with the motion. With --recipe, leave
-out place and style instead: `python -m motion_core strip "a caption"` suggests what is left."""
+The prompt describes what the reference looks like, so that its appearance need not be learnt with the motion. With a
+recipe other than motion_inversion, leave out place and style instead."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,63 +33,49 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_seed(parser)
     options.add_reference(parser)
     options.add_size(parser, "the model's")
-    learning_options.add_learning(parser)
+    training_options.add_training(parser)
     options.add_model(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, (".safetensors",))
-    how = learning_options.learning(args, args.seed)
-    motion = learn(args, options.load(args), how, args.prompt)
+    recipe = training_options.choose_recipe(args)
+    motion = learn(args, options.load(args), recipe, args.prompt)
     motion.save(args.out)
     say(f"wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB)")
 
 
-def learn(args: argparse.Namespace, model: VideoModel, how: LearnConfig | Recipe, prompt: str) -> Motion:
-    """Read the reference as the options say and learn its motion behind a progress bar."""
+def learn(args: argparse.Namespace, model: VideoModel, recipe: Recipe, prompt: str) -> Motion:
+    """Reads the references that the options name and trains a motion behind a progress bar."""
     frames, width, height = options.usual_size(model)
-    size = (args.frames or frames, args.width or width, args.height or height)
-    clip = options.read_reference(args, args.reference, *size)
-    if isinstance(how, LearnConfig):
-        mask = options.read_reference(args, args.mask, *size) if args.mask else None
-        with learning_bar(how.steps) as callback:
-            return learn_motion(model, clip, prompt, how, callback, mask, callback.validated).embedding
-    shown = read_shown(args, Captioned(clip, prompt), *size)
-    stop = watch(args, model, how, *size)
-    with learning_bar(how.descent.steps) as callback:
-        adapter = learn_adapter(model, shown, how, args.seed, callback, stop).adapter
+    size: dict[str, Any] = {
+        "frames": args.frames or frames,
+        "width": args.width or width,
+        "height": args.height or height,
+    }
+    references = training_options.read_references(args, prompt, **size)
+    stop = make_stop(args, model, recipe, GenerateConfig(**size, seed=args.seed))
+    with training_bar(recipe.steps) as callback:
+        motion = train_motion(model, references, recipe, seed=args.seed, callback=callback, observer=stop).motion
     if stop:
-        said = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
-        say(f"text similarity {said}; kept step {stop.kept_step}")
-    return adapter
+        scores = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
+        say(f"text similarity {scores}; kept step {stop.kept_step}")
+    return motion
 
 
-def read_shown(args: argparse.Namespace, first: Captioned, frames: int, width: int, height: int) -> Shown:
-    """The reference with everything else that the options show a recipe. Raises MotionError."""
-    size = (frames, width, height)
-    clips = [first]
-    for path in args.also or ():
-        clips.append(
-            Captioned(options.read_reference(args, path, *size), learning_options.read_caption(path, first.caption))
-        )
-    others = learning_options.read_folder(args, args.regularisation, *size) if args.regularisation else ()
-    subjects = [learning_options.read_subject(args, path, said, width, height) for path, said in args.subject or ()]
-    return Shown(clips, others, subjects, learning_options.augmentation(args))
-
-
-def watch(
-    args: argparse.Namespace, model: VideoModel, recipe: Recipe, frames: int, width: int, height: int
+def make_stop(
+    args: argparse.Namespace, model: VideoModel, recipe: Recipe, sampling: GenerateConfig
 ) -> AppearanceStop | None:
-    """What looks at previews of the prompt while a recipe learns, where a CLIP is given. Raises MotionError."""
-    config = learning_options.stop_config(args)
-    if config is None:
+    """Makes the early stop that the options ask for, None where they ask for none. Raises MotionError."""
+    settings = training_options.choose_stop(args)
+    if settings is None:
         return None
-    clip, sampling = load_clip(args.clip, args.device), GenerateConfig(frames, width, height, seed=args.seed)
-    wanted = clip.encode_text(without_token(args.preview_prompt))
+    clip = load_clip(args.clip, args.device)
+    target = clip.encode_text(without_token(args.preview_prompt))
 
-    def score(adapter: Adapter) -> float:
-        motion = AppliedAdapter(adapter, AdaptConfig(**recipe.apply))
-        made = generate_clip(model, args.preview_prompt, sampling, [motion])
-        return text_similarity(clip.encode_frames(made), wanted).item()
+    def score(motion: Motion) -> float:
+        applied = AppliedMotion.of(motion, **recipe.apply)
+        preview = generate_clip(model, args.preview_prompt, sampling, [applied])
+        return text_similarity(clip.encode_frames(preview), target).item()
 
-    return AppearanceStop(config, score)
+    return AppearanceStop(settings, score)

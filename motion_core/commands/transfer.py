@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import generate, learning_options, options
+from . import generate, options, training_options
 from .learn import learn
 
 EXAMPLE = """example:
@@ -21,9 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_seed(parser)
     options.add_reference(parser)
     options.add_size(parser, "the model's")
-    learning_options.add_learning(parser)
+    training_options.add_training(parser)
     options.add_applying(parser)
-    options.add_sampling(parser, steps="--sampling-steps")
+    options.add_sampling(parser, flags={"steps": "sampling-steps"})
     options.add_model(parser)
     parser.set_defaults(inverted=None)
 
@@ -32,9 +32,9 @@ def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, generate.SUFFIXES)
     if args.save_motion:
         options.check_output(args.save_motion, (".safetensors",))
-    how = learning_options.learning(args, args.seed)
+    recipe = training_options.choose_recipe(args)
     model = options.load(args)
-    motion = learn(args, model, how, args.reference_prompt)
+    motion = learn(args, model, recipe, args.reference_prompt)
     if args.save_motion:
         motion.save(args.save_motion)
     generate.write(args, model, [motion])

@@ -1,14 +1,22 @@
-"""What the core asks of a model: its noise prediction, nothing else. A host gives its own."""
+"""What the core asks of a model: its noise prediction, and nothing else. A host implements its own."""
 
-from typing import Protocol
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from .schedule import NoiseSchedule
 
+Condition = Any
+"""What one clip is generated under. The core hands it on and never looks into it: text features (L, D) where a model
+is loaded by the core, the host's own conditioning in ComfyUI.
+"""
+
 
 class Denoiser(Protocol):
-    """A video diffusion model. module: where its attention sites are; schedule: what it was trained on."""
+    """A video diffusion model. module: holds the attention sites; schedule: the one that it was trained on."""
 
     @property
     def module(self) -> nn.Module: ...
@@ -16,8 +24,9 @@ class Denoiser(Protocol):
     @property
     def schedule(self) -> NoiseSchedule: ...
 
-    def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """The noise in z. z: (B, C, N, h, w); t: (B,) timesteps, on the CPU where nobody is to wait for a GPU; text:
-        (B, L, D) features; result like z.
+    def predict(self, z: Tensor, t: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        """Predicts the noise in z (B, C, N, h, w), in its shape and dtype.
+
+        t: (B,) timesteps, on the CPU where no one should wait for a GPU; conditions: one for each of the B clips.
         """
         ...

@@ -58,6 +58,11 @@ class NoiseSchedule:
         abar = self.alpha_bar(t, z)
         return (z - (1 - abar).sqrt() * eps) / abar.sqrt()
 
+    def velocity_to_noise(self, z: Tensor, velocity: Tensor, t: Tensor | int) -> Tensor:
+        """The noise in z_t that a predicted velocity implies (Salimans and Ho 2022)."""
+        abar = self.alpha_bar(t, z)
+        return abar.sqrt() * velocity + (1 - abar).sqrt() * z
+
     def step(self, z: Tensor, eps: Tensor, t: Tensor | int, t_prev: Tensor | int) -> Tensor:
         """DDIM with eta 0 (Song et al. 2021, eq. 12), from timestep t to t_prev, which may lie on either side."""
         abar = self.alpha_bar(t_prev, z)

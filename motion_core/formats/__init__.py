@@ -1,0 +1,1 @@
+"""Motion files of other projects: Motion Inversion's, MotionDirector's, AnimateDiff's motion LoRAs."""

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ..errors import FileError, ModelError, OptionError
 from ..files.pickle_file import read_pickle
 from ..files.reading import checked_numbers
-from ..models.family import family_of, find_adaptable_layers
+from ..models.families import recognize
 from ..models.layers import Layer, select_layers
-from ..motions.adapter import Adapter, LowRank
+from ..motions.adapter import Adapter
+from ..motions.adapter_parts import LowRank
 from ..motions.origin import Origin
 
 _PATHS = ("temporal_transformer", "spatial_transformer")
@@ -29,10 +30,11 @@ def read_motion_director(path: str | os.PathLike[str], module: nn.Module) -> Ada
     Raises FileError when the list does not fit the layers of exactly one path in number, order and shapes.
     """
     pairs = _read_pairs(Path(path))
-    which, layers = find_fitting_path(Path(path).name, pairs, find_adaptable_layers(module))
+    model = recognize(module)
+    which, layers = find_fitting_path(Path(path).name, pairs, model.list_layers())
     parts = {layer.name: pair for layer, pair in zip(layers, pairs, strict=True)}
     recipe = {"method": "motiondirector, official file", "layers": which}
-    return Adapter(family_of(module), parts, Origin(recipe=recipe))
+    return Adapter(model.family.name, parts, Origin(recipe=recipe))
 
 
 def _read_pairs(path: Path) -> list[LowRank]:

@@ -20,7 +20,9 @@ from ..atomic_write import write_whole
 from ..errors import FileError, OptionError
 from ..files.pickle_file import read_pickle, without_wrapper
 from ..files.reading import checked_numbers
-from ..motions.embedding import Grid, MotionEmbedding, Origin
+from ..models.sites import Grid
+from ..motions.embedding import MotionEmbedding
+from ..motions.origin import Origin
 
 _ROWS = 32
 _QK = re.compile(r"^(?P<block>.+\.transformer_blocks\.\d+)\.pos_embed$")

@@ -19,8 +19,9 @@ from ..errors import FileError, OptionError
 from ..files.pickle_file import read_pickle, without_wrapper
 from ..files.reading import checked_numbers, reading
 from ..files.tensor_file import SUFFIX, as_stored, read_tensors, write_tensors
-from ..models import animatediff
-from ..motions.adapter import Adapter, LowRank
+from ..models.animatediff.family import ANIMATEDIFF
+from ..motions.adapter import Adapter
+from ..motions.adapter_parts import LowRank
 from ..motions.origin import Origin
 
 _NOUN = "motion LoRA"
@@ -48,9 +49,9 @@ def write_motion_lora(adapter: Adapter, path: str | os.PathLike[str], dtype: tor
     tensors: dict[str, Tensor] = {}
     for name, part in adapter.parts.items():
         layer = _LAYER.fullmatch(name)
-        if adapter.family != animatediff.FAMILY or not layer or not isinstance(part, LowRank):
+        if adapter.family != ANIMATEDIFF.name or not layer or not isinstance(part, LowRank):
             raise FileError(
-                f"a motion LoRA holds low-rank changes of temporal attention in the {animatediff.FAMILY} family, and "
+                f"a motion LoRA holds low-rank changes of temporal attention in the {ANIMATEDIFF.name} family, and "
                 f"{name} of the {adapter.family} family is none; learn on temporal_attention, or keep our format"
             )
         key = f"{layer['attention']}.processor.{layer['own']}_lora"
@@ -65,7 +66,7 @@ def read_motion_lora(path: str | os.PathLike[str]) -> Adapter:
         stored = checked_numbers(file, _read_pickled(file) if pickled else read_tensors(file, _NOUN)[1])
         parts = {layer: _part_of(file, layer, held) for layer, held in _by_layer(file, stored).items()}
         try:
-            return Adapter(animatediff.FAMILY, parts, Origin(recipe={"method": "motion LoRA file"}))
+            return Adapter(ANIMATEDIFF.name, parts, Origin(recipe={"method": "motion LoRA file"}))
         except OptionError as reason:
             raise FileError(f"{file.name} is no motion LoRA ({reason}); check the file") from reason
 

@@ -1,26 +1,26 @@
-"""Diffusion Motion Transfer (Yatim et al. 2024, arXiv 2311.17009): the spatial means of features, which tell layout and
-motion more than looks, shall differ from frame to frame as the reference's do.
+"""Diffusion Motion Transfer (DMT, Yatim et al. 2024, arXiv 2311.17009).
 
-In the first steps the latents are optimised so that they do, at each timestep against the reference's latents there,
-as its inversion under a prompt of its own left them. Sampling starts from noise whose low frequencies are those of the
-inverted reference (`low_frequency_replace`, factor 4).
+The spatial means of features describe layout and motion more than appearance. In the first steps of sampling the
+latents are optimised until these means differ from frame to frame as the reference's do. The reference's latents at
+each timestep come from its inversion under a prompt of its own. Sampling starts from noise whose low frequencies are
+those of the inverted reference (`low_frequency_replace`, factor 4).
 
-Differences of the official code: its loss is a cosine (`distance="cosine"`) and the paper's a squared distance; it
+Differences from the official code: its loss is a cosine (`distance="cosine"`) and the paper's a squared distance; it
 inverts in 999 steps, and we in as many as are sampled. The features are those that its configuration captures.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..diffusion.denoiser import Denoiser
-from ..diffusion.interval import check_span
+from ..diffusion.denoiser import Condition, Denoiser
+from ..diffusion.interval import check_interval
 from ..errors import OptionError
 from ..hooks.feature_means import capture_means
 from ..sampling.step import Advance, Step
@@ -31,11 +31,11 @@ DISTANCES = ("l2", "cosine")
 
 @dataclass(frozen=True)
 class DmtConfig:
-    """block: whose features count, see `find_block_features`; distance: `l2` (the paper) or `cosine` (the code);
-    optimisation_steps: of Adam at each steered step, at a rate that goes from learning_rate to last_learning_rate;
-    start, end: the part of sampling, 0..1, that is steered; restart_end: up to where each step is taken again from
-    fresh noise (Xu et al. 2023), 0 for never; memory: see `motion_core.memory.checkpointing`; seed: of that noise.
-    Raises OptionError.
+    """Settings of DMT. block: whose features are compared, see `find_block_features`; distance: `l2` (the paper) or
+    `cosine` (the code); optimisation_steps: of Adam at each guided step, at a rate that goes from learning_rate to
+    last_learning_rate; start, end: the part of sampling, 0..1, that is guided; restart_end: up to where each step is
+    taken again from fresh noise (Xu et al. 2023), 0 for never; memory: see `motion_core.memory.checkpointing`; seed: of
+    that noise. Raises OptionError.
     """
 
     block: str = "up_blocks.1"
@@ -59,15 +59,15 @@ class DmtConfig:
                 raise OptionError(f"{name} is {getattr(self, name)}; choose above 0 and up to 10 (0.007 is usual)")
         if not 0 <= self.restart_end <= 1:
             raise OptionError(f"restart_end is {self.restart_end}; choose 0 (never) to 1 (at all steps)")
-        check_span(self.start, self.end)
+        check_interval(self.start, self.end)
 
     @property
     def idle(self) -> bool:
-        """Whether no step is steered."""
+        """Whether no step is guided."""
         return (not self.optimisation_steps or self.start == self.end) and not self.restart_end
 
     def scaled(self, strength: float) -> DmtConfig:
-        """With `strength` times the learning rates; at 0 with nothing to do. Raises OptionError."""
+        """Returns settings with `strength` times the learning rates; with 0 nothing is done. Raises OptionError."""
         if strength == 0:
             return replace(self, optimisation_steps=0, restart_end=0.0)
         first, last = (strength * rate for rate in (self.learning_rate, self.last_learning_rate))
@@ -75,16 +75,20 @@ class DmtConfig:
 
 
 class Dmt:
-    """A `Steering` towards how a reference's features differ between frames.
+    """A `Guidance` towards the way a reference's features differ between frames.
 
-    reference: (t, latents (1, C, N, h, w)) at each timestep of sampling, from `trace_inversion`; text: (1, L, D) of
-    the prompt that it was inverted under.
+    reference: (t, latents (1, C, N, h, w)) at each timestep of sampling, from `trace_inversion`; condition: of the
+    prompt that it was inverted under.
     """
 
     def __init__(
-        self, denoiser: Denoiser, reference: Iterable[tuple[int, Tensor]], text: Tensor, config: DmtConfig = DmtConfig()
+        self,
+        denoiser: Denoiser,
+        reference: Iterable[tuple[int, Tensor]],
+        condition: Condition,
+        config: DmtConfig = DmtConfig(),
     ):
-        self.denoiser, self.reference, self.text, self.config = denoiser, dict(reference), text, config
+        self.denoiser, self.reference, self.condition, self.config = denoiser, dict(reference), condition, config
 
     @property
     def inverted(self) -> Tensor:
@@ -94,10 +98,10 @@ class Dmt:
     def acts_at(self, step: Step) -> bool:
         return self._place(step) is not None or self._restarts_at(step)
 
-    def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
+    def guide(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         config, place = self.config, self._place(step)
         if place is not None:
-            z = self.optimise(z, step.t, step.text, self._learning_rate(*place))
+            z = self.optimise(z, step.t, step.conditions, self._learning_rate(*place))
         moved = advance(z)
         if self._restarts_at(step):
             generator = torch.Generator().manual_seed(config.seed + 1 + step.number)
@@ -105,8 +109,8 @@ class Dmt:
             moved = advance(self.denoiser.schedule.add_more_noise(moved, eps, step.t_prev, step.t))
         return moved
 
-    def optimise(self, z: Tensor, t: int, text: Tensor, learning_rate: float) -> Tensor:
-        """Latents like z, (B, C, N, h, w) at timestep t under text (B, L, D), of a lower loss (Adam, new each time).
+    def optimise(self, z: Tensor, t: int, conditions: Sequence[Condition], learning_rate: float) -> Tensor:
+        """Lowers the loss of latents z (B, C, N, h, w) at timestep t under B conditions, by Adam, new each time.
 
         Raises OptionError where the reference has no latents at t or another length.
         """
@@ -114,26 +118,26 @@ class Dmt:
             raise OptionError(f"the reference was not inverted at timestep {t}; invert it in the steps that you sample")
         module = self.denoiser.module
         with torch.no_grad():
-            target = self._means(self.reference[t], t, self.text)
+            target = self._means(self.reference[t], t, [self.condition])
         with differentiable(module, z, self.config.memory) as latents:
             adam = torch.optim.Adam([latents], lr=learning_rate)
             for _ in range(self.config.optimisation_steps):
-                means = self._means(latents, t, text)
+                means = self._means(latents, t, conditions)
                 losses = [_LOSSES[self.config.distance](means[name], target[name]) for name in target]
                 latents.grad = differentiate(torch.stack(losses).sum(), latents, t)
                 adam.step()
         return latents.detach()
 
     def _place(self, step: Step) -> tuple[int, int] | None:
-        """Where this is among the steps that optimise."""
+        """Returns the place of this step among those that optimise."""
         return step.place_within(self.config.start, self.config.end) if self.config.optimisation_steps else None
 
     def _restarts_at(self, step: Step) -> bool:
         return step.progress < self.config.restart_end and step.t_prev >= 0
 
-    def _means(self, z: Tensor, t: int, text: Tensor) -> dict[str, Tensor]:
+    def _means(self, z: Tensor, t: int, conditions: Sequence[Condition]) -> dict[str, Tensor]:
         with capture_means(self.denoiser.module, self.config.block, len(z)) as means:
-            self.denoiser.predict(z, torch.full((len(z),), t, device=z.device), text)
+            self.denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
         return means
 
     def _learning_rate(self, number: int, count: int) -> float:
@@ -142,7 +146,7 @@ class Dmt:
 
 
 def pairwise_l2(means: Tensor, reference: Tensor) -> Tensor:
-    """The sum over frame pairs of the squared distance between their differences in both clips (the paper's loss).
+    """Returns the sum over frame pairs of the squared distance of their differences in both clips (the paper's loss).
 
     means: (B, N, C), reference: (1, N, C), spatial marginal means; summed over clips. Raises OptionError.
     """
@@ -153,7 +157,7 @@ def pairwise_l2(means: Tensor, reference: Tensor) -> Tensor:
 
 
 def pairwise_cosine(means: Tensor, reference: Tensor) -> Tensor:
-    """1 - the mean cosine over frame pairs of their differences in both clips (official code), summed over clips.
+    """Returns 1 - the mean cosine over frame pairs of their differences in both clips, summed (official code).
 
     A frame paired with itself counts as 0, so that equal clips score 1 / N. Shapes as in `pairwise_l2`.
     """

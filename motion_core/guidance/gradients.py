@@ -1,4 +1,4 @@
-"""Gradients on latents, through a model that stays as it is."""
+"""Gradients on latents through a frozen model."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from ..errors import MotionError
 from ..memory.freezing import frozen
 from ..memory.modes import in_mode
-from ..models.family import find_modules_by_level
+from ..models.families import recognize
 
 
 @contextmanager
 def differentiable(module: nn.Module, z: Tensor, memory: str) -> Iterator[Tensor]:
-    """A copy of the latents from which gradients are tracked through the model within the block.
+    """Yields a copy of the latents. Within the block gradients are tracked from it through the model.
 
-    memory: see `motion_core.memory.modes`. The model is as before afterwards, whatever happened.
+    memory: see `motion_core.memory.modes`. The model is as before afterwards, also after an error.
     """
-    saving = in_mode(memory, find_modules_by_level(module), z.device)
+    saving = in_mode(memory, recognize(module).group_by_level(), z.device)
     with frozen(module), saving, torch.inference_mode(False), torch.enable_grad():
         yield z.clone().requires_grad_()
 
 
 def differentiate(loss: Tensor, z: Tensor, t: int) -> Tensor:
-    """The gradient of the loss on z at timestep t. Raises MotionError where it is not finite."""
+    """Returns the gradient of the loss on z at timestep t. Raises MotionError where it is not finite."""
     (gradient,) = torch.autograd.grad(loss, z)
     if not gradient.isfinite().all():
         raise MotionError(f"the gradient at timestep {t} is not finite; load the model in float32 or bfloat16")

@@ -1,4 +1,4 @@
-"""The methods by name, as published and as they suit the starter model."""
+"""The guidance methods by name, as published and as they suit the starter model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.denoiser import Denoiser
+from ..diffusion.denoiser import Condition, Denoiser
 from ..errors import OptionError
-from ..sampling.sample import Progress, trace_inversion
+from ..progress import Progress
+from ..sampling.inversion import trace_inversion
 from .dmt import Dmt, DmtConfig
 from .motion_clone import MotionClone, MotionCloneConfig
 
@@ -19,8 +20,10 @@ Config = DmtConfig | MotionCloneConfig
 
 
 @dataclass(frozen=True)
-class Method:
-    """source: where the numbers come from; config: its settings; sampling: fields of `GenerateConfig` to go with it."""
+class GuidanceMethod:
+    """A method with its numbers. source: where they come from; config: its settings; sampling: fields of
+    `GenerateConfig` that belong to it.
+    """
 
     name: str
     source: str
@@ -29,12 +32,13 @@ class Method:
 
     @property
     def settings(self) -> set[str]:
-        """The names of what can be changed."""
+        """The names of its settings."""
         return {own.name for own in fields(self.config)}
 
     def configure(self, strength: float = 1.0, **given: Any) -> Config:
-        """Its settings with what is given (and not None) in their place. strength: of the guidance, 1 as they say, 0
-        for none. Raises OptionError, for a setting of another method too.
+        """Returns its settings, changed by what is given and not None. strength: of the guidance, 0 for none.
+
+        Raises OptionError, also for a setting of another method.
         """
         if not (math.isfinite(strength) and strength >= 0):
             raise OptionError(f"strength is {strength}; choose 0 (off) or more (1 is as the preset has it)")
@@ -44,22 +48,22 @@ class Method:
         return replace(self.config, **known).scaled(strength)
 
 
-METHODS: dict[str, Method] = {
-    "dmt": Method(
+METHODS: dict[str, GuidanceMethod] = {
+    "dmt": GuidanceMethod(
         "dmt",
         "DMT (Yatim et al. 2024) and its published code, configs/guidance_config.yaml",
         DmtConfig(),
         {"steps": 50, "guidance": 10.0, "noise": "low_frequency_replace", "factor": 4},
     ),
-    "motion_clone": Method(
+    "motion_clone": GuidanceMethod(
         "motion_clone",
         "MotionClone (Ling et al. 2024) and its published code, configs/t2v_camera.yaml",
         MotionCloneConfig(),
         {"steps": 100, "guidance": 8.5, "noise": "random"},
     ),
 }
-STARTER_METHODS: dict[str, Method] = {
-    "dmt": Method(
+STARTER_METHODS: dict[str, GuidanceMethod] = {
+    "dmt": GuidanceMethod(
         "dmt",
         "ours, by trial on the starter model: the means of its first block on the way up tell motions apart",
         DmtConfig(
@@ -75,7 +79,7 @@ STARTER_METHODS: dict[str, Method] = {
         ),
         {"steps": 16, "guidance": 6.0, "noise": "low_frequency_replace", "factor": 4},
     ),
-    "motion_clone": Method(
+    "motion_clone": GuidanceMethod(
         "motion_clone",
         "ours, by trial on the starter model: a motion shows in its attention once the noise is not the strongest",
         MotionCloneConfig(weight=3e4, start=0.15, end=0.8, memory="fast"),
@@ -86,8 +90,8 @@ STARTER_METHODS: dict[str, Method] = {
 PRESETS = {"published": METHODS, "starter": STARTER_METHODS}
 
 
-def find_method(name: str, preset: str = "published") -> Method:
-    """The method of that name as a preset has it. Raises OptionError."""
+def find_method(name: str, preset: str = "published") -> GuidanceMethod:
+    """Finds a method by name in a preset. Raises OptionError."""
     if preset not in PRESETS:
         raise OptionError(f"preset is {preset!r}; use one of {', '.join(PRESETS)}")
     if name not in PRESETS[preset]:
@@ -95,19 +99,21 @@ def find_method(name: str, preset: str = "published") -> Method:
     return PRESETS[preset][name]
 
 
-def look_at(
+def prepare_guidance(
     denoiser: Denoiser,
     latents: Tensor,
-    text: Tensor,
+    condition: Condition,
     config: Config,
+    *,
     timesteps: Sequence[int],
     progress: Progress | None = None,
 ) -> Dmt | MotionClone:
-    """A method made ready to steer a sampling by a reference of the same size.
+    """Makes a method ready to guide a sampling by a reference of the same size.
 
-    latents: (1, C, N, h, w); text: (1, L, D) of a prompt of the reference for DMT, of the empty one for MotionClone;
+    latents: (1, C, N, h, w); condition: of a prompt of the reference for DMT, of the empty one for MotionClone;
     timesteps: of the sampling, noisiest first; progress: of DMT's inversion. Raises OptionError, ModelError.
     """
     if isinstance(config, MotionCloneConfig):
-        return MotionClone.of(denoiser, latents, text, config)
-    return Dmt(denoiser, trace_inversion(denoiser, latents, text, timesteps, progress), text, config)
+        return MotionClone.of(denoiser, latents, condition, config)
+    reference = trace_inversion(denoiser, latents, condition, timesteps, progress=progress)
+    return Dmt(denoiser, reference, condition, config)

@@ -1,40 +1,42 @@
-"""MotionClone (Ling et al. 2024, arXiv 2406.05338): whom each frame of the reference attends to most, its primary
-temporal attention, is asked of the new clip too.
+"""MotionClone (Ling et al. 2024, arXiv 2406.05338).
 
-Differences of the official code, which we follow where it decides whether the method works:
+The primary temporal attention of a reference is, for each frame and place, the frame that it attends to most. A
+gradient moves the new clip towards the same attention.
+
+Differences between paper and official code, which we follow where it decides whether the method works:
 - The paper's g is the squared norm of the masked difference; the code takes its mean and sums over sites, and the
   weight of 2000 belongs to that.
 - The paper subtracts sqrt(1 - abar_t) weight grad g from the noise. In DDIM's step that raises g, since what is no
   noise goes into x0. The code keeps x0 and subtracts from the direction to z_t_prev alone, which moves z_t_prev by
   -sqrt((1 - abar_t)(1 - abar_prev)) weight grad g and lowers it. So do we, behind any sampler's step.
-- The code spends 180 of 300 steps on the noisiest 40 % of the timesteps; ours are evenly spaced, so fewer of them feel
-  the weight. Classifier-free guidance s there is s + 1 here.
+- The code spends 180 of 300 steps on the noisiest 40 % of the timesteps; ours are evenly spaced, so fewer of them
+  are guided. Classifier-free guidance s there is s + 1 here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..diffusion.denoiser import Denoiser
-from ..diffusion.interval import check_span
+from ..diffusion.denoiser import Condition, Denoiser
+from ..diffusion.interval import check_interval
 from ..errors import ModelError, OptionError
 from ..hooks.attention_maps import capture
-from ..models.family import find_sites
+from ..models.families import find_sites
 from ..sampling.step import Advance, Step
 from .gradients import differentiable, differentiate
 
 
 @dataclass(frozen=True)
 class MotionCloneConfig:
-    """weight: of the loss; block: whose temporal attention counts; timestep: at which the reference is looked at;
-    start, end: the part of sampling, 0..1, that is steered; warm_up, cool_down: the shares of its steps in which the
-    weight rises and falls (10 of 180); memory: see `motion_core.memory.checkpointing`; seed: of the reference's noise.
-    Raises OptionError.
+    """Settings of MotionClone. weight: of the loss; block: whose temporal attention is compared; timestep: at which
+    the reference's attention is taken; start, end: the part of sampling, 0..1, that is guided; warm_up, cool_down: the
+    shares of its steps in which the weight rises and falls (10 of 180); memory: see
+    `motion_core.memory.checkpointing`; seed: of the reference's noise. Raises OptionError.
     """
 
     weight: float = 2000.0
@@ -54,40 +56,40 @@ class MotionCloneConfig:
             raise OptionError(f"timestep is {self.timestep}; choose 0 or more (400 is usual)")
         for name in ("warm_up", "cool_down"):
             if not 0 <= getattr(self, name) <= 1:
-                raise OptionError(f"{name} is {getattr(self, name)}; choose 0 to 1, a share of the steered steps")
-        check_span(self.start, self.end)
+                raise OptionError(f"{name} is {getattr(self, name)}; choose 0 to 1, a share of the guided steps")
+        check_interval(self.start, self.end)
 
     @property
     def idle(self) -> bool:
-        """Whether no step is steered."""
+        """Whether no step is guided."""
         return not self.weight or self.start == self.end
 
     def scaled(self, strength: float) -> MotionCloneConfig:
-        """With `strength` times the weight. Raises OptionError."""
+        """Returns settings with `strength` times the weight. Raises OptionError."""
         return replace(self, weight=strength * self.weight)
 
 
 @dataclass(frozen=True)
 class Primary:
-    """Of each row of attention, where its largest value is and that value: two of (1, HW, heads, N, 1)."""
+    """The largest value of each row of attention, and its place: two of (1, HW, heads, N, 1)."""
 
     place: Tensor
     value: Tensor
 
 
 class MotionClone:
-    """A `Steering` towards a reference's primary temporal attention."""
+    """A `Guidance` towards a reference's primary temporal attention."""
 
     def __init__(self, denoiser: Denoiser, primaries: Mapping[str, Primary], config: MotionCloneConfig):
         self.denoiser, self.primaries, self.config = denoiser, dict(primaries), config
 
     @classmethod
     def of(
-        cls, denoiser: Denoiser, latents: Tensor, text: Tensor, config: MotionCloneConfig = MotionCloneConfig()
+        cls, denoiser: Denoiser, latents: Tensor, condition: Condition, config: MotionCloneConfig = MotionCloneConfig()
     ) -> MotionClone:
-        """From the reference's latents (1, C, N, h, w) and text (1, L, D), the empty prompt's in the paper.
+        """Makes it from the reference's latents (1, C, N, h, w) and condition, the empty prompt's in the paper.
 
-        One forward on latents with random noise. Raises OptionError, ModelError.
+        It takes one forward on the latents with random noise. Raises OptionError, ModelError.
         """
         sites = [site.name for site in find_sites(denoiser.module) if site.name.startswith(f"{config.block}.")]
         if not sites:
@@ -96,41 +98,43 @@ class MotionClone:
             raise OptionError(f"timestep is {config.timestep}; choose one below the model's {denoiser.schedule.steps}")
         eps = torch.randn(latents.shape, generator=torch.Generator().manual_seed(config.seed)).to(latents)
         noisy = denoiser.schedule.add_noise(latents, eps, config.timestep)
-        with torch.inference_mode(False), torch.no_grad():  # what is kept here takes part in a backward later
+        with torch.inference_mode(False), torch.no_grad():  # a backward needs these tensors later
             with capture(denoiser.module, sites, stop=True, by_head=True) as maps:
-                denoiser.predict(noisy, torch.full((1,), config.timestep, device=latents.device), text)
+                denoiser.predict(noisy, torch.full((1,), config.timestep, device=latents.device), [condition])
             return cls(denoiser, {name: find_primary(attention) for name, attention in maps.items()}, config)
 
     def acts_at(self, step: Step) -> bool:
         return bool(self.config.weight) and step.place_within(self.config.start, self.config.end) is not None
 
-    def steer(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
+    def guide(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         place = step.place_within(self.config.start, self.config.end)
         if place is None or not self.config.weight:
             return advance(z)
-        gradient = self.differentiate(z, step.t, step.text)
+        gradient = self.differentiate(z, step.t, step.conditions)
         schedule = self.denoiser.schedule
         noise = ((1 - schedule.alpha_bar(step.t, z)) * (1 - schedule.alpha_bar(step.t_prev, z))).sqrt()
         return advance(z) - ramp(*place, self.config.warm_up, self.config.cool_down) * noise * gradient
 
-    def differentiate(self, z: Tensor, t: int, text: Tensor) -> Tensor:
-        """The gradient of the weighted loss on z (B, C, N, h, w), like z. Raises OptionError for another size."""
+    def differentiate(self, z: Tensor, t: int, conditions: Sequence[Condition]) -> Tensor:
+        """Returns the gradient of the weighted loss on z (B, C, N, h, w). Raises OptionError for another size."""
         module = self.denoiser.module
         with differentiable(module, z, self.config.memory) as latents:
             with capture(module, list(self.primaries), len(z), stop=True, by_head=True) as maps:
-                self.denoiser.predict(latents, torch.full((len(z),), t, device=z.device), text)
+                self.denoiser.predict(latents, torch.full((len(z),), t, device=z.device), conditions)
             losses = [primary_match(maps[name], primary) for name, primary in self.primaries.items()]
             return differentiate(self.config.weight * torch.stack(losses).sum(), latents, t)
 
 
 def find_primary(attention: Tensor) -> Primary:
-    """The largest of each row of (1, HW, heads, N, N)."""
+    """Finds the largest value of each row of attention (1, HW, heads, N, N)."""
     value, place = attention.max(-1, keepdim=True)
     return Primary(place, value)
 
 
 def primary_match(attention: Tensor, reference: Primary) -> Tensor:
-    """Mean squared difference at the reference's primary places of attention (B, HW, heads, N, N), summed over clips.
+    """Returns the mean squared difference at the reference's primary places, summed over clips.
+
+    attention: (B, HW, heads, N, N).
 
     Raises OptionError for other shapes.
     """
@@ -142,6 +146,6 @@ def primary_match(attention: Tensor, reference: Primary) -> Tensor:
 
 
 def ramp(number: int, count: int, warm_up: float, cool_down: float) -> float:
-    """The share of the weight at a step: it rises linearly at first and falls linearly at last (official code)."""
+    """Returns the share of the weight at a step: it rises at the start and falls at the end (official code)."""
     rising = min(1.0, (number + 1) / max(warm_up * count, 1))
     return rising * min(1.0, (count - number) / max(cool_down * count, 1))

@@ -1,7 +1,6 @@
-"""Puts an adapter to work in a model, for as long as a `with` block lasts.
+"""Forward hooks that add an adapter's output to the output of its layers.
 
-A part adds to its layer's output: W x + dW x = (W + dW) x. The weights themselves are never touched, so it does not
-matter where or in what form the model's host keeps them.
+W x + dW x = (W + dW) x. The weights themselves are never touched, so the host may keep them anywhere and in any form.
 """
 
 from __future__ import annotations
@@ -15,26 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..models.family import find_adaptable_layers, require_family
+from ..models.families import recognize
 from ..models.layers import Layer
 from ..motions.adapter import Adapter, Part
-from .embedding_hooks import check_strength
+from ..motions.apply_settings import check_strength
+from .live_switch import LiveSwitch
 
 
-@dataclass(eq=False)
-class Adaptation:
-    """An adapter at work in a model.
-
-    active: whether forwards feel it now. gate: how much of it each batch entry feels, (B,), or None for all of it.
-    """
-
-    active: bool = True
-    gate: Tensor | None = None
-
-
-class Adapting:
-    """Hooks that let a model feel an adapter, ready to be switched on. It keeps the parts where and in what the model
-    computes, so that many forwards, as in sampling, move them once. Raises ModelError when a layer is missing.
+class AdapterHooks:
+    """An adapter made ready for a model. It keeps the parts in the model's device and precision, so that sampling moves
+    them once. Raises ModelError when the model lacks a layer, OptionError for a strength out of range.
     """
 
     def __init__(self, module: nn.Module, adapter: Adapter, strength: float = 1.0):
@@ -43,30 +32,30 @@ class Adapting:
         self.additions = [(layer, _Addition(part, strength)) for layer, part in matched] if strength else []
 
     @contextmanager
-    def at_work(self) -> Iterator[Adaptation]:
-        """Within the block every forward of the model feels the adapter."""
-        adaptation = Adaptation()
+    def attached(self) -> Iterator[LiveSwitch]:
+        """Within the block every forward of the model applies the adapter, as the switch says."""
+        switch = LiveSwitch()
         with ExitStack() as hooks:
             for layer, addition in self.additions:
-                hook = _Hook(addition, adaptation)
+                hook = _Hook(addition, switch)
                 hooks.callback(layer.module.register_forward_hook(hook, with_kwargs=True).remove)
-            yield adaptation
+            yield switch
 
 
 @contextmanager
-def adapt(module: nn.Module, adapter: Adapter, strength: float = 1.0) -> Iterator[Adaptation]:
-    """Within the block, every forward of `module` feels the adapter, times `strength`.
+def inject_adapter(module: nn.Module, adapter: Adapter, strength: float = 1.0) -> Iterator[LiveSwitch]:
+    """Within the block, every forward of `module` applies the adapter, times `strength`.
 
-    Parts are used in the precision that the model computes in, and keep their graph, so gradients reach them; with
-    checkpointing, stay inside until backward is done: what `active` was in a forward holds when it is computed again.
-    A zero strength adds no hook. Adaptations nest and add up. Raises ModelError when the model has no such layer.
+    Parts are used in the precision that the model computes in and keep their graph, so gradients reach them. With
+    checkpointing, stay inside until backward has ended. A strength of 0 adds no hook. Blocks nest and add up.
+    Raises ModelError when the model has no such layer.
     """
-    with Adapting(module, adapter, strength).at_work() as adaptation:
-        yield adaptation
+    with AdapterHooks(module, adapter, strength).attached() as switch:
+        yield switch
 
 
 def temporal_parts(module: nn.Module, adapter: Adapter) -> Adapter:
-    """What of an adapter works along time. Raises ModelError when nothing does, or the model lacks a layer."""
+    """Returns the parts of an adapter that work along time. Raises ModelError when there are none."""
     names = {layer.name for layer, _ in match_layers(module, adapter) if layer.temporal}
     if not names:
         raise ModelError("nothing of this adapter works along time; apply all of it")
@@ -74,11 +63,10 @@ def temporal_parts(module: nn.Module, adapter: Adapter) -> Adapter:
 
 
 def match_layers(module: nn.Module, adapter: Adapter) -> list[tuple[Layer, Part]]:
-    """The model's layers that the adapter speaks of. Raises ModelError when family, names or shapes differ."""
-    require_family(module, adapter.family)
-    matched = [
-        (layer, adapter.parts[layer.name]) for layer in find_adaptable_layers(module) if layer.name in adapter.parts
-    ]
+    """Finds the model's layers that the adapter names. Raises ModelError when family, names or shapes differ."""
+    model = recognize(module)
+    model.require(adapter.family)
+    matched = [(layer, adapter.parts[layer.name]) for layer in model.list_layers() if layer.name in adapter.parts]
     missing = set(adapter.parts) - {layer.name for layer, _ in matched}
     if missing:
         raise ModelError(f"this model has no layer {sorted(missing)[0]}; learn the motion again on this model")
@@ -93,15 +81,15 @@ def match_layers(module: nn.Module, adapter: Adapter) -> list[tuple[Layer, Part]
 
 @dataclass(frozen=True, eq=False)
 class _Hook:
-    """After a layer: its output as `addition` makes it, as long as `live` says so."""
+    """Changes the output of a layer while the switch is active."""
 
     addition: _Addition
-    live: Adaptation
+    switch: LiveSwitch
 
     def __call__(self, layer: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
-        if not self.live.active:
+        if not self.switch.active:
             return None
-        return self.addition.added_to(output, layer, args[0] if args else kwargs["input"], self.live.gate)
+        return self.addition.added_to(output, layer, args[0] if args else kwargs["input"], self.switch.gate)
 
 
 class _Addition:
@@ -116,12 +104,12 @@ class _Addition:
         if gate is not None:
             if len(added) % len(gate):
                 raise ModelError(f"a layer runs on {len(added)} rows, which {len(gate)} branches can't share")
-            rows = gate.to(added).repeat_interleave(len(added) // len(gate))  # a clip's rows lie together, everywhere
+            rows = gate.to(added).repeat_interleave(len(added) // len(gate))  # the rows of a clip lie together
             added = added * rows.reshape(-1, *[1] * (added.ndim - 1))
         return torch.add(output, added, alpha=self.alpha)
 
     def _cast(self, like: Tensor) -> Part:
-        """The part where and in what the layer computes: kept, unless it is being learnt."""
+        """The part in the layer's device and precision, kept for the next forward unless it is trained."""
         key = (like.device, like.dtype)
         if self.last is not None and self.last[0] == key:
             return self.last[1]

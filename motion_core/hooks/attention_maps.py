@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError, OptionError
-from ..models.family import find_cross_attentions, find_sites
+from ..models.families import recognize
 from ..models.sites import AttentionSite
 
 
@@ -82,7 +82,8 @@ def averaged(maps: Mapping[str, Tensor]) -> Tensor:
 
 
 def _find_named(module: nn.Module, names: Sequence[str]) -> list[AttentionSite]:
-    known = {site.name: site for site in (*find_sites(module), *find_cross_attentions(module))}
+    model = recognize(module)
+    known = {site.name: site for site in (*model.sites, *model.family.list_cross_attentions(module))}
     first, last = list(known)[0], list(known)[-1]
     if not names:
         raise OptionError(f"no attention is named to be captured; name one or more, such as {first}")

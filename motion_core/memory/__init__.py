@@ -1,0 +1,1 @@
+"""How training saves memory: modes and their prediction, checkpointing, recomputation, weights in 8 bits."""

@@ -1,7 +1,7 @@
-"""Lets frozen layers keep their weights in 8-bit floats and cast them when they run: less memory, not quite the same
-model. What was there waits in main memory and comes back as it was.
+"""Stores the weights of frozen layers in 8-bit floats during training. Each layer casts its weight when it runs.
 
-Each output channel has a scale of its own, so that e4m3 (Micikevicius et al. 2022) is used up to its largest number.
+This takes less memory and changes the model a little. The originals are kept in main memory and put back afterwards.
+Each output channel has its own scale, so that the whole range of e4m3 is used (Micikevicius et al. 2022).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checkpointing import wrapped
+from .wrapped_forward import wrapped
 
 HAS_FP8 = hasattr(torch, "float8_e4m3fn")
 LARGEST = 448.0
-"""Of e4m3's numbers."""
+"""The largest number of e4m3."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Storable:
 
     @property
     def saving(self) -> int:
-        """Bytes that this frees on their device."""
+        """Bytes that become free on their device."""
         return sum(weight.nbytes - weight.numel() for weight in map(_weight_of, self.layers))
 
 
 def find_storable(layers_by_level: dict[int, list[nn.Module]]) -> Storable:
-    """The linear layers and convolutions within those layers whose weights are in 16 or 32 bits."""
+    """Returns the linear layers and convolutions within those layers whose weights are in 16 or 32 bits."""
     parts = {part for layers in layers_by_level.values() for layer in layers for part in layer.modules()}
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     return Storable([part for part in parts if isinstance(part, kinds) and _weight_of(part).itemsize > 1])
@@ -47,11 +47,16 @@ def _weight_of(layer: nn.Module) -> Tensor:
     return weight
 
 
+def saves_memory(device: torch.device) -> bool:
+    """Whether weights in fp8 save memory on a device. On a CPU the originals would lie in the same memory."""
+    return HAS_FP8 and device.type != "cpu"
+
+
 @contextmanager
 def stored_in_fp8(layers: Sequence[nn.Module]) -> Iterator[None]:
-    """Within the block the layers keep fp8; after it, however it ends, they hold every bit of what they held.
+    """Within the block the layers store fp8. Afterwards, also after an error, they hold the same bits as before.
 
-    A layer's cast weight lives as long as its forward, or the backward that saved it: checkpoint what is around it.
+    A layer's cast weight lives until its forward ends, or until a backward that saved it: use checkpointing around it.
     """
     kept: list[tuple[Tensor, Tensor, torch.device]] = []
     small: dict[nn.Module, _Small] = {}
@@ -61,12 +66,12 @@ def stored_in_fp8(layers: Sequence[nn.Module]) -> Iterator[None]:
             small[layer] = _Small.of(weight)
             original = weight.data
             kept.append((weight, original.cpu(), original.device))
-            weight.data = original.new_empty(()).expand(original.shape)  # has its shape and takes no memory
+            weight.data = original.new_empty(()).expand(original.shape)  # the same shape, and no memory
             del original
         with wrapped(list(layers), lambda layer, forward: _casting(layer, small[layer], forward)):
             yield
     except BaseException as error:
-        traceback.clear_frames(error.__traceback__)  # what failed still holds the room that the originals need
+        traceback.clear_frames(error.__traceback__)  # they hold memory that the originals need
         raise
     finally:
         small.clear()
@@ -74,7 +79,7 @@ def stored_in_fp8(layers: Sequence[nn.Module]) -> Iterator[None]:
 
 
 def _bring_back(kept: Sequence[tuple[Tensor, Tensor, torch.device]]) -> None:
-    """The originals of weights to their devices. Where there is no room all are whole, if in main memory."""
+    """Moves the originals to their devices. Where one does not fit, all are complete in main memory."""
     for weight, original, _ in kept:
         weight.data = original
     for weight, original, device in kept:

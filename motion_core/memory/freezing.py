@@ -1,4 +1,4 @@
-"""Lends a model to learning and gives it back as it was."""
+"""Freezes a model while something else is trained on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,9 @@ from torch import nn
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Within the block nothing of the model is trained and no dropout is active; after it every
-    requires_grad and every training flag is as before, whatever happened inside.
+    """Within the block no weight takes a gradient and no dropout is active.
+
+    Afterwards every requires_grad and every training flag is as before, also after an error.
     """
     wants_grad = [(p, p.requires_grad) for p in module.parameters()]
     training = [(m, m.training) for m in module.modules()]

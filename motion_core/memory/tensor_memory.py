@@ -1,4 +1,4 @@
-"""Counts the bytes of tensors that are alive, on any device, from what operators return."""
+"""Counts the bytes of the tensors that are alive, on any device, from what operators return."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class Allocations(TorchDispatchMode):
-    """Within the block, `now` is the bytes of the tensors that came into being in it and are still there; `peak` the
-    most that they were. What kernels need for themselves is not in it.
+class TensorMemory(TorchDispatchMode):
+    """Counts, within the block, the tensors that are made in it. Memory that kernels use internally is not counted.
+
+    now: bytes of those that are still alive; peak: the largest value of `now`.
     """
 
     def __init__(self) -> None:
@@ -24,18 +25,18 @@ class Allocations(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for leaf in tree_leaves((args, kwargs)):
             if isinstance(leaf, Tensor):
-                self._meet(leaf.untyped_storage(), made_here=False)
+                self._count(leaf.untyped_storage(), new=False)
         output = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(output):
             if isinstance(leaf, Tensor):
-                self._meet(leaf.untyped_storage(), made_here=True)
+                self._count(leaf.untyped_storage(), new=True)
         return output
 
-    def _meet(self, storage: torch.UntypedStorage, made_here: bool) -> None:
+    def _count(self, storage: torch.UntypedStorage, new: bool) -> None:
         key = storage._cdata
         if key in self.known:
             return
-        size = storage.nbytes() if made_here else 0
+        size = storage.nbytes() if new else 0
         self.known[key] = weakref.finalize(storage, self._forget, key, size)
         self.now += size
         self.peak = max(self.peak, self.now)

@@ -1,0 +1,1 @@
+"""The model families, a room each, and what they share: attention sites, adaptable layers, block features."""

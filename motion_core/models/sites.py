@@ -13,6 +13,8 @@ from torch import nn
 from ..errors import ModelError, OptionError
 
 SITE_CHOICES = ("deepest", "all")
+Grid = tuple[int, int]
+"""(h, w): the places of a site's frames."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ the origin.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor
 
 from ..errors import FileError, OptionError
 from ..files.tensor_file import About, Kind, Tensors, reading_description
-from .adapter import Adapter, LowRank, Part, WeightDelta
+from .adapter_parts import LowRank, Part, WeightDelta
 from .origin import Origin
 
 KIND = Kind(
@@ -27,10 +29,24 @@ KIND = Kind(
 _DOWN, _UP, _ALPHA, _WEIGHT, _BIAS = "lora_down.weight", "lora_up.weight", "alpha", "diff", "diff_b"
 
 
-def write_adapter(adapter: Adapter, path: str | os.PathLike[str], dtype: torch.dtype) -> None:
-    """Write the file, whole or not at all. dtype: float16, bfloat16 or float32. Raises FileError."""
-    tensors = {f"{layer}.{key}": t for layer, part in adapter.parts.items() for key, t in _tensors_of(part).items()}
-    KIND.write(path, tensors, {"family": adapter.family, **adapter.origin.describe()}, dtype)
+@dataclass(frozen=True)
+class AdapterContent:
+    """What a file holds."""
+
+    family: str
+    parts: Mapping[str, Part]
+    origin: Origin
+
+
+def write_adapter(content: AdapterContent, path: str | os.PathLike[str], dtype: torch.dtype) -> None:
+    """Writes the file, whole or not at all. dtype: float16, bfloat16 or float32. Raises FileError."""
+    tensors = {f"{layer}.{key}": t for layer, part in content.parts.items() for key, t in _tensors_of(part).items()}
+    KIND.write(path, tensors, {"family": content.family, **content.origin.describe()}, dtype)
+
+
+def read_adapter(path: str | os.PathLike[str]) -> AdapterContent:
+    """Reads and checks a file. Tensors are float32. Raises FileError with one sentence for what is wrong."""
+    return KIND.read(path, _parse)
 
 
 def _tensors_of(part: Part) -> dict[str, Tensor]:
@@ -40,12 +56,7 @@ def _tensors_of(part: Part) -> dict[str, Tensor]:
     return {_WEIGHT: part.weight} if part.bias is None else {_WEIGHT: part.weight, _BIAS: part.bias}
 
 
-def read_adapter(path: str | os.PathLike[str]) -> Adapter:
-    """Read and check a file; tensors come back in float32. Raises FileError, one sentence for what is wrong."""
-    return KIND.read(path, _assemble)
-
-
-def _assemble(path: Path, about: About, tensors: Tensors) -> Adapter:
+def _parse(path: Path, about: About, tensors: Tensors) -> AdapterContent:
     with reading_description(path):
         family, origin = about["family"], Origin.read(about)
     by_layer: dict[str, dict[str, Tensor]] = {}
@@ -53,9 +64,12 @@ def _assemble(path: Path, about: About, tensors: Tensors) -> Adapter:
         layer, own = _split(path, key)
         by_layer.setdefault(layer, {})[own] = tensor
     try:
-        return Adapter(family, {layer: _part_of(layer, held) for layer, held in by_layer.items()}, origin)
+        parts = {layer: _part_of(layer, held) for layer, held in by_layer.items()}
     except OptionError as reason:
         raise FileError(f"{path.name}: {reason}; save or download it again") from reason
+    if not parts:
+        raise FileError(f"{path.name}: an adapter needs at least one part; save or download it again")
+    return AdapterContent(family, parts, origin)
 
 
 def _split(path: Path, key: str) -> tuple[str, str]:

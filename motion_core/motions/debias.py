@@ -1,4 +1,4 @@
-"""Take what does not change between frames out of a value embedding, so that it can't carry appearance."""
+"""Debiasing: removes from a value embedding what is the same in all frames, so that it carries no appearance."""
 
 import torch
 from torch import Tensor
@@ -9,25 +9,28 @@ DEBIAS_MODES = ("difference", "mean", "none")
 
 
 def frame_difference(v: Tensor) -> Tensor:
-    """The first frame, then each frame minus the one before. v and result: (HW, N, C). Motion Inversion, eq. 5."""
+    """Returns the first frame, then each frame minus the one before (Motion Inversion, eq. 5).
+
+    v and result: (HW, N, C). Raises OptionError for another layout.
+    """
     _check_layout(v)
     return torch.cat([v[:, :1], v.diff(dim=1)], dim=1)
 
 
 def subtract_mean(v: Tensor) -> Tensor:
-    """v minus its mean over frames. v and result: (HW, N, C). Motion Inversion, the normalize ablation."""
+    """Returns v minus its mean over frames. v and result: (HW, N, C). Motion Inversion, the normalize ablation."""
     _check_layout(v)
     return v - v.mean(dim=1, keepdim=True)
 
 
 def undo_difference(v: Tensor) -> Tensor:
-    """The running sum over frames, which undoes `frame_difference`. v and result: (HW, N, C)."""
+    """Returns the running sum over frames, the inverse of `frame_difference`. v and result: (HW, N, C)."""
     _check_layout(v)
     return v.cumsum(dim=1)
 
 
 def debias(v: Tensor, mode: str) -> Tensor:
-    """v debiased by one of `DEBIAS_MODES`. v and result: (HW, N, C), already at the length it will be used at.
+    """Returns v debiased by one of `DEBIAS_MODES`. v and result: (HW, N, C), already at its final length.
 
     Raises OptionError for another mode or layout.
     """

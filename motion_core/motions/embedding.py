@@ -1,35 +1,51 @@
-"""The motion embedding: what is learnt from a reference clip, saved, and added to a model's temporal attention."""
+"""The motion embedding: trained on a reference clip, saved, and added to the input of a model's temporal attention."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ModelError, OptionError
-from ..models.sites import AttentionSite, group_by_block
-from .debias import DEBIAS_MODES, debias, undo_difference
+from ..models.sites import AttentionSite, Grid, group_by_block
+from .apply_settings import ApplySettings, EmbeddingSettings
+from .debias import DEBIAS_MODES, debias
+from .embedding_file import LAYOUTS, EmbeddingContent, read_embedding, write_embedding
 from .origin import Origin
 
-Grid = tuple[int, int]
-LAYOUTS = ("official", "paper")
 SPATIAL = {"v": (False, True), "none": (False, False), "qk": (True, False), "both": (True, True)}
-"""Whether qk and v differ from place to place, by what a setting calls it; the paper's is `v`."""
+"""Setting -> whether qk and v differ from place to place. The paper's is `v`."""
+
+
+class DebiasedValues(Mapping[str, Tensor]):
+    """Value embeddings that are debiased when they are read. trained: by name, as they were trained (h*w, N, C)."""
+
+    def __init__(self, trained: Mapping[str, Tensor], mode: str):
+        self.trained, self.mode = trained, mode
+
+    def __getitem__(self, name: str) -> Tensor:
+        return debias(self.trained[name], self.mode)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.trained)
+
+    def __len__(self) -> int:
+        return len(self.trained)
 
 
 @dataclass(frozen=True)
 class MotionEmbedding:
-    """qk and v of each attention site (Motion Inversion, sec. 4.1), one tensor for a name.
+    """qk and v of each attention site (Motion Inversion, sec. 4.1).
 
-    A name is a site's own or its block's; a block's tensor serves both self-attentions of the block.
-    qk: name -> (1, N, C). v: name -> (h*w, N, C). grids: block -> (h, w). debiased_by: what has been done to v.
-    For the paper's ablation each may have the other's first axis, see `SPATIAL`.
+    A name is a site's own or its block's. A block's tensor serves both self-attentions of the block.
+    qk: name -> (1, N, C). v: name -> (h*w, N, C), given as it was trained, read debiased by `debiased_by`.
+    grids: block -> (h, w). For the paper's ablation each may have the other's first axis, see `SPATIAL`.
     """
 
     family: str
@@ -38,11 +54,16 @@ class MotionEmbedding:
     grids: Mapping[str, Grid]
     origin: Origin = Origin()
     debiased_by: str = "none"
+    settings_type: ClassVar[type[ApplySettings]] = EmbeddingSettings
 
     def __post_init__(self) -> None:
-        if not self.qk or not self.v:
+        trained = self.trained_v
+        object.__setattr__(
+            self, "v", trained if self.debiased_by == "none" else DebiasedValues(trained, self.debiased_by)
+        )
+        if not self.qk or not trained:
             raise OptionError("a motion embedding needs at least one qk and one v; learn it on at least one site")
-        lengths = {t.shape[1] for t in (*self.qk.values(), *self.v.values())}
+        lengths = {t.shape[1] for t in (*self.qk.values(), *trained.values())}
         if len(lengths) != 1:
             raise OptionError(f"a motion embedding has one length, these tensors have {sorted(lengths)} frames")
 
@@ -57,7 +78,7 @@ class MotionEmbedding:
         device: torch.device | str = "cpu",
         spatial: str = "v",
     ) -> MotionEmbedding:
-        """What learning starts from: float32 zeros for each site.
+        """Makes what training starts from: float32 zeros for each site.
 
         layout: `official` (one qk for both self-attentions of a block, a v for each) or `paper` (one of each);
         spatial: which of them differ from place to place, see `SPATIAL`. Raises OptionError.
@@ -77,6 +98,11 @@ class MotionEmbedding:
         return cls(family, qk, v, dict(grids))
 
     @property
+    def trained_v(self) -> Mapping[str, Tensor]:
+        """v as it was trained, without debiasing."""
+        return self.v.trained if isinstance(self.v, DebiasedValues) else self.v
+
+    @property
     def frames(self) -> int:
         return next(iter(self.qk.values())).shape[1]
 
@@ -86,55 +112,73 @@ class MotionEmbedding:
 
     @property
     def parameters(self) -> list[Tensor]:
-        """All tensors, in a fixed order."""
-        return [self.qk[n] for n in sorted(self.qk)] + [self.v[n] for n in sorted(self.v)]
+        """All trained tensors, in a fixed order."""
+        return [self.qk[n] for n in sorted(self.qk)] + [self.trained_v[n] for n in sorted(self.v)]
 
     def block_of(self, name: str) -> str:
-        """The block that a tensor's name belongs to."""
+        """Returns the block that a tensor's name belongs to."""
         return name if name in self.grids else name.rpartition(".")[0]
 
-    def map(self, on_qk, on_v, **changes: Any) -> MotionEmbedding:
-        """A copy with on_qk(name, tensor) and on_v(name, tensor) for the tensors, and other fields replaced."""
-        qk = {name: on_qk(name, t) for name, t in self.qk.items()}
-        v = {name: on_v(name, t) for name, t in self.v.items()}
-        return replace(self, qk=qk, v=v, **changes)
+    def map(self, change: Callable[[Tensor], Tensor]) -> MotionEmbedding:
+        """Returns a copy with change(tensor) for each trained tensor."""
+        qk = {name: change(t) for name, t in self.qk.items()}
+        return replace(self, qk=qk, v={name: change(t) for name, t in self.trained_v.items()})
 
     def detached(self) -> MotionEmbedding:
-        """A copy that no later change of this one's tensors reaches."""
-        return self.map(lambda _, t: t.detach().clone(), lambda _, t: t.detach().clone())
+        """Returns a copy that no later change of this one's tensors reaches."""
+        return self.map(lambda t: t.detach().clone())
 
     def moved(self, device: torch.device | str) -> MotionEmbedding:
-        """A copy on another device."""
-        return self.map(lambda _, t: t.to(device), lambda _, t: t.to(device))
+        """Returns a copy on another device."""
+        return self.map(lambda t: t.to(device))
 
     def resized(self, frames: int, grid: Grid | Mapping[str, Grid] | None = None) -> MotionEmbedding:
-        """The same motion for another length and resolution: linear in time, bilinear on the grid.
+        """Returns the same motion for another length and resolution: linear in time, bilinear on the grid.
 
         grid: (h, w) of the finest site, the coarser ones keeping their ratio (rounded up); or block -> (h, w);
-        or None to keep the grids. Debiasing comes after resizing: an embedding that was debiased before is
-        brought back, resized and debiased again, which gives the same.
+        or None to keep the grids. v is resized first and debiased afterwards. Raises OptionError, ModelError.
         """
         if frames < 1:
             raise OptionError(f"frames is {frames}; a motion needs at least 1")
         grids = self._target_grids(grid)
         if frames == self.frames and grids == dict(self.grids):
             return self
-        return self.map(
-            lambda name, _: self.fitted("qk", name, frames, grids[self.block_of(name)]),
-            lambda name, _: self.fitted("v", name, frames, grids[self.block_of(name)]),
-            grids=grids,
-        )
+        qk = {name: self._resized(t, name, frames, grids[self.block_of(name)]) for name, t in self.qk.items()}
+        v = {name: self._resized(t, name, frames, grids[self.block_of(name)]) for name, t in self.trained_v.items()}
+        return replace(self, qk=qk, v=v, grids=grids)
 
     def fitted(self, kind: str, name: str, frames: int, grid: Grid | None = None) -> Tensor:
-        """One tensor (kind `qk` or `v`) for another length and grid, debiased as this embedding is."""
-        tensor = (self.qk if kind == "qk" else self.v)[name]
+        """Returns one tensor (kind `qk` or `v`) at another length and grid, debiased as this embedding is."""
+        if kind == "qk":
+            return self._resized(self.qk[name], name, frames, grid)
+        return debias(self._resized(self.trained_v[name], name, frames, grid), self.debiased_by)
+
+    def debiased(self, mode: str = "difference") -> MotionEmbedding:
+        """Returns the motion without the reference's appearance: `difference` (eq. 5), `mean`, or `none`.
+
+        Twice the same is once, and `none` changes nothing. Raises OptionError.
+        """
+        if mode not in DEBIAS_MODES:
+            raise OptionError(f"debias is {mode!r}; use one of {', '.join(DEBIAS_MODES)}")
+        return self if mode in ("none", self.debiased_by) else replace(self, debiased_by=mode)
+
+    def save(self, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> None:
+        """Writes a `.safetensors` file, whole or not at all. Raises FileError."""
+        content = EmbeddingContent(
+            self.family, self.qk, self.trained_v, self.grids, self.origin, self.debiased_by, self.layout, self.frames
+        )
+        write_embedding(content, path, dtype)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MotionEmbedding:
+        """Reads a file that `save` wrote, in float32. Raises FileError."""
+        read = read_embedding(path)
+        return cls(read.family, read.qk, read.v, read.grids, read.origin, read.debiased_by)
+
+    def _resized(self, tensor: Tensor, name: str, frames: int, grid: Grid | None) -> Tensor:
         old = self.grids[self.block_of(name)] if len(tensor) > 1 else (1, 1)
         new = (grid or old) if len(tensor) > 1 else (1, 1)
-        if (frames, new) == (self.frames, old):
-            return tensor
-        if kind == "qk":
-            return _resize(tensor, frames, old, new)
-        return debias(_resize(self._undebiased(tensor), frames, old, new), self.debiased_by)
+        return tensor if (frames, new) == (self.frames, old) else _resize(tensor, frames, old, new)
 
     def _target_grids(self, grid: Grid | Mapping[str, Grid] | None) -> dict[str, Grid]:
         if grid is None:
@@ -152,34 +196,10 @@ class MotionEmbedding:
             for block, (h, w) in self.grids.items()
         }
 
-    def _undebiased(self, v: Tensor) -> Tensor:
-        """v before its difference was taken; a mean that was taken away is gone, and does not matter again."""
-        return undo_difference(v) if self.debiased_by == "difference" else v
 
-    def debiased(self, mode: str = "difference") -> MotionEmbedding:
-        """v without the reference's looks: `difference` (eq. 5), `mean`, or `none`; twice the same is once."""
-        if mode not in DEBIAS_MODES:
-            raise OptionError(f"debias is {mode!r}; use one of {', '.join(DEBIAS_MODES)}")
-        if mode in ("none", self.debiased_by):
-            return self
-        if self.debiased_by == "mean":
-            raise OptionError(
-                "this embedding's mean was taken away before, so its difference can't be had; load it anew"
-            )
-        return self.map(lambda _, t: t, lambda _, t: debias(self._undebiased(t), mode), debiased_by=mode)
-
-    def save(self, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> None:
-        """Write a `.safetensors` file, whole or not at all. Raises FileError."""
-        from .embedding_file import write_embedding
-
-        write_embedding(self, path, dtype)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> MotionEmbedding:
-        """Read a file that `save` wrote, in float32. Raises FileError."""
-        from .embedding_file import read_embedding
-
-        return read_embedding(path)
+def names_for(site: AttentionSite) -> Iterable[str]:
+    """Returns the names under which a site's tensors may be kept: its own first, then its block's."""
+    return (site.name, site.block)
 
 
 def _resize(tokens: Tensor, frames: int, grid: Grid, new_grid: Grid) -> Tensor:
@@ -192,8 +212,3 @@ def _resize(tokens: Tensor, frames: int, grid: Grid, new_grid: Grid) -> Tensor:
         picture = functional.interpolate(picture, size=new_grid, mode="bilinear")
         tokens = picture[0].permute(1, 2, 0).reshape(new_grid[0] * new_grid[1], n, c)
     return tokens.contiguous()
-
-
-def names_for(site: AttentionSite) -> Iterable[str]:
-    """Under which names a site's tensors may stand: its own first, then its block's."""
-    return (site.name, site.block)

@@ -1,7 +1,10 @@
-"""The `.safetensors` file of a motion embedding: written whole, read with every check.
+"""The `.safetensors` file of a motion embedding: its tensors and metadata, checked when it is read.
 
-Tensors: `{name}.qk` (1, N, C) and `{name}.v` (h*w, N, C). Metadata: see `_describe`; strings, as the format wants
-them, with JSON for `grids` and `recipe`.
+Tensors: `{name}.qk` (1, N, C) and `{name}.v` (h*w, N, C). Metadata: strings, as the format requires, with JSON for
+`grids` and `recipe`. `debiased_by` says how v is debiased when it is applied.
+
+Version 0 (before release) has no layout and is never debiased. Version 1 holds v as it is applied, already debiased.
+Version 2 holds v as it was trained. A file without debiasing is the same in both and is written as version 1.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,54 +21,64 @@ from torch import Tensor
 
 from ..errors import FileError
 from ..files.tensor_file import About, Kind, Tensors, reading_description
-from .debias import DEBIAS_MODES
-from .embedding import LAYOUTS, Grid, MotionEmbedding
+from ..models.sites import Grid
+from .debias import DEBIAS_MODES, undo_difference
 from .origin import Origin
 
 KIND = Kind(
     noun="motion embedding",
     format="motion-embedding",
-    version=1,
+    version=2,
     pickled="if it is an official motion_embed.pt, run: python -m motion_core convert {name} {stem}.safetensors",
 )
+LAYOUTS = ("official", "paper")
 _WORDS = ("family", "layout", "debiased_by")
 _MOST_FRAMES, _MOST_CHANNELS, _MOST_PLACES = 1024, 16384, 2**18
 
 
-def write_embedding(embedding: MotionEmbedding, path: str | os.PathLike[str], dtype: torch.dtype) -> None:
-    """Write the file, whole or not at all. dtype: float16, bfloat16 or float32. Raises FileError."""
-    tensors = {f"{name}.qk": t for name, t in embedding.qk.items()}
-    tensors |= {f"{name}.v": t for name, t in embedding.v.items()}
-    KIND.write(path, tensors, _describe(embedding), dtype)
+@dataclass(frozen=True)
+class EmbeddingContent:
+    """What a file holds. v: as it was trained."""
+
+    family: str
+    qk: Mapping[str, Tensor]
+    v: Mapping[str, Tensor]
+    grids: Mapping[str, Grid]
+    origin: Origin
+    debiased_by: str
+    layout: str
+    frames: int
 
 
-def _describe(embedding: MotionEmbedding) -> dict[str, str]:
+def write_embedding(content: EmbeddingContent, path: str | os.PathLike[str], dtype: torch.dtype) -> None:
+    """Writes the file, whole or not at all. dtype: float16, bfloat16 or float32. Raises FileError."""
+    tensors = {f"{name}.qk": t for name, t in content.qk.items()}
+    tensors |= {f"{name}.v": t for name, t in content.v.items()}
+    KIND.write(path, tensors, _describe(content), dtype)
+
+
+def read_embedding(path: str | os.PathLike[str]) -> EmbeddingContent:
+    """Reads and checks a file. Tensors are float32. Raises FileError with one sentence for what is wrong."""
+    return KIND.read(path, _parse)
+
+
+def _describe(content: EmbeddingContent) -> dict[str, str]:
     return {
-        "family": embedding.family,
-        "layout": embedding.layout,
-        "frames": str(embedding.frames),
-        "grids": json.dumps(embedding.grids, sort_keys=True),
-        "debiased_by": embedding.debiased_by,
-        **embedding.origin.describe(),
+        "version": "1" if content.debiased_by == "none" else "2",
+        "family": content.family,
+        "layout": content.layout,
+        "frames": str(content.frames),
+        "grids": json.dumps(dict(content.grids), sort_keys=True),
+        "debiased_by": content.debiased_by,
+        **content.origin.describe(),
     }
 
 
-def read_embedding(path: str | os.PathLike[str]) -> MotionEmbedding:
-    """Read and check a file; tensors come back in float32. Raises FileError, one sentence for what is wrong."""
-    return KIND.read(path, _assemble)
-
-
-def _upgrade(about: About) -> About:
-    """Bring an older description up to today's. Version 0 (before release) had no layout and was never debiased."""
+def _parse(path: Path, about: About, tensors: Tensors) -> EmbeddingContent:
     if about["version"] == "0":
-        about = {"debiased_by": "none", "layout": "official", **about, "version": "1"}
-    return about
-
-
-def _assemble(path: Path, about: About, tensors: Tensors) -> MotionEmbedding:
-    about = _upgrade(about)
+        about = {"debiased_by": "none", "layout": "official", **about}
     with reading_description(path):
-        grids = {str(block): _grid(pair) for block, pair in json.loads(about["grids"]).items()}
+        grids = {str(block): _parse_grid(pair) for block, pair in json.loads(about["grids"]).items()}
         frames, family, layout, debiased_by = int(about["frames"]), *(about[k] for k in _WORDS)
         origin = Origin.read(about)
     if layout not in LAYOUTS or debiased_by not in DEBIAS_MODES or not 1 <= frames <= _MOST_FRAMES:
@@ -75,14 +89,16 @@ def _assemble(path: Path, about: About, tensors: Tensors) -> MotionEmbedding:
     _check_keys(path, tensors, grids, layout)
     for key, tensor in tensors.items():
         _check_tensor(path, key, tensor, frames, grids)
-    named = {
-        kind: {k.rpartition(".")[0]: t for k, t in tensors.items() if k.endswith(f".{kind}")} for kind in ("qk", "v")
-    }
-    _check_channels(path, named["qk"], named["v"])
-    return MotionEmbedding(family, named["qk"], named["v"], grids, origin, debiased_by)
+    qk, v = (
+        {key.rpartition(".")[0]: t for key, t in tensors.items() if key.endswith(f".{kind}")} for kind in ("qk", "v")
+    )
+    _check_channels(path, qk, v)
+    if about["version"] == "1" and debiased_by == "difference":
+        v = {name: undo_difference(tensor) for name, tensor in v.items()}
+    return EmbeddingContent(family, qk, v, grids, origin, debiased_by, layout, frames)
 
 
-def _grid(pair: Any) -> Grid:
+def _parse_grid(pair: Any) -> Grid:
     h, w = (int(side) for side in pair)
     if h < 1 or w < 1 or h * w > _MOST_PLACES:
         raise ValueError(f"a grid of {h} x {w}")

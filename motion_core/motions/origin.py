@@ -1,4 +1,4 @@
-"""Where something learnt comes from, and how a file says it."""
+"""Where a motion comes from, and how a file records it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _MOST = {"width": 2**16, "height": 2**16, "fps": 1e5, "seed": 2**64 - 1}
-_OBEYED: dict[str, Any] = {"apply": dict, "frames": int, "noise": str, "beta": (int, float)}
-"""Words of a recipe that sampling obeys, and the types that they may have."""
+_CHECKED: dict[str, Any] = {"apply": dict, "frames": int, "noise": str, "beta": (int, float)}
+"""The entries of a recipe that sampling uses, and the types that they may have."""
 _WORDS = ("debias", "branches")
-"""What of a recipe's `apply` is a word; the rest are numbers."""
+"""The entries of a recipe's `apply` that are words; the others are numbers."""
+
+
+@dataclass(frozen=True)
+class ReferenceInfo:
+    """What is known of a reference and of the model. width, height: pixels; model: its name; 0 and "" where unknown."""
+
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    prompt: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a motion comes from: the reference clip (pixels, frames a second) and how it was learnt."""
+    """Where a motion comes from: the reference clip (pixels, frames a second), its prompt, and how it was trained.
+
+    recipe: the settings of the training, with `apply` for how the motion is best applied.
+    """
 
     width: int = 0
     height: int = 0
@@ -25,8 +39,18 @@ class Origin:
     seed: int = 0
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, info: ReferenceInfo, seed: int, recipe: Mapping[str, Any]) -> Origin:
+        """Makes the origin of a motion that has just been trained."""
+        return cls(info.width, info.height, info.fps, info.prompt, seed, {**recipe, "model": info.model})
+
+    @property
+    def suggestion(self) -> Mapping[str, Any]:
+        """How the motion is best applied: fields of its apply settings."""
+        return self.recipe.get("apply", {})
+
     def describe(self) -> dict[str, str]:
-        """The metadata of a file: strings, as safetensors wants them, with JSON for the recipe."""
+        """Returns the metadata of a file: strings, as safetensors requires, with JSON for the recipe."""
         return {
             "width": str(self.width),
             "height": str(self.height),
@@ -38,7 +62,7 @@ class Origin:
 
     @classmethod
     def read(cls, about: Mapping[str, str]) -> Origin:
-        """What `describe` gave. Raises ValueError, TypeError or RecursionError for what it can't have given."""
+        """Reads what `describe` wrote. Raises ValueError, TypeError or RecursionError for anything else."""
         origin = cls(
             width=int(about.get("width", 0)),
             height=int(about.get("height", 0)),
@@ -55,10 +79,10 @@ class Origin:
 
 
 def _check_recipe(recipe: Mapping[str, Any]) -> None:
-    """Raises ValueError where what is obeyed later has another type than it can have, or the whole is no recipe."""
+    """Raises ValueError for an entry that sampling uses and that has the wrong type, and for deep nesting."""
     if not _is_shallow(dict(recipe)):
         raise ValueError("a recipe nested that deeply")
-    for name, kinds in _OBEYED.items():
+    for name, kinds in _CHECKED.items():
         if name in recipe and (not isinstance(recipe[name], kinds) or isinstance(recipe[name], bool)):
             raise ValueError(f"a recipe's {name} of {str(recipe[name])[:100]!r}")
     for name, value in recipe.get("apply", {}).items():

@@ -1,26 +1,32 @@
-"""Published ways to customise motion that train an adapter: read them in this order.
-
-Motion Inversion, which trains embeddings instead, is in `motion_core.training.train`.
-"""
+"""All recipes by name and preset."""
 
 from ..errors import OptionError
 from .customizing_motion import CUSTOMIZING_MOTION
 from .motion_director import MOTION_DIRECTOR
+from .motion_inversion import MOTION_INVERSION
 from .motion_matcher import MOTION_MATCHER
-from .recipe import FEATURES, KINDS, Recipe
+from .recipe import Recipe
 from .starter import STARTER_RECIPES
 from .vmc import VMC
 
-RECIPES = {recipe.name: recipe for recipe in (VMC, MOTION_DIRECTOR, CUSTOMIZING_MOTION, MOTION_MATCHER)}
-PRESETS = {"published": RECIPES, "starter": STARTER_RECIPES}
+ADAPTER_RECIPES = (VMC, MOTION_DIRECTOR, CUSTOMIZING_MOTION, MOTION_MATCHER)
+ADAPTER_PRESETS = ("published", "starter")
+RECIPES: dict[str, dict[str, Recipe]] = {"motion_inversion": MOTION_INVERSION}
+for _recipe in (*ADAPTER_RECIPES, *STARTER_RECIPES):
+    RECIPES.setdefault(_recipe.name, {})[_recipe.preset] = _recipe
 
-__all__ = ["FEATURES", "KINDS", "PRESETS", "RECIPES", "STARTER_RECIPES", "Recipe", "find_recipe"]
 
-
-def find_recipe(name: str, preset: str = "published") -> Recipe:
-    """The recipe of that name, as published or as it suits the starter model. Raises OptionError."""
-    if preset not in PRESETS:
-        raise OptionError(f"preset is {preset!r}; use one of {', '.join(PRESETS)}")
-    if name not in PRESETS[preset]:
+def find_recipe(name: str, preset: str) -> Recipe:
+    """Finds a recipe. preset: whose numbers it has. Raises OptionError."""
+    if name not in RECIPES:
         raise OptionError(f"recipe is {name!r}; use one of {', '.join(RECIPES)}")
-    return PRESETS[preset][name]
+    if preset not in RECIPES[name]:
+        raise OptionError(f"preset is {preset!r}; use one of {', '.join(RECIPES[name])}")
+    return RECIPES[name][preset]
+
+
+def usual_preset(name: str, starter: bool) -> str:
+    """Returns the preset of a recipe that is taken where none is chosen. starter: whether the model is the starter."""
+    if starter:
+        return "starter"
+    return "official" if name == "motion_inversion" else "published"

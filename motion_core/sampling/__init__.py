@@ -1,0 +1,1 @@
+"""Sampling a clip from noise, and inverting a clip to noise."""

@@ -13,15 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..commands.progress import learning_bar, sampling_bar
 from ..errors import MotionError, OptionError
+from ..hooks.applied import AppliedMotion
 from ..metrics.fidelity import motion_fidelity
 from ..models.zeroscope.loading import VideoModel, load_model
-from ..motions.embedding import MotionEmbedding
-from ..pipeline import GenerateConfig, generate_clip, learn_motion
-from ..recipes.learn_config import LearnConfig
-from ..recipes.presets import find_preset
-from ..sampling.sample import AppliedMotion, ApplyConfig
+from ..motions.motion import Motion
+from ..pipeline import CaptionedClip, GenerateConfig, References, generate_clip, train_motion
+from ..progress import sampling_bar, training_bar
+from ..recipes.motion_inversion import STARTER
 from ..video.pictures.pixels import enlarge
 from ..video.reading import read_clip
 from ..video.writing import write_clip, write_sheet
@@ -31,8 +30,7 @@ from .looks import Ground, Subject, describe
 from .recognition import measure_agreement, recognise
 
 SCALE = 3
-DEFAULTS = LearnConfig.of("starter")
-APPLY = ApplyConfig(**find_preset("starter").apply)
+RECIPE = STARTER
 WANTED = (
     (Subject("blue", "square"), Ground("black", "checkered")),
     (Subject("yellow", "triangle"), Ground("teal", "plain")),
@@ -64,8 +62,9 @@ def run(out: Path, example: str, seed: int) -> None:
     clip = read_clip(find_example(example))
     model = load_model(find_starter())
     _, subject, ground = EXAMPLES[example]
-    with learning_bar(DEFAULTS.steps, f"learning {example}") as callback:
-        motion = learn_motion(model, clip, describe(subject, ground), DEFAULTS, callback).embedding
+    references = References([CaptionedClip(clip, describe(subject, ground))])
+    with training_bar(RECIPE.steps, f"learning {example}") as callback:
+        motion = train_motion(model, references, RECIPE, callback=callback).motion
     motion.save(out / f"{example}.safetensors")
     pairs = [(generate(model, *looks, seed, None), generate(model, *looks, seed, motion)) for looks in WANTED]
     rows = {f"reference: {describe(subject, ground)}": clip.frames}
@@ -79,10 +78,10 @@ def run(out: Path, example: str, seed: int) -> None:
     report(clip.frames, pairs)
 
 
-def generate(model: VideoModel, subject: Subject, ground: Ground, seed: int, motion: MotionEmbedding | None) -> Tensor:
+def generate(model: VideoModel, subject: Subject, ground: Ground, seed: int, motion: Motion | None) -> Tensor:
     """A clip (N, H, W, 3) of these looks, with the motion or with none."""
     config = GenerateConfig(seed=seed)
-    motions = [AppliedMotion(motion, APPLY)] if motion else []
+    motions = [AppliedMotion.of(motion)] if motion else []
     label = f"{'with' if motion else 'without'}: {describe(subject, ground)}"
     with sampling_bar(config.steps, label) as progress:
         return generate_clip(model, describe(subject, ground), config, motions, progress=progress)

@@ -1,4 +1,4 @@
-"""Ends learning when what the model makes no longer looks as it is asked to, and keeps what was learnt before that."""
+"""Ends training when previews no longer look as their prompt says, and returns what was trained before that."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import OptionError
-from ..motions.adapter import Adapter
+from ..motions.motion import Motion
+from .observer import Snapshot
 
 NO_FLOOR = -1.0
-"""As low as a cosine gets."""
-Score = Callable[[Adapter], float]
-"""How well a preview that is made with an adapter shows what its prompt says, -1..1; higher is better."""
+"""The lowest cosine."""
+Score = Callable[[Motion], float]
+"""How well a preview that is made with a motion shows what its prompt says, -1..1; higher is better."""
 
 
 @dataclass(frozen=True)
-class StopConfig:
-    """every: steps between looks; floor: learning ends when a look's score is below it (-1: none); patience: learning
-    ends after as many looks without a higher score than ever (0: never). Raises OptionError.
+class StopSettings:
+    """every: steps between previews; floor: training ends when a preview's score is below it (-1: none); patience:
+    training ends after as many previews without a higher score than ever (0: never). Raises OptionError.
     """
 
     every: int = 50
@@ -37,43 +38,50 @@ class StopConfig:
 
 @dataclass
 class AppearanceStop:
-    """Looks at what is being learnt. With a floor it keeps the last adapter that held it, as the more is learnt, the
-    more of the motion is there; without one, or where none held it, the one of the highest score (ours).
+    """An `Observer` that scores previews.
 
-    scores: of each look, by step. kept: the adapter, None before the first look; kept_step: when it was learnt.
+    With a floor it keeps the last motion above it, since the longer training goes on, the more of the motion is learnt.
+    Without one, or where none was above it, it keeps the motion of the highest score (ours).
+    scores: by step. kept: None before the first preview; kept_step: when it was trained.
     """
 
-    config: StopConfig
+    settings: StopSettings
     score: Score
     scores: dict[int, float] = field(default_factory=dict)
-    kept: Adapter | None = None
+    kept: Motion | None = None
     kept_step: int = 0
 
-    def is_due(self, step: int, steps: int) -> bool:
-        """Whether to look after this step of so many; the last is always looked at."""
-        return step % self.config.every == 0 or step == steps
+    def begin(self) -> None:
+        """Forgets all previews."""
+        self.scores, self.kept, self.kept_step = {}, None, 0
 
-    def look(self, step: int, adapter: Adapter) -> bool:
-        """Score it, keep it if it is to be kept; whether learning ends."""
-        score = self.score(adapter)
+    def is_due(self, step: int, steps: int) -> bool:
+        """Whether a preview is made after this step of so many; one is made after the last."""
+        return step % self.settings.every == 0 or step == steps
+
+    def observe(self, snapshot: Snapshot) -> bool:
+        """Scores a preview and keeps the motion if it is better. True ends training."""
+        score = self.score(snapshot.motion)
         if not math.isfinite(score):
-            raise OptionError(f"the score of the preview at step {step} is {score}; check the CLIP and the autoencoder")
-        if self.kept is None or self._holds(score) or score > self.scores[self.kept_step]:
-            self.kept, self.kept_step = adapter, step
-        self.scores[step] = score
-        return score < self.config.floor or self._has_waited()
+            raise OptionError(
+                f"the score of the preview at step {snapshot.step} is {score}; check the CLIP and the autoencoder"
+            )
+        if self.kept is None or self._is_above_floor(score) or score > self.scores[self.kept_step]:
+            self.kept, self.kept_step = snapshot.motion, snapshot.step
+        self.scores[snapshot.step] = score
+        return score < self.settings.floor or self._is_out_of_patience()
 
     def describe(self) -> dict[str, Any]:
-        """What the file says of it; nothing before the first look."""
+        """Returns what a file records of the previews; nothing before the first."""
         if self.kept is None:
             return {}
         scores = {str(step): round(score, 4) for step, score in self.scores.items()}
         return {"kept_step": self.kept_step, "appearance_scores": scores}
 
-    def _holds(self, score: float) -> bool:
-        return NO_FLOOR < self.config.floor <= score
+    def _is_above_floor(self, score: float) -> bool:
+        return NO_FLOOR < self.settings.floor <= score
 
-    def _has_waited(self) -> bool:
-        seen = list(self.scores.values())
-        since = len(seen) - 1 - seen.index(max(seen))
-        return 0 < self.config.patience <= since
+    def _is_out_of_patience(self) -> bool:
+        scores = list(self.scores.values())
+        since = len(scores) - 1 - scores.index(max(scores))
+        return 0 < self.settings.patience <= since

@@ -1,33 +1,34 @@
-"""MotionMatcher's loss: does the next latent move, in the frozen model's eyes, as the reference's does?"""
+"""MotionMatcher's loss: the frozen model's attention maps of the next latents are compared with the reference's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..diffusion.denoiser import Denoiser
+from ..diffusion.denoiser import Condition, Denoiser
 from ..diffusion.objectives import attention_feature_match
 from ..errors import ModelError
 from ..hooks.attention_maps import averaged, capture
-from ..models.family import find_cross_attentions, find_sites
+from ..models.families import Recognized
 
 WEIGHTS = {"temporal": 2000.0, "cross": 2000.0}
-"""Temporal self-attention tells how objects move, cross-attention where the camera frames them."""
+"""Temporal self-attention tells how objects move, cross-attention how the camera frames them."""
 
 
 @dataclass(frozen=True)
 class FeatureSites:
-    """Where attention is looked at: the names of temporal self-attentions and of cross-attentions to the text."""
+    """The attentions that are compared: names of temporal self-attentions and of cross-attentions to the text."""
 
     temporal: list[str]
     cross: list[str]
 
     @classmethod
-    def find(cls, module: nn.Module) -> FeatureSites:
-        """The deepest level on the way down that has both: `down_blocks.2` of ZeroScope. Raises ModelError."""
-        temporal, cross = find_sites(module), find_cross_attentions(module)
+    def find(cls, model: Recognized) -> FeatureSites:
+        """Finds the deepest level on the way down that has both: `down_blocks.2` of ZeroScope. Raises ModelError."""
+        temporal, cross = model.sites, model.family.list_cross_attentions(model.module)
         homes = {_home(site.name) for site in temporal} & {_home(site.name) for site in cross}
         downs = sorted(home for home in homes if home.startswith("down"))
         if not downs:
@@ -40,30 +41,39 @@ class FeatureSites:
         )
 
 
-def extract(denoiser: Denoiser, sites: FeatureSites, z: Tensor, t: Tensor, text: Tensor) -> dict[str, Tensor]:
-    """Maps by kind, averaged over heads and layers: temporal (B, HW, N, N), cross (B, N, HW, words).
+def extract(
+    denoiser: Denoiser, sites: FeatureSites, z: Tensor, t: Tensor, *, conditions: Sequence[Condition]
+) -> dict[str, Tensor]:
+    """Returns maps by kind, averaged over heads and layers: temporal (B, HW, N, N), cross (B, N, HW, words).
 
     z: (B, C, N, h, w) at timestep t (B,). The forward ends with the last map.
     """
     with capture(denoiser.module, [*sites.temporal, *sites.cross], clips=len(z), stop=True) as maps:
-        denoiser.predict(z, t, text)
+        denoiser.predict(z, t, conditions)
     named = {"temporal": sites.temporal, "cross": sites.cross}
     return {kind: averaged({name: maps[name] for name in names}) for kind, names in named.items()}
 
 
 def match_features(
-    denoiser: Denoiser, sites: FeatureSites, z: Tensor, t: Tensor, predicted: Tensor, eps: Tensor, text: Tensor
+    denoiser: Denoiser,
+    sites: FeatureSites,
+    z: Tensor,
+    t: Tensor,
+    *,
+    predicted: Tensor,
+    eps: Tensor,
+    conditions: Sequence[Condition],
 ) -> Tensor:
-    """The features of one DDIM step along `predicted` against those of one along `eps`, the noise that is in z.
+    """Compares the features after one DDIM step along `predicted` with those after one along `eps`, the noise in z.
 
-    Tensors as in `extract`. The denoiser judges as it is: switch an adapter off before.
+    Tensors as in `extract`. The denoiser is used as it is: switch an adapter off first.
     """
     before = (t - 1).clamp(min=0)
     schedule = denoiser.schedule
     with torch.no_grad():
-        wanted = extract(denoiser, sites, schedule.step(z, eps, t, before), before, text)
-    found = extract(denoiser, sites, schedule.step(z, predicted, t, before), before, text)
-    return attention_feature_match(found, wanted, WEIGHTS)
+        target = extract(denoiser, sites, schedule.step(z, eps, t, before), before, conditions=conditions)
+    found = extract(denoiser, sites, schedule.step(z, predicted, t, before), before, conditions=conditions)
+    return attention_feature_match(found, target, WEIGHTS)
 
 
 def _home(name: str) -> str:

@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from motion_core.recipes.learn_config import LearnConfig
+from motion_core.training.adapter_learning import fit_adapter
 from torch import Tensor
 
 from motion_core.diffusion.denoiser import Denoiser
-from motion_core.guidance.methods import find_method, look_at
-from motion_core.models.family import family_of, find_adaptable_layers, find_sites
+from motion_core.guidance.methods import find_method, prepare_guidance
+from motion_core.models.families import find_sites, recognize
 from motion_core.models.layers import select_layers
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.recipes.catalogue import RECIPES, find_recipe
-from motion_core.recipes.learn_config import LearnConfig
 from motion_core.sampling.sample import AdaptConfig, Applied, AppliedAdapter, AppliedMotion, ApplyConfig, invert, sample
-from motion_core.training.adapter_learning import fit_adapter
-from motion_core.training.early_stop import AppearanceStop, StopConfig
+from motion_core.training.early_stop import AppearanceStop, StopSettings
 from motion_core.training.examples import Example, ReferenceSet
 from motion_core.training.train import fit, measure_grids
 from tests.conftest import seeded
@@ -55,7 +55,7 @@ def learn_until_it_looks_wrong(denoiser: Denoiser, update: Update) -> Sequence[T
         return -float(made.square().mean().tanh())
 
     recipe = find_recipe("vmc").changed(steps=2, learning_rate=1e-2)
-    stop = AppearanceStop(StopConfig(every=1), score)
+    stop = AppearanceStop(StopSettings(every=1), score)
     return fit_adapter(denoiser, ReferenceSet([Example(LATENTS, TEXT)]), recipe, 0, update, stop).adapter.parameters
 
 
@@ -63,13 +63,15 @@ def make_embedding(denoiser: Denoiser) -> MotionEmbedding:
     """Of every site, nowhere zero."""
     sites = find_sites(denoiser.module)
     grids = measure_grids(denoiser, sites, LATENTS, TEXT)
-    zeros = MotionEmbedding.zeros(family_of(denoiser.module), sites, grids, FRAMES)
+    zeros = MotionEmbedding.zeros(recognize(denoiser.module).family.name, sites, grids, FRAMES)
     return zeros.map(*[lambda _, tensor: seeded(*tensor.shape)] * 2)
 
 
 def make_adapter(denoiser: Denoiser) -> Adapter:
-    layers = select_layers(find_adaptable_layers(denoiser.module), "temporal_transformer")
-    adapter = Adapter.low_rank(family_of(denoiser.module), [layer for layer in layers if len(layer.shape) == 2], 2)
+    layers = select_layers(recognize(denoiser.module).list_layers(), "temporal_transformer")
+    adapter = Adapter.low_rank(
+        recognize(denoiser.module).family.name, [layer for layer in layers if len(layer.shape) == 2], 2
+    )
     for number, tensor in enumerate(adapter.parameters):
         tensor.data.copy_(0.1 * seeded(*tensor.shape, seed=number))
     return adapter
@@ -93,7 +95,7 @@ def apply_both(denoiser: Denoiser) -> list[Applied]:
 
 def guide(denoiser: Denoiser, update: Update, method: str, **changes: Any) -> list[Tensor]:
     config = find_method(method).configure(start=0.0, end=1.0, **changes)
-    steering = look_at(denoiser, LATENTS, TEXT, config, denoiser.schedule.timesteps(STEPS), update)
+    steering = prepare_guidance(denoiser, LATENTS, TEXT, config, denoiser.schedule.timesteps(STEPS), update)
     return [sample(denoiser, NOISE, TEXT, NEGATIVE, (), STEPS, progress=update, steering=steering)]
 
 

@@ -40,7 +40,7 @@ def short_ways():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validation, "EVERY", 1)
         patch.setattr(validation, "DRAWS", 2)
-        patch.setattr(memory, "rests_elsewhere", lambda device: True)
+        patch.setattr(memory, "saves_memory", lambda device: True)
         yield
 
 

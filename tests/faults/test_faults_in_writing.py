@@ -19,7 +19,8 @@ from motion_core.errors import MotionError
 from motion_core.evaluation.jobs import encode_strip
 from motion_core.formats.motion_inversion import write_official
 from motion_core.formats.motion_lora import write_motion_lora
-from motion_core.motions.adapter import Adapter, LowRank
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.adapter_parts import LowRank
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.video.writing import write_clip, write_sheet
 from tests.conftest import seeded

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from motion_core.hooks.embedding_hooks import inject
-from motion_core.models.family import find_sites
+from motion_core.models.families import find_sites
 from motion_core.motions.embedding import MotionEmbedding
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())

@@ -259,13 +259,13 @@ def test_what_can_not_be_learnt_or_applied(host):
 
 def test_a_file_of_motion_directors(host):
     """Its list for the temporal path of the starter."""
-    from motion_core.models.family import find_adaptable_layers
+    from motion_core.models.families import recognize
     from motion_core.models.layers import select_layers
     from motion_core.models.zeroscope.loading import load_model
     from motion_core.starter.folder import find_starter
 
     unet = load_model(find_starter(), "cpu").denoiser.module
-    layers = select_layers(find_adaptable_layers(unet), "temporal_transformer")
+    layers = select_layers(recognize(unet).list_layers(), "temporal_transformer")
     pairs = [(torch.randn(layer.shape[0], 4) / 4, torch.randn(4, layer.shape[1]) / 4) for layer in layers]
     folder = host.work / "models" / "motion_adapters"
     folder.mkdir(parents=True, exist_ok=True)

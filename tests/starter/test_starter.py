@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+from motion_core.recipes.learn_config import LearnConfig
 
 from motion_core.evaluation.material.synthetic import draw_looks, redraw, render_reference, score_clip
 from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import read_suite
 from motion_core.models.zeroscope.loading import load_model
-from motion_core.recipes.learn_config import LearnConfig
 from motion_core.starter.demo import main as demo
 from motion_core.starter.examples import EXAMPLES, draw_example, find_example
 from motion_core.starter.folder import find_starter

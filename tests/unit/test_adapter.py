@@ -9,13 +9,14 @@ from torch import nn
 from torch.nn import functional
 
 from motion_core.errors import ModelError, OptionError
-from motion_core.hooks.adapter_hooks import adapt
+from motion_core.hooks.adapter_hooks import inject_adapter
 from motion_core.hooks.embedding_hooks import inject
 from motion_core.memory.checkpointing import checkpointed
 from motion_core.memory.freezing import frozen
-from motion_core.models.family import find_adaptable_layers, find_modules_by_level
+from motion_core.models.families import recognize
 from motion_core.models.layers import select_layers
-from motion_core.motions.adapter import Adapter, LowRank, WeightDelta
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.adapter_parts import LowRank, WeightDelta
 from tests.conftest import build_unet, seeded
 from tests.unit.test_animatediff import build
 
@@ -48,13 +49,13 @@ def plainly(unet, latents, text):
 
 def low_rank(unet, which="temporal_transformer", family="zeroscope", **options) -> Adapter:
     """One that changes something: its up is not zero."""
-    fresh = Adapter.low_rank(family, select_layers(find_adaptable_layers(unet), which), 4, **options)
+    fresh = Adapter.low_rank(family, select_layers(recognize(unet).list_layers(), which), 4, **options)
     generator = torch.Generator().manual_seed(1)
     return fresh.map(lambda t: torch.randn(t.shape, generator=generator) * 0.1)
 
 
 def deltas(unet, which=CHOSEN) -> Adapter:
-    fresh = Adapter.deltas("zeroscope", select_layers(find_adaptable_layers(unet), which))
+    fresh = Adapter.deltas("zeroscope", select_layers(recognize(unet).list_layers(), which))
     generator = torch.Generator().manual_seed(2)
     return fresh.map(lambda t: torch.randn(t.shape, generator=generator) * 0.1)
 
@@ -82,20 +83,20 @@ def test_a_fresh_adapter_changes_no_bit(unet, motion_unet, latents, text):
         (unet, "zeroscope", "temporal_transformer + spatial_transformer"),
         (motion_unet, "animatediff", "temporal + cross_kv"),
     ):
-        layers = select_layers(find_adaptable_layers(model), which)
+        layers = select_layers(recognize(model).list_layers(), which)
         plain = plainly(model, latents, text)
         for adapter in (Adapter.low_rank(family, layers, 4), Adapter.deltas(family, layers)):
-            with adapt(model, adapter):
+            with inject_adapter(model, adapter):
                 assert torch.equal(plainly(model, latents, text), plain)
-    with adapt(unet, Adapter.deltas("zeroscope", find_adaptable_layers(unet))):
+    with inject_adapter(unet, Adapter.deltas("zeroscope", recognize(unet).list_layers())):
         assert torch.equal(plainly(unet, latents, text), plainly(build_unet(), latents, text))
 
 
 def test_a_zero_strength_hangs_no_hook_and_off_is_off(unet, latents, text):
     adapter, plain = low_rank(unet), plainly(unet, latents, text)
-    with adapt(unet, adapter, 0.0):
+    with inject_adapter(unet, adapter, 0.0):
         assert not hooked(unet)
-    with adapt(unet, adapter) as adaptation:
+    with inject_adapter(unet, adapter) as adaptation:
         felt = plainly(unet, latents, text)
         adaptation.active = False
         assert torch.equal(plainly(unet, latents, text), plain)
@@ -110,7 +111,7 @@ def test_it_is_the_same_as_changing_the_weights_by_hand(double, latents, text, a
         low_rank(double, "temporal_transformer + cross_kv", alpha=alpha).map(torch.Tensor.double),
         deltas(double, ALL).map(torch.Tensor.double),
     ):
-        with adapt(double, adapter):
+        with inject_adapter(double, adapter):
             felt = plainly(double, latents.double(), text.double())
         by_hand = plainly(patched(double, adapter), latents.double(), text.double())
         torch.testing.assert_close(felt, by_hand, rtol=1e-9, atol=1e-9)
@@ -130,11 +131,16 @@ def test_a_convolution_keeps_its_stride_padding_and_groups():
 def test_adaptations_add_up_and_undo_each_other(unet, latents, text):
     adapter, other, plain = low_rank(unet), deltas(unet), plainly(unet, latents, text)
     close = {"atol": 5e-5, "rtol": 1e-4}
-    with adapt(unet, adapter), adapt(unet, other), adapt(unet, other, -1.0), adapt(unet, adapter, -1.0):
+    with (
+        inject_adapter(unet, adapter),
+        inject_adapter(unet, other),
+        inject_adapter(unet, other, -1.0),
+        inject_adapter(unet, adapter, -1.0),
+    ):
         torch.testing.assert_close(plainly(unet, latents, text), plain, **close)
-    with adapt(unet, adapter, 2.0):
+    with inject_adapter(unet, adapter, 2.0):
         doubled = plainly(unet, latents, text)
-    with adapt(unet, adapter), adapt(unet, adapter):
+    with inject_adapter(unet, adapter), inject_adapter(unet, adapter):
         torch.testing.assert_close(plainly(unet, latents, text), doubled, **close)
 
 
@@ -143,7 +149,7 @@ def test_each_branch_feels_what_its_gate_says(unet, latents, text, make):
     """Linear layers and convolutions alike: of a batch of two, one feels it and one does not."""
     pair = latents[:1].expand(2, -1, -1, -1, -1)
     plain = plainly(unet, pair, text[:1])
-    with adapt(unet, make(unet)) as adaptation:
+    with inject_adapter(unet, make(unet)) as adaptation:
         felt = plainly(unet, pair, text[:1])
         adaptation.gate = torch.tensor([0.0, 1.0])
         gated = plainly(unet, pair, text[:1])
@@ -157,7 +163,7 @@ def test_each_branch_feels_what_its_gate_says(unet, latents, text, make):
 def test_nothing_is_left_behind(unet, latents, text):
     before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     plain = plainly(unet, latents, text)
-    with pytest.raises(RuntimeError, match="stop"), adapt(unet, low_rank(unet)):
+    with pytest.raises(RuntimeError, match="stop"), inject_adapter(unet, low_rank(unet)):
         plainly(unet, latents, text)
         raise RuntimeError("stop")
     assert not hooked(unet)
@@ -169,9 +175,9 @@ def gradients(unet, adapter, latents, text, memory, second=None):
     """Of a loss over one forward with the adapter and, when `second`, one through the same model without it."""
     adapter = adapter.detached()
     parameters = [p.requires_grad_() for p in adapter.parameters]
-    levels = find_modules_by_level(unet).values() if memory == "low" else []
+    levels = recognize(unet).group_by_level().values() if memory == "low" else []
     layers = [m for level in levels for m in level]
-    with frozen(unet), checkpointed(layers), adapt(unet, adapter) as adaptation:
+    with frozen(unet), checkpointed(layers), inject_adapter(unet, adapter) as adaptation:
         predicted = forward(unet, latents, text)
         adaptation.active = False
         if second is not None:
@@ -204,7 +210,7 @@ def test_an_injection_switched_later_keeps_its_gradients_too(unet, latents, text
     def once(memory):
         motion = learnt.detached()
         parameters = [p.requires_grad_() for p in motion.parameters]
-        levels = find_modules_by_level(unet).values() if memory == "low" else []
+        levels = recognize(unet).group_by_level().values() if memory == "low" else []
         layers = [m for level in levels for m in level]
         with frozen(unet), checkpointed(layers), inject(unet, motion) as injection:
             loss = forward(unet, latents, text).square().mean()
@@ -221,7 +227,7 @@ def test_a_look_without_gradients_does_not_stop_learning(latents, text, learnt):
     adapter, motion = low_rank(half).detached(), learnt.detached()
     for parameter in (*adapter.parameters, *motion.parameters):
         parameter.requires_grad_()
-    with frozen(half), adapt(half, adapter), inject(half, motion):
+    with frozen(half), inject_adapter(half, adapter), inject(half, motion):
         plainly(half, latents, text)
         forward(half, latents, text).square().mean().backward()
     assert all(p.grad is not None for p in (*adapter.parameters, *motion.parameters))
@@ -230,7 +236,7 @@ def test_a_look_without_gradients_does_not_stop_learning(latents, text, learnt):
 def test_half_precision_models_are_served_from_float32_parts(latents, text):
     half = build_unet().to(torch.bfloat16)
     adapter = low_rank(half)
-    with adapt(half, adapter):
+    with inject_adapter(half, adapter):
         felt = plainly(half, latents.bfloat16(), text.bfloat16())
     assert felt.dtype == torch.bfloat16 and all(p.dtype == torch.float32 for p in adapter.parameters)
     assert not torch.equal(felt, plainly(half, latents.bfloat16(), text.bfloat16()))
@@ -251,12 +257,12 @@ def test_a_hosts_own_layers_are_adapted(latents, text):
         layer.__class__ = CastOnTheFly
         layer.to(torch.float8_e4m3fn)
     plain = plainly(own, latents, text)
-    with adapt(own, adapter):
+    with inject_adapter(own, adapter):
         assert not torch.allclose(plainly(own, latents, text), plain, atol=1e-4)
 
 
 def test_the_seed_alone_decides(unet):
-    layers = select_layers(find_adaptable_layers(unet), "temporal")
+    layers = select_layers(recognize(unet).list_layers(), "temporal")
     layers = [layer for layer in layers if layer.kind != "convolution"]
     state = torch.random.get_rng_state()
     first, again, other = (Adapter.low_rank("zeroscope", layers, 4, seed=seed) for seed in (3, 3, 4))
@@ -268,7 +274,7 @@ def test_the_seed_alone_decides(unet):
 
 
 def test_a_rank_above_the_width_is_the_width(unet):
-    layers = select_layers(find_adaptable_layers(unet), "temporal_qkv")
+    layers = select_layers(recognize(unet).list_layers(), "temporal_qkv")
     for name, part in Adapter.low_rank("zeroscope", layers, 32).parts.items():
         assert part.down.shape[0] == min(32, *unet.get_submodule(name).weight.shape)
 
@@ -283,10 +289,10 @@ def test_what_does_not_fit_is_one_sentence(unet, motion_unet):
         (unet, replace(adapter, parts={"nowhere": adapter.parts[first]}), "no layer nowhere"),
         (unet, replace(adapter, parts=misfit), r"weights of \(5, 3\) at transformer_in.*has \(32, 32\)"),
     ):
-        with pytest.raises(ModelError, match=sentence), adapt(model, wrong):
+        with pytest.raises(ModelError, match=sentence), inject_adapter(model, wrong):
             pass
         assert not hooked(model)
-    with pytest.raises(OptionError, match="strength is 11"), adapt(unet, adapter, 11):
+    with pytest.raises(OptionError, match="strength is 11"), inject_adapter(unet, adapter, 11):
         pass
 
 
@@ -300,8 +306,8 @@ def test_parts_that_can_not_be_are_refused(unet):
         lambda: WeightDelta(z(3)),
         lambda: WeightDelta(z(3, 2), z(2)),
         lambda: Adapter("zeroscope", {}),
-        lambda: Adapter.low_rank("zeroscope", select_layers(find_adaptable_layers(unet), "temporal"), 4),
-        lambda: Adapter.low_rank("zeroscope", find_adaptable_layers(unet), 0),
+        lambda: Adapter.low_rank("zeroscope", select_layers(recognize(unet).list_layers(), "temporal"), 4),
+        lambda: Adapter.low_rank("zeroscope", recognize(unet).list_layers(), 0),
     ):
         with pytest.raises(OptionError):
             wrong()

@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from motion_core.errors import FileError
 from motion_core.formats.motion_director import read_motion_director
 from motion_core.formats.motion_lora import read_motion_lora, write_motion_lora
-from motion_core.hooks.adapter_hooks import adapt
-from motion_core.models.family import find_adaptable_layers
+from motion_core.hooks.adapter_hooks import inject_adapter
+from motion_core.models.families import recognize
 from motion_core.models.layers import select_layers
-from motion_core.motions.adapter import Adapter, LowRank, WeightDelta
+from motion_core.motions.adapter import Adapter
+from motion_core.motions.adapter_parts import LowRank, WeightDelta
 from motion_core.motions.origin import Origin
 from tests.conftest import seeded
 from tests.unit.test_animatediff import build
@@ -128,7 +129,7 @@ def test_what_can_not_be_written_leaves_nothing(tmp_path):
 
 def test_a_motion_lora_goes_out_and_comes_back(tmp_path):
     model = build()
-    layers = select_layers(find_adaptable_layers(model), "temporal_attention")
+    layers = select_layers(recognize(model).list_layers(), "temporal_attention")
     adapter = Adapter.low_rank("animatediff", layers, 4, alpha=8.0)
     adapter = adapter.map(lambda t: t + 0.01)
     write_motion_lora(adapter, tmp_path / "lora.safetensors", torch.float32)
@@ -140,7 +141,7 @@ def test_a_motion_lora_goes_out_and_comes_back(tmp_path):
     for name, part in back.parts.items():
         torch.testing.assert_close(part.up, adapter.parts[name].up * 2)
         assert torch.equal(part.down, adapter.parts[name].down) and part.alpha is None
-    with adapt(model, back):
+    with inject_adapter(model, back):
         pass
 
 
@@ -214,12 +215,12 @@ def test_motion_directors_lists_find_their_layers(unet, tmp_path, which):
     stored = as_motion_director(unet, *PATHS[which])
     torch.save(stored, tmp_path / "unet.pt")
     adapter = read_motion_director(tmp_path / "unet.pt", unet)
-    layers = select_layers(find_adaptable_layers(unet), which)
+    layers = select_layers(recognize(unet).list_layers(), which)
     assert list(adapter.parts) == [layer.name for layer in layers]
     first, last = adapter.parts[layers[0].name], adapter.parts[layers[-1].name]
     assert torch.equal(first.up, stored[0]) and torch.equal(last.down, stored[-1])
     assert adapter.family == "zeroscope" and first.scale == 1.0 and not first.up.requires_grad
-    with adapt(unet, adapter):
+    with inject_adapter(unet, adapter):
         pass
 
 
@@ -243,7 +244,7 @@ def test_lists_that_do_not_fit_are_refused(unet, tmp_path):
 
 
 def test_a_list_that_fits_both_paths_is_refused(unet, tmp_path, monkeypatch):
-    layers = select_layers(find_adaptable_layers(unet), "temporal_transformer")[:2]
+    layers = select_layers(recognize(unet).list_layers(), "temporal_transformer")[:2]
     twins = [replace(layer, name=f"spatial.{layer.name}", temporal=False) for layer in layers]
     monkeypatch.setattr("motion_core.formats.motion_director.find_adaptable_layers", lambda _: [*layers, *twins])
     stored = [t for layer in layers for t in (seeded(layer.shape[0], 2), seeded(2, layer.shape[1]))]

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from motion_core.recipes.learn_config import LearnConfig
 from torch import nn
 
 from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.errors import ModelError
 from motion_core.hooks.embedding_hooks import Window, inject
 from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
-from motion_core.models.family import family_of, find_modules_by_level, find_sites
+from motion_core.models.families import find_sites, recognize
 from motion_core.models.sites import select_sites
 from motion_core.motions.embedding import MotionEmbedding
-from motion_core.recipes.learn_config import LearnConfig
 from motion_core.training.train import fit
 
 CHANNELS = (32, 32, 64, 64)
@@ -56,7 +56,7 @@ def predict(denoiser, latents, text):
 
 def test_sites_are_named_as_motion_module_files_name_them(model):
     sites = find_sites(model)
-    assert family_of(model) == "animatediff"
+    assert recognize(model).family.name == "animatediff"
     tail = "temporal_transformer.transformer_blocks.0"
     expected = [f"down_blocks.{b}.motion_modules.{m}.{tail}" for b in range(4) for m in range(2)]
     expected += [f"mid_block.motion_modules.0.{tail}"]
@@ -74,7 +74,7 @@ def test_v1_has_no_mid_block():
 
 
 def test_layers_by_level_are_what_the_model_calls(model):
-    layers = find_modules_by_level(model)
+    layers = recognize(model).group_by_level()
     assert sorted(layers) == [0, 1, 2, 3]
     kinds = {type(layer).__name__ for level in layers.values() for layer in level}
     assert kinds == {"ResnetBlock2D", "Transformer2DModel", "AnimateDiffTransformer3D"}

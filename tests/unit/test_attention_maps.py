@@ -11,7 +11,7 @@ from motion_core.errors import ModelError, OptionError
 from motion_core.hooks.attention_maps import attention_map, averaged, capture
 from motion_core.hooks.embedding_hooks import inject
 from motion_core.memory.checkpointing import checkpointed
-from motion_core.models.family import find_cross_attentions, find_modules_by_level, find_sites
+from motion_core.models.families import find_sites, recognize
 from motion_core.models.sites import select_sites
 from tests.conftest import count_hooks, seeded
 
@@ -46,7 +46,7 @@ def softmax_by_hand(q, k, heads):
 
 
 def test_cross_attentions_bear_checkpoint_keys_in_the_order_of_the_run(either, latents, text):
-    sites, ran = find_cross_attentions(either.module), []
+    sites, ran = recognize(either.module).family.list_cross_attentions(either.module), []
     keys, modules = set(either.module.state_dict()), dict(either.module.named_modules())
     hooks = [s.to_q.register_forward_pre_hook(lambda *_, name=s.name: ran.append(name)) for s in sites]
     predict(either, latents, text)
@@ -150,7 +150,7 @@ class Grown(nn.Module):
 def gradients(denoiser, latents, text, checkpoint=False, stop=False, inside=False):
     """Of a loss on an adapted model's maps, after the block or inside it: (loss, by latents, by adapters...)."""
     module, names, sites = denoiser.module, pick(denoiser.module), find_named(denoiser.module)
-    layers = [layer for level in find_modules_by_level(module).values() for layer in level] if checkpoint else []
+    layers = [layer for level in recognize(module).group_by_level().values() for layer in level] if checkpoint else []
     early = sites[pick(module, 0)[0]]  # learns through the maps that come after it
     adapted = [early.to_v, *(layer for name in names for layer in (sites[name].to_q, sites[name].to_k))]
     adapters = [Grown(layer) for layer in adapted]
@@ -190,7 +190,7 @@ def test_a_loss_may_take_the_prediction_as_well(denoiser, latents, text):
     """As guidance does, with every layer checkpointed: the layer's own backward is not disturbed by the maps."""
     module, found = denoiser.module, []
     names = pick(module, 1)
-    for layers in ([], [layer for level in find_modules_by_level(module).values() for layer in level]):
+    for layers in ([], [layer for level in recognize(module).group_by_level().values() for layer in level]):
         latents = latents.clone().requires_grad_()
         with checkpointed(layers), capture(module, names) as maps:
             prediction = predict(denoiser, latents, text)
@@ -200,7 +200,7 @@ def test_a_loss_may_take_the_prediction_as_well(denoiser, latents, text):
 
 
 def test_an_ordinary_backward_after_a_stop_in_a_checkpoint_is_its_own(denoiser, latents, text):
-    layers, ran = [layer for level in find_modules_by_level(denoiser.module).values() for layer in level], []
+    layers, ran = [layer for level in recognize(denoiser.module).group_by_level().values() for layer in level], []
     with checkpointed(layers), capture(denoiser.module, pick(denoiser.module), stop=True):
         predict(denoiser, latents.clone().requires_grad_(), text)
     hooks = [part.register_forward_pre_hook(lambda *_: ran.append(1)) for part in denoiser.module.modules()]
@@ -220,7 +220,7 @@ def test_the_motion_and_adapters_are_in_the_map(denoiser, latents, text, learnt)
             predict(denoiser, latents, text)
         with capture(module, [name], stop=True) as felt, inject(module, learnt):
             predict(denoiser, latents, text)
-        key = next(site for site in find_cross_attentions(module) if site.name == cross).to_k
+        key = next(site for site in recognize(module).family.list_cross_attentions(module) if site.name == cross).to_k
         handle = key.register_forward_hook(lambda _m, _a, out: out * 0)
         with capture(module, [cross], stop=True) as even:
             predict(denoiser, latents, text)
@@ -248,7 +248,12 @@ def test_what_is_wrong_is_one_sentence(denoiser, latents, text):
 
 
 def test_averaging_takes_maps_of_one_shape(denoiser, latents, text):
-    names = [s.name for s in select_sites(find_cross_attentions(denoiser.module), r"down_blocks\.2")]
+    names = [
+        s.name
+        for s in select_sites(
+            recognize(denoiser.module).family.list_cross_attentions(denoiser.module), r"down_blocks\.2"
+        )
+    ]
     with torch.no_grad(), capture(denoiser.module, [*names, pick(denoiser.module)[0]]) as maps:
         predict(denoiser, latents, text)
     pair = {name: maps[name] for name in names}
@@ -313,8 +318,8 @@ def host_unet():
 
 
 def test_the_hosts_unet_has_diffusers_names(host_unet, motion_denoiser):
-    ours = find_cross_attentions(host_unet)
-    theirs = find_cross_attentions(motion_denoiser.module)
+    ours = recognize(host_unet).family.list_cross_attentions(host_unet)
+    theirs = recognize(motion_denoiser.module).family.list_cross_attentions(motion_denoiser.module)
     assert [(s.name, s.level) for s in ours] == [(s.name, s.level) for s in theirs]
     owners = {s.to_q: s.name for s in ours}
     for place, name in (

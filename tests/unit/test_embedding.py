@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from motion_core.recipes.learn_config import LearnConfig
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -11,7 +12,6 @@ from motion_core.errors import FileError, ModelError, OptionError
 from motion_core.formats.motion_inversion import write_official
 from motion_core.hooks.embedding_hooks import inject
 from motion_core.motions.embedding import SPATIAL, MotionEmbedding, Origin
-from motion_core.recipes.learn_config import LearnConfig
 from motion_core.training.train import fit
 
 

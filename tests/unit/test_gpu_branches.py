@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from motion_core.training.prefix import _Kept
+from motion_core.training.replaying import can_record
 
 from motion_core.diffusion.noise_samples import send
 from motion_core.evaluation import cost, table
@@ -11,8 +13,6 @@ from motion_core.memory import modes as memory
 from motion_core.memory.modes import Footprint, Peak
 from motion_core.training import loop as descent
 from motion_core.training.loop import Descent
-from motion_core.training.prefix import _Kept
-from motion_core.training.replaying import can_record
 
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 
@@ -50,7 +50,7 @@ def test_the_peak_is_the_allocators(monkeypatch):
     calls = []
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: calls.append(device))
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 77)
-    peak = Peak(CUDA, Footprint({}, weights=1, trained=1, gradient=1, device=CUDA))
+    peak = PeakMeter(CUDA, Footprint({}, weights=1, trained=1, gradient=1, device=CUDA))
     with peak.measured():
         torch.ones(1000)
     assert calls == [CUDA] and peak.read() == (77, "CUDA's allocator")
@@ -66,7 +66,7 @@ def test_only_a_gpu_gives_its_cache_back(monkeypatch):
 
 
 def test_weights_in_eight_bits_save_memory_on_a_gpu_only():
-    assert memory.rests_elsewhere(CUDA) == memory.HAS_FP8 and not memory.rests_elsewhere(CPU)
+    assert memory.saves_memory(CUDA) == memory.HAS_FP8 and not memory.saves_memory(CPU)
 
 
 def test_noise_goes_to_a_gpu_by_pinned_memory(pinned):
@@ -102,8 +102,8 @@ def test_losses_are_read_a_step_late_on_a_gpu_only():
 
 
 def test_the_optimiser_is_fused_on_a_gpu_only():
-    assert Descent().optimiser([torch.nn.Parameter(torch.ones(2))]).defaults["fused"] is None
-    assert Descent().optimiser([on_gpu(torch.ones(2)).requires_grad_()]).defaults["fused"] is True
+    assert OptimizerSettings().optimiser([torch.nn.Parameter(torch.ones(2))]).defaults["fused"] is None
+    assert OptimizerSettings().optimiser([on_gpu(torch.ones(2)).requires_grad_()]).defaults["fused"] is True
 
 
 @pytest.mark.parametrize("steady", [False, True])
@@ -115,7 +115,7 @@ def test_scaled_gradients_of_a_model_in_half_precision_go_where_plain_ones_go(st
         def draw(parameter=parameter):
             yield (parameter**2).sum(), [parameter]
 
-        Descent(5, 0.1, steady=steady).follow([parameter], draw, half=half)
+        OptimizerSettings(5, 0.1, steady=steady).follow([parameter], draw, half=half)
         ends.append(parameter.detach())
     torch.testing.assert_close(*ends)
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from motion_core.errors import ModelError, OptionError
 from motion_core.models.animatediff.layers import find_adaptable_layers as find_animatediff_layers
-from motion_core.models.family import find_adaptable_layers
+from motion_core.models.families import recognize
 from motion_core.models.layers import LAYER_CHOICES, Layer, select_layers
 from tests.unit.test_animatediff import build
 
@@ -29,7 +29,7 @@ def attention(*names: str, parts=("to_q", "to_k", "to_v", "to_out.0")) -> set[st
 
 
 def test_zeroscope_layers_bear_checkpoint_keys_and_shapes(unet):
-    layers = find_adaptable_layers(unet)
+    layers = recognize(unet).list_layers()
     stored = unet.state_dict()
     for layer in layers:
         assert layer.shape == tuple(stored[f"{layer.name}.weight"].shape)
@@ -38,7 +38,7 @@ def test_zeroscope_layers_bear_checkpoint_keys_and_shapes(unet):
 
 
 def test_zeroscope_selections(unet):
-    layers = find_adaptable_layers(unet)
+    layers = recognize(unet).list_layers()
     chosen = {which: select_layers(layers, which) for which in LAYER_CHOICES}
     own = ("attn1", "attn2")
     assert tails(chosen["temporal_qkv"]) == attention(*own, parts=("to_q", "to_k", "to_v"))
@@ -54,7 +54,7 @@ def test_zeroscope_selections(unet):
 
 
 def test_selections_join_and_patterns_search(unet):
-    layers = find_adaptable_layers(unet)
+    layers = recognize(unet).list_layers()
     both = select_layers(layers, "cross_kv + temporal_qkv")
     assert both == [x for x in layers if x in select_layers(layers, "temporal_qkv") or x.kind in ("cross_k", "cross_v")]
     assert {x.name.split(".")[0] for x in select_layers(layers, r"^mid_block.*to_q$ + temp_convs")} == {
@@ -63,7 +63,7 @@ def test_selections_join_and_patterns_search(unet):
 
 
 def test_what_matches_nothing_or_is_no_pattern_is_a_sentence(unet):
-    layers = find_adaptable_layers(unet)
+    layers = recognize(unet).list_layers()
     with pytest.raises(ModelError, match="'temporal_qvk', which matches none.*temporal_qkv"):
         select_layers(layers, "cross_kv + temporal_qvk")
     for wrong in ("(", "", "cross_kv + "):
@@ -74,7 +74,7 @@ def test_what_matches_nothing_or_is_no_pattern_is_a_sentence(unet):
 
 
 def test_animatediff_names_are_of_motion_module_files_and_of_diffusers(motion_unet):
-    layers = find_adaptable_layers(motion_unet)
+    layers = recognize(motion_unet).list_layers()
     temporal = select_layers(layers, "temporal")
     assert temporal[0].name == "down_blocks.0.motion_modules.0.temporal_transformer.proj_in"
     own = ("attention_blocks.0", "attention_blocks.1")
@@ -115,7 +115,7 @@ def host_unet() -> nn.Module:
 
 def test_the_hosts_unet_has_diffusers_names(motion_unet):
     host = find_animatediff_layers(host_unet())
-    diffusers = select_layers(find_adaptable_layers(motion_unet), "spatial")
+    diffusers = select_layers(recognize(motion_unet).list_layers(), "spatial")
     transformers = {layer.name.split(".transformer_blocks")[0] for layer in diffusers}
     assert {layer.name.split(".transformer_blocks")[0] for layer in host} == {
         name for name in transformers if not name.startswith(("down_blocks.3", "up_blocks.0"))

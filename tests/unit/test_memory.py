@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from motion_core.recipes.learn_config import LearnConfig
 
 from motion_core.errors import MemoryShortage, OptionError
 from motion_core.memory import modes as memory
 from motion_core.memory.fp8 import HAS_FP8, find_storable, stored_in_fp8
-from motion_core.memory.tensor_memory import Allocations
-from motion_core.models.family import find_modules_by_level
-from motion_core.recipes.learn_config import LearnConfig
+from motion_core.memory.tensor_memory import TensorMemory
+from motion_core.models.families import recognize
 from motion_core.training.train import fit
 from tests.conftest import seeded
 
@@ -22,7 +22,7 @@ def learn(denoiser, latents, text, **changes):
 
 
 def test_allocations_are_counted_while_they_live():
-    with Allocations() as alive:
+    with TensorMemory() as alive:
         one = torch.ones(250)
         two = one[:5] + 1
         del one
@@ -73,7 +73,7 @@ class Exhausted:
         import motion_core.training.train as learning
 
         self.left, self.calls, self.evaluate = times, 0, learning.evaluate_objective
-        monkeypatch.setattr("motion_core.training.train.evaluate_objective", self)
+        monkeypatch.setattr("motion_core.training.step_losses.evaluate_objective", self)
 
     def __call__(self, *args):
         self.calls += 1
@@ -121,7 +121,7 @@ def test_only_learning_an_embedding_picks_its_mode():
 @pytest.mark.skipif(not HAS_FP8, reason="this torch has no 8-bit floats")
 class TestFp8:
     def test_weights_are_stored_small_and_come_back(self, unet):
-        layers = find_storable(find_modules_by_level(unet)).layers
+        layers = find_storable(recognize(unet).group_by_level()).layers
         before = {name: value.clone() for name, value in unet.state_dict().items()}
         names = set(before)
         places = [layer.weight.data_ptr() for layer in layers]
@@ -173,7 +173,7 @@ class TestFp8:
         from motion_core.memory.checkpointing import checkpointed, choose_layers
         from motion_core.memory.freezing import frozen
 
-        module, levels = denoiser.module, find_modules_by_level(denoiser.module)
+        module, levels = denoiser.module, recognize(denoiser.module).group_by_level()
         layers = find_storable(levels).layers
 
         def gradient():
@@ -195,7 +195,7 @@ class TestFp8:
         before = {name: value.clone() for name, value in denoiser.module.state_dict().items()}
         low, plain = (learn(denoiser, latents, text, memory=mode) for mode in ("low", "lowest"))
         assert low.losses == plain.losses and plain.memory.mode == "lowest"
-        monkeypatch.setattr("motion_core.memory.modes.rests_elsewhere", lambda device: True)
+        monkeypatch.setattr("motion_core.memory.modes.saves_memory", lambda device: True)
         small = learn(denoiser, latents, text, memory="lowest")
         assert small.losses != low.losses
         assert abs(small.losses[-1] - low.losses[-1]) < 0.1 * low.losses[-1]

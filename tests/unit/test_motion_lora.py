@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 
 from motion_core.errors import FileError
 from motion_core.formats.motion_lora import read_motion_lora
-from motion_core.hooks.adapter_hooks import adapt
-from motion_core.models.family import find_adaptable_layers
+from motion_core.hooks.adapter_hooks import inject_adapter
+from motion_core.models.families import recognize
 from motion_core.models.layers import select_layers
 from tests.conftest import seeded
 from tests.unit.test_animatediff import build
@@ -99,12 +99,12 @@ def test_each_form_names_the_same_layers(tmp_path, form, ending):
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_works_in_the_model(tmp_path, form):
     model = build()
-    chosen = select_layers(find_adaptable_layers(model), "temporal_attention")
+    chosen = select_layers(recognize(model).list_layers(), "temporal_attention")
     shapes = {layer.name: layer.shape[::-1] for layer in chosen}
     save_file(stored_as(form, shapes), tmp_path / "lora.safetensors")
     adapter = read_motion_lora(tmp_path / "lora.safetensors")
     assert set(adapter.parts) == set(shapes)
-    with adapt(model, adapter):
+    with inject_adapter(model, adapter):
         pass
 
 

@@ -5,20 +5,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from motion_core.training.adapter_learning import fit_adapter
 
 from motion_core.diffusion.objectives import noise_mse
 from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.diffusion.timesteps import CoarseNoise, Uniform
 from motion_core.errors import ModelError, OptionError
-from motion_core.hooks.adapter_hooks import adapt
+from motion_core.hooks.adapter_hooks import inject_adapter
 from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
-from motion_core.models.family import find_adaptable_layers
+from motion_core.models.families import recognize
 from motion_core.motions.adapter import Adapter
 from motion_core.recipes.catalogue import RECIPES, find_recipe
 from motion_core.recipes.recipe import Recipe
 from motion_core.recipes.starter import STARTER_RECIPES
 from motion_core.sampling.sample import AdaptConfig, AppliedAdapter, sample
-from motion_core.training.adapter_learning import fit_adapter
 from motion_core.training.examples import Example, ReferenceSet
 from motion_core.training.feature_matching import FeatureSites, extract
 from tests.conftest import seeded
@@ -151,7 +151,7 @@ def with_subject(references):
 def test_pictures_of_a_subject_change_nothing_along_time(denoiser, references, with_subject):
     recipe = short("customizing_motion", steps=1)
     plain, both = (fit_adapter(denoiser, given, recipe).adapter.parts for given in (references, with_subject))
-    temporal = {layer.name for layer in find_adaptable_layers(denoiser.module) if layer.temporal}
+    temporal = {layer.name for layer in recognize(denoiser.module).list_layers() if layer.temporal}
     assert set(plain) == set(both) and set(plain) - temporal
     for name, part in plain.items():
         same = all(torch.equal(a, b) for a, b in zip(part.tensors, both[name].tensors, strict=True))
@@ -167,7 +167,7 @@ def test_a_subject_is_learnt(denoiser, references):
     @torch.no_grad()
     def judge(subjects):
         given = ReferenceSet(references.clips, references.regularisation, subjects)
-        with adapt(denoiser.module, fit_adapter(denoiser, given, recipe).adapter):
+        with inject_adapter(denoiser.module, fit_adapter(denoiser, given, recipe).adapter):
             seen = {t: denoiser.schedule.add_noise(bright.latents, eps, t) for t, eps in levels.items()}
             return sum(noise_mse(denoiser.predict(seen[t], t, bright.text), eps) for t, eps in levels.items()).item()
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from motion_core.errors import ModelError, OptionError
-from motion_core.models.family import family_of, find_modules_by_level, find_sites
+from motion_core.models.families import find_sites, recognize
 from motion_core.models.sites import select_sites
 
 
@@ -11,7 +11,7 @@ def test_zeroscope_shape_has_fifteen_blocks_of_two(unet):
     assert len(sites) == 30 and len({site.block for site in sites}) == 15
     assert len({site.block for site in select_sites(sites, "deepest")}) == 5
     assert select_sites(sites, "all") == sites
-    assert family_of(unet) == "zeroscope"
+    assert recognize(unet).family.name == "zeroscope"
 
 
 def test_sites_bear_checkpoint_keys_and_channels(unet):
@@ -43,4 +43,4 @@ def test_what_matches_nothing_is_an_error(unet):
 
 
 def test_every_level_has_layers_to_checkpoint(unet):
-    assert sorted(find_modules_by_level(unet)) == [0, 1, 2, 3]
+    assert sorted(recognize(unet).group_by_level()) == [0, 1, 2, 3]

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from motion_core.recipes.learn_config import LearnConfig
 from motion_core.recipes.presets import PRESETS
+
 from motion_core.training import validation
 from motion_core.training.train import fit
 from motion_core.training.validation import Validation

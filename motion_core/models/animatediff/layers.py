@@ -13,7 +13,7 @@ from ..layers import Layer, find_layers_within
 from .sites import find_spatial_transformers, find_temporal_transformers
 
 
-def find_adaptable_layers(module: nn.Module) -> list[Layer]:
+def list_layers(module: nn.Module) -> list[Layer]:
     """The layers of the motion modules, in the order in which the model runs them, then of the spatial transformers."""
     layers = []
     for home, transformer, _ in find_temporal_transformers(module):

@@ -20,7 +20,7 @@ _LEVELS = 4
 """Of a Stable Diffusion 1.5 UNet; SDXL's has one less."""
 
 
-def find_sites(module: nn.Module) -> list[AttentionSite]:
+def list_sites(module: nn.Module) -> list[AttentionSite]:
     """Sites in the order in which the model runs them; empty for a model without motion modules."""
     sites = []
     for home, transformer, level in find_temporal_transformers(module):
@@ -63,12 +63,12 @@ def find_spatial_transformers(module: nn.Module) -> list[tuple[str, int, nn.Modu
     ]
 
 
-def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+def list_cross_attentions(module: nn.Module) -> list[AttentionSite]:
     """The spatial cross-attentions to the text, in the order in which the model runs, under diffusers' names."""
     return find_attn2(find_spatial_transformers(module))
 
 
-def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
+def group_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
     """Level -> the children of the blocks that run there: the host calls them one by one, never the blocks."""
     if hasattr(module, "down_blocks"):
         return _diffusers_layers(module)

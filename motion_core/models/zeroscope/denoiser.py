@@ -1,8 +1,12 @@
 """How a `UNet3DConditionModel` predicts noise."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ...diffusion.schedule import NoiseSchedule
@@ -16,11 +20,9 @@ class UNetDenoiser:
     schedule: NoiseSchedule
     velocity: bool = False
 
-    def predict(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        """z: (B, C, N, h, w); t: (B,); text: (B, L, D); the noise in z, in z's dtype."""
+    def predict(self, z: Tensor, t: Tensor, conditions: Sequence[Tensor]) -> Tensor:
+        """z: (B, C, N, h, w); t: (B,); conditions: B text features (L, D). Returns the noise in z, in z's dtype."""
         dtype = next(self.module.parameters()).dtype
-        said = self.module(z.to(dtype), t.to(z.device), encoder_hidden_states=text.to(dtype)).sample.to(z.dtype)
-        if not self.velocity:
-            return said
-        abar = self.schedule.alpha_bar(t, z)
-        return abar.sqrt() * said + (1 - abar).sqrt() * z
+        text = torch.stack([*conditions]).to(dtype)
+        output = self.module(z.to(dtype), t.to(z.device), encoder_hidden_states=text).sample.to(z.dtype)
+        return self.schedule.velocity_to_noise(z, output, t) if self.velocity else output

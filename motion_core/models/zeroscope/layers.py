@@ -9,7 +9,7 @@ from ..layers import Layer, find_layers_within
 _HOME = re.compile(r"(?:down_blocks\.\d+|mid_block|up_blocks\.\d+)\.(temp_attentions|temp_convs|attentions)\.\d+")
 
 
-def find_adaptable_layers(module: nn.Module) -> list[Layer]:
+def list_layers(module: nn.Module) -> list[Layer]:
     """The layers of all transformers and temporal convolutions, `transformer_in` too, in the model's own order."""
     layers = []
     for name, part in module.named_modules():

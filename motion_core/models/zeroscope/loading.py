@@ -14,7 +14,6 @@ from torch import Tensor
 from ...device import choose_device
 from ...diffusion.schedule import NoiseSchedule
 from ...errors import ModelError
-from . import FAMILY
 from .denoiser import UNetDenoiser
 
 _PARTS = {
@@ -38,7 +37,6 @@ class VideoModel:
     text_encoder: Any
     tokenizer: Any
     frames: int = 0
-    family: str = FAMILY
 
     @property
     def device(self) -> torch.device:

@@ -10,7 +10,7 @@ from ..spatial_transformers import find_attn2, find_in_diffusers
 _BLOCK = re.compile(r"^(down|up)_blocks\.(\d+)\.temp_attentions\.\d+\.transformer_blocks\.\d+$")
 
 
-def find_sites(module: nn.Module) -> list[AttentionSite]:
+def list_sites(module: nn.Module) -> list[AttentionSite]:
     """Sites of the down and up levels, in the order in which the model runs; empty for another architecture.
 
     The mid block and `transformer_in` are left out, as in the official code.
@@ -32,12 +32,12 @@ def find_sites(module: nn.Module) -> list[AttentionSite]:
     return sites
 
 
-def find_cross_attentions(module: nn.Module) -> list[AttentionSite]:
+def list_cross_attentions(module: nn.Module) -> list[AttentionSite]:
     """The spatial cross-attentions to the text, in the order in which the model runs."""
     return find_attn2(find_in_diffusers(module))
 
 
-def find_modules_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
+def group_by_level(module: nn.Module) -> dict[int, list[nn.Module]]:
     """Level -> the resnets, temporal convolutions and attentions that run there (the mid block's with the deepest)."""
     downs, ups = list(module.down_blocks), list(module.up_blocks)  # type: ignore[arg-type]
     levels = [*enumerate(downs), (len(downs) - 1, module.mid_block)]

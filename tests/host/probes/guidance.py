@@ -62,7 +62,7 @@ class ProbeCoreSteering(Probe):
             drawn = comfy.sample.prepare_noise(latents, seed).transpose(0, 1)[None]
             noise = denoiser.schedule.add_noise(0 * drawn, drawn, timesteps[0])  # as the host starts below its highest
             with running.thawed(denoiser.base, clip.device):
-                steering = methods.look_at(denoiser, clip, empty, config, timesteps)
+                steering = methods.prepare_guidance(denoiser, clip, empty, config, timesteps)
                 denoiser.schedule = _down_to_the_clip(denoiser.schedule)
                 return sampling.sample(denoiser, noise, wanted, steps=steps, steering=steering)
 

@@ -95,7 +95,7 @@ def test_it_serves_another_length_and_size(unet, text, learnt):
 
 
 def levels(unet) -> dict[str, int]:
-    from motion_core.models.family import find_sites
+    from motion_core.models.families import find_sites
 
     return {site.block: site.level for site in find_sites(unet)}
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from motion_core.recipes.learn_config import LearnConfig
 from motion_core.recipes.presets import PRESETS
+
 from motion_core.training import validation
 from motion_core.training.averaging import DECAY, Steadiness
 from motion_core.training.loop import Descent
@@ -21,7 +21,7 @@ def follow(gradients, steady, rate=0.1, look=None, half=False):
         seen.append(parameter.detach().clone())
         yield (parameter * torch.tensor(next(coming))).sum(), [parameter]
 
-    descent = Descent(len(gradients), rate, weight_decay=0.0, steady=steady)
+    descent = OptimizerSettings(len(gradients), rate, weight_decay=0.0, steady=steady)
     descent.follow([parameter], draw, half, look=look, look_every=2)
     return parameter.detach(), seen
 
@@ -80,7 +80,7 @@ def test_looks_see_what_learning_would_give():
         def draw():
             yield (parameter * torch.tensor(next(coming))).sum(), [parameter]
 
-        Descent(steps, 0.1, steady=True).follow([parameter], draw, half=False, look=look, look_every=2)
+        OptimizerSettings(steps, 0.1, steady=True).follow([parameter], draw, half=False, look=look, look_every=2)
         return parameter.detach()
 
     watched = learn(5, lambda step: shown.append((step, parameter.detach().clone())))

@@ -7,7 +7,7 @@ from torch import nn
 from motion_core.hooks.attention_maps import attention_map, capture
 from motion_core.hooks.feature_means import capture_means
 from motion_core.models.block_features import find_block_features
-from motion_core.models.family import find_sites
+from motion_core.models.families import find_sites
 from tests.conftest import count_hooks, seeded
 
 

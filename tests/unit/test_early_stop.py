@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from motion_core.training.adapter_learning import fit_adapter
 
 from motion_core.errors import OptionError
 from motion_core.recipes.catalogue import RECIPES
 from motion_core.sampling.sample import AppliedAdapter, sample
-from motion_core.training.adapter_learning import fit_adapter
-from motion_core.training.early_stop import AppearanceStop, StopConfig
+from motion_core.training.early_stop import AppearanceStop, StopSettings
 from tests.conftest import count_hooks
 from tests.unit.test_recipes import references as references
 from tests.unit.test_recipes import short
@@ -39,17 +39,17 @@ def follow(config, scores):
     ],
 )
 def test_when_it_ends_and_what_is_kept(config, scores, kept, looks):
-    stop = follow(StopConfig(**config), scores)
+    stop = follow(StopSettings(**config), scores)
     assert (stop.kept, stop.kept_step, list(stop.scores)) == (kept, kept, list(range(1, looks + 1)))
 
 
 def test_a_score_that_is_no_number_ends_it():
     with pytest.raises(OptionError, match="score of the preview at step 1 is nan"):
-        follow(StopConfig(), [float("nan")])
+        follow(StopSettings(), [float("nan")])
 
 
 def test_the_last_step_is_always_looked_at():
-    stop = AppearanceStop(StopConfig(every=4), lambda adapter: 0.0)
+    stop = AppearanceStop(StopSettings(every=4), lambda adapter: 0.0)
     assert [step for step in range(1, 11) if stop.is_due(step, 10)] == [4, 8, 10]
 
 
@@ -65,7 +65,7 @@ def test_looking_changes_nothing_and_the_kept_one_is_as_if_learnt_alone(name, de
         return 1.0 - 0.4 * len(previews)  # 0.6, 0.2
 
     random_state = torch.random.get_rng_state()
-    stopped = fit_adapter(denoiser, references, recipe, stop=AppearanceStop(StopConfig(every=1, floor=0.5), score))
+    stopped = fit_adapter(denoiser, references, recipe, stop=AppearanceStop(StopSettings(every=1, floor=0.5), score))
     assert torch.equal(torch.random.get_rng_state(), random_state) and count_hooks(denoiser.module) == hooks
     assert len(stopped.losses) == 2 and stopped.looks["kept_step"] == 1
     assert stopped.looks["appearance_scores"] == {"1": 0.6, "2": 0.2}
@@ -89,12 +89,12 @@ def test_what_fails_in_a_preview_leaves_the_model_alone(denoiser, references):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit_adapter(denoiser, references, short("vmc"), stop=AppearanceStop(StopConfig(every=1), score))
+        fit_adapter(denoiser, references, short("vmc"), stop=AppearanceStop(StopSettings(every=1), score))
     assert count_hooks(denoiser.module) == hooks
 
 
 def test_a_person_may_end_it_before_the_first_look(denoiser, references):
-    stop = AppearanceStop(StopConfig(every=2), lambda adapter: 0.0)
+    stop = AppearanceStop(StopSettings(every=2), lambda adapter: 0.0)
     learnt = fit_adapter(denoiser, references, short("vmc", steps=4), callback=lambda step, loss: True, stop=stop)
     assert len(learnt.losses) == 1 and not learnt.looks and not stop.scores
 
@@ -102,4 +102,4 @@ def test_a_person_may_end_it_before_the_first_look(denoiser, references):
 @pytest.mark.parametrize("change", [{"every": 0}, {"floor": 1.5}, {"floor": float("nan")}, {"patience": -1}])
 def test_a_number_out_of_range(change):
     with pytest.raises(OptionError, match=next(iter(change))):
-        StopConfig(**change)
+        StopSettings(**change)

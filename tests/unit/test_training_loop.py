@@ -11,7 +11,7 @@ from motion_core.training.loop import Descent
 
 @pytest.fixture(params=[0, 1], ids=["at once", "a step late"])
 def lag(request, monkeypatch):
-    monkeypatch.setattr("motion_core.training.loop.lag_on", lambda _: request.param)
+    monkeypatch.setattr("motion_core.training.loop.read_lag", lambda _: request.param)
     return request.param
 
 
@@ -24,7 +24,7 @@ def run(steps=5, callback=None, look=None, bad=None, twice=False):
         for _ in range(1 + twice):
             yield (parameter**2).sum() * (math.nan if step == bad else 1), [parameter]
 
-    losses = Descent(steps, 0.1).follow([parameter], draw, half=False, callback=callback, look=look)
+    losses = OptimizerSettings(steps, 0.1).follow([parameter], draw, half=False, callback=callback, look=look)
     return losses, parameter.detach()
 
 
@@ -37,7 +37,7 @@ def test_losses_are_told_in_order(lag):
 def test_reading_late_changes_nothing(monkeypatch):
     results = []
     for lag in (0, 1):
-        monkeypatch.setattr("motion_core.training.loop.lag_on", lambda _, lag=lag: lag)
+        monkeypatch.setattr("motion_core.training.loop.read_lag", lambda _, lag=lag: lag)
         results.append(run(twice=True))
     assert results[0][0] == results[1][0] and torch.equal(results[0][1], results[1][1])
 
@@ -82,5 +82,5 @@ def test_draws_are_closed_when_a_step_fails():
             closed.append(True)
 
     with pytest.raises(RuntimeError):
-        Descent(1).follow([torch.ones(1)], draw, half=False)
+        OptimizerSettings(1).follow([torch.ones(1)], draw, half=False)
     assert closed == [True]

@@ -2,10 +2,10 @@ import copy
 
 import pytest
 import torch
+from motion_core.recipes.learn_config import LearnConfig
 
 from motion_core.diffusion.timesteps import CoarseNoise, Uniform
 from motion_core.errors import MemoryShortage, ModelError, MotionError, OptionError
-from motion_core.recipes.learn_config import LearnConfig
 from motion_core.training.train import fit
 from tests.conftest import seeded
 
@@ -219,6 +219,6 @@ def test_out_of_memory_names_the_setting(untouched, denoiser, latents, text, mon
     def exhausted(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("motion_core.training.train.evaluate_objective", exhausted)
+    monkeypatch.setattr("motion_core.training.step_losses.evaluate_objective", exhausted)
     with pytest.raises(MemoryShortage, match="2.00 GiB.*memory 'low'"):
         fit(denoiser, latents, text, CONFIG)

@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 from motion_core.memory.freezing import frozen
-from motion_core.memory.recomputation import Remade, thrifty
-from motion_core.memory.tensor_memory import Allocations
+from motion_core.memory.recomputation import Recomputable, recomputing
+from motion_core.memory.tensor_memory import TensorMemory
 from tests.conftest import count_hooks, seeded
 
 
@@ -29,9 +29,9 @@ def build():
 
 def learn(module, x, thrift):
     x = x.clone().requires_grad_()
-    with frozen(module), Allocations() as alive:
+    with frozen(module), TensorMemory() as alive:
         if thrift:
-            with thrifty([module]):
+            with recomputing([module]):
                 module(x).square().sum().backward()
         else:
             module(x).square().sum().backward()
@@ -42,7 +42,7 @@ def test_a_models_gradients_are_the_same_bits_with_less_kept(either, latents, te
     found = []
     for thrift in (False, True):
         z = latents.clone().requires_grad_()
-        with frozen(either.module), Allocations() as alive, thrifty([either.module] if thrift else []) as known:
+        with frozen(either.module), TensorMemory() as alive, recomputing([either.module] if thrift else []) as known:
             either.predict(z, torch.tensor([500]), text).square().mean().backward()
         assert not known.known and count_hooks(either.module) == 0
         assert not any("forward" in vars(part) for part in either.module.modules())
@@ -53,7 +53,7 @@ def test_a_models_gradients_are_the_same_bits_with_less_kept(either, latents, te
 
 def test_a_norm_and_its_activation_keep_the_input_alone():
     module, x, packed = build(), seeded(2, 8, 500), []
-    with frozen(module), thrifty([module]) as thrift:
+    with frozen(module), recomputing([module]) as thrift:
 
         def note(tensor):
             packed.append(thrift.pack(tensor))
@@ -61,7 +61,7 @@ def test_a_norm_and_its_activation_keep_the_input_alone():
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             module(x.requires_grad_())
-    remade = [each for each in packed if isinstance(each, Remade)]
+    remade = [each for each in packed if isinstance(each, Recomputable)]
     assert len(remade) == 2 and all(
         each.kept.data_ptr() == x.data_ptr() for each in remade
     )  # for the activation, the convolution
@@ -79,7 +79,7 @@ def test_what_was_written_to_is_kept():
     gradients = []
     for thrift in (False, True):
         z = x.clone().requires_grad_()
-        with thrifty([norm] if thrift else []):
+        with recomputing([norm] if thrift else []):
             y = norm(z)
             y += 1
             y.square().sum().backward()
@@ -93,7 +93,7 @@ def test_a_part_or_another_shape_is_kept(view):
     gradients = []
     for thrift in (False, True):
         z = x.clone().requires_grad_()
-        with thrifty([norm] if thrift else []):
+        with recomputing([norm] if thrift else []):
             view(norm(z)).square().sum().backward()
         gradients.append(z.grad)
     assert torch.equal(*gradients)
@@ -105,7 +105,7 @@ def test_what_autocast_had_a_hand_in_is_kept():
     gradients = []
     for thrift in (False, True):
         z = x.clone().requires_grad_()
-        with thrifty([norm] if thrift else []):
+        with recomputing([norm] if thrift else []):
             with torch.autocast("cpu", torch.bfloat16):
                 y = norm(conv(z))
             y.square().sum().backward()
@@ -116,7 +116,7 @@ def test_what_autocast_had_a_hand_in_is_kept():
 def test_a_hosts_swap_of_a_class_is_felt(monkeypatch):
     """As AnimateDiff-Evolved does with group norms for v1 motion modules, in the forward alone."""
     norm, x = nn.GroupNorm(2, 8), seeded(2, 8, 50)
-    with thrifty([norm]):
+    with recomputing([norm]):
         with monkeypatch.context() as swapped:
             swapped.setattr(nn.GroupNorm, "forward", lambda self, x: functional.group_norm(2 * x + 1, 1))
             z = x.clone().requires_grad_()
@@ -130,6 +130,6 @@ def test_a_hosts_swap_of_a_class_is_felt(monkeypatch):
 
 def test_it_ends_with_the_block():
     norm = nn.GroupNorm(2, 8)
-    with pytest.raises(KeyboardInterrupt), thrifty([norm]):
+    with pytest.raises(KeyboardInterrupt), recomputing([norm]):
         raise KeyboardInterrupt
     assert "forward" not in vars(norm)

@@ -1,9 +1,9 @@
 import pytest
 import torch
+from motion_core.recipes.learn_config import LearnConfig
 from torch import nn
 
-from motion_core.recipes.learn_config import LearnConfig
-from motion_core.training.temporal_convolutions import in_fast_kernels
+from motion_core.training.temporal_convolutions import as_2d_convolutions
 from motion_core.training.train import fit
 from tests.conftest import seeded
 
@@ -19,7 +19,7 @@ OTHER = [{"kernel_size": 3, "padding": 1}, {"kernel_size": (3, 1, 1), "padding":
 def test_a_convolution_gives_the_same(layer):
     conv = nn.Conv3d(4, 6, **layer).double()
     x = seeded(2, 4, 5, 6, 7).double()
-    with in_fast_kernels(conv):
+    with as_2d_convolutions(conv):
         assert ("forward" in vars(conv)) == (layer in FLAT)
         flat = conv(x)
     assert "forward" not in vars(conv)
@@ -31,7 +31,7 @@ def test_a_hosts_convolution_is_left_alone():
         pass
 
     layer = Casting(1, 1, (3, 1, 1))
-    with in_fast_kernels(layer):
+    with as_2d_convolutions(layer):
         assert "forward" not in vars(layer)
 
 

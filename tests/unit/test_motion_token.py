@@ -2,7 +2,7 @@
 
 import pytest
 
-from motion_core.recipes.captions import strip_caption, without_token
+from motion_core.recipes.customizing_motion import strip_caption, without_token
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""The state of a motion that is attached to a model, which the forwards of a block read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..motions.embedding import Grid
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames of a longer clip that a forward gets. frames: their numbers; length: the whole clip's."""
+
+    frames: tuple[int, ...]
+    length: int
+
+
+@dataclass(eq=False)
+class LiveSwitch:
+    """Says how the next forward applies a motion. Checkpointing restores it when it computes that forward again.
+
+    active: whether it is applied. gate: (B,) how strongly to each batch entry, None for 1. window: an embedding is
+    stretched over the whole clip and these frames of it are applied; None: over the frames of the forward.
+    grids: block -> (h, w) of the forward that runs.
+    """
+
+    active: bool = True
+    gate: Tensor | None = None
+    window: Window | None = None
+    grids: dict[str, Grid] = field(default_factory=dict)
+
+
+@contextmanager
+def switched_off(*switches: LiveSwitch) -> Iterator[None]:
+    """Within the block none of these motions is applied."""
+    before = [switch.active for switch in switches]
+    try:
+        for switch in switches:
+            switch.active = False
+        yield
+    finally:
+        for switch, active in zip(switches, before, strict=True):
+            switch.active = active

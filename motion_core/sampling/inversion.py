@@ -1,0 +1,49 @@
+"""DDIM inversion: sampling backwards, from a clip to the noise that leads to it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..diffusion.denoiser import Condition, Denoiser
+from ..progress import Progress
+
+
+def invert(
+    denoiser: Denoiser, latents: Tensor, condition: Condition, steps: int = 50, *, progress: Progress | None = None
+) -> Tensor:
+    """Returns the noise from which `sample` without guidance would lead back to the latents.
+
+    It is the end of `trace_inversion`.
+    """
+    timesteps = denoiser.schedule.timesteps(steps)
+    _t, z = deque(trace_inversion(denoiser, latents, condition, timesteps, progress=progress), maxlen=1).pop()
+    return z
+
+
+@torch.no_grad()
+def trace_inversion(
+    denoiser: Denoiser,
+    latents: Tensor,
+    condition: Condition,
+    timesteps: Sequence[int],
+    *,
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """Yields (t, latents) at each of the timesteps of a sampling, least noisy first.
+
+    latents: (B, C, N, h, w); condition: of all of them; timesteps: noisiest first, as sampling takes them. The noise is
+    predicted at the timestep that a step leads to, as in Motion Inversion's published code.
+    """
+    z, t_from = latents, -1
+    conditions = [condition] * len(latents)
+    for number, t in enumerate(reversed(timesteps)):
+        eps = denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
+        z = denoiser.schedule.step(z, eps, t_from, t)
+        t_from = t
+        if progress is not None:
+            progress(number + 1, len(timesteps))
+        yield t, z
