@@ -13,7 +13,7 @@ from motion_core.evaluation.suite import parse_suite
 from motion_core.starter.folder import MODEL_FOLDER
 from tools.draw_rooms import PICTURE, draw, find_arrows
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = next(parent for parent in Path(__file__).resolve().parents if (parent / "pyproject.toml").is_file())
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 HELP_PAGES = sorted((ROOT / "web" / "docs").glob("*.md"))
