@@ -48,5 +48,5 @@ def run(args: argparse.Namespace) -> None:
         **{name: value for name, value in changes.items() if value is not None},
     )
     folder = args.out or Path("evaluation") / suite.name
-    say(evaluate(suite, folder, args.workers, args.ray, args.device))
+    say(evaluate(suite, folder, workers=args.workers, address=args.ray, device=args.device))
     say(f"wrote {folder}/table.md, results.jsonl and sheets")

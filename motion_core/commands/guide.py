@@ -7,12 +7,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..guidance.dmt import DISTANCES, DmtConfig
+from ..guidance.dmt import DmtConfig
 from ..guidance.methods import METHODS, Config, GuidanceMethod, find_method
-from ..memory.checkpointing import CHECKPOINTING_MODES
+from ..guidance.motion_clone import MotionCloneConfig
+from ..options import list_options
 from ..pipeline import guide_by_clip
 from ..progress import sampling_bar
 from . import generate, options
+from .option_arguments import add_option
 
 EXAMPLE = """example:
   python -m motion_core guide --method motion_clone --reference horse.mp4 --prompt "a zebra runs in the snow" \\
@@ -52,7 +54,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("guidance", "what is not given comes from the method")
-    group.add_argument("--block", metavar="NAME", help="block of the model whose features guide, such as up_blocks.1")
+    found = {
+        field.name: (field, known) for kind in (DmtConfig, MotionCloneConfig) for field, known in list_options(kind)
+    }
+    for name in _SETTINGS:
+        add_option(group, *found[name])
     for name, about in (("start", "from"), ("end", "up to")):
         group.add_argument(
             f"--guide-{name}",
@@ -62,13 +68,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             metavar="X",
             help=f"{about} this part of sampling",
         )
-    group.add_argument("--memory", choices=CHECKPOINTING_MODES, help="less memory, more time")
-    group.add_argument("--weight", type=float, metavar="X", help="motion_clone: how strongly (0: not at all)")
-    group.add_argument("--distance", choices=DISTANCES, help="dmt: the paper's l2, or the published code's cosine")
-    group.add_argument("--optimisation-steps", type=int, metavar="N", help="dmt: at each sampling step")
-    group.add_argument("--learning-rate", type=float, metavar="X", help="dmt: at the first guided step")
-    group.add_argument("--last-learning-rate", type=float, metavar="X", help="dmt: at the last guided step")
-    group.add_argument("--restart-end", type=float, metavar="X", help="dmt: fresh noise up to this part of sampling")
 
 
 def run(args: argparse.Namespace) -> None:

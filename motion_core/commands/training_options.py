@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import OptionError, VideoError
+from ..options import list_options
 from ..pipeline import CaptionedClip, References
 from ..recipes.catalogue import RECIPES, find_recipe, usual_preset
 from ..recipes.recipe import Recipe, list_training_options
@@ -20,7 +21,7 @@ from .option_arguments import add_option
 MOTION_INVERSION = "motion_inversion"
 PRESETS = tuple(dict.fromkeys(preset for recipes in RECIPES.values() for preset in recipes))
 _VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".gif")
-_OF_STOPS = ("preview_prompt", "check_every", "stop_appearance", "stop_patience")
+_STOP_FLAGS = {"every": "check-every", "floor": "stop-appearance", "patience": "stop-patience"}
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
@@ -86,13 +87,8 @@ def _add_early_stop(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="what the preview shows, other than the reference; CLIP does not read V*",
     )
-    group.add_argument("--check-every", type=int, metavar="N", help="steps between previews (50)")
-    group.add_argument(
-        "--stop-appearance", type=float, metavar="X", help="end below this score; the last motion above it is kept"
-    )
-    group.add_argument(
-        "--stop-patience", type=int, metavar="N", help="end after N previews without a better score than before"
-    )
+    for field, option in list_options(StopSettings):
+        add_option(group, field, option, flag=_STOP_FLAGS[field.name], dest=f"stop_{field.name}")
 
 
 def choose_recipe(args: argparse.Namespace) -> Recipe:
@@ -128,15 +124,16 @@ def choose_augmentation(args: argparse.Namespace) -> AugmentConfig | None:
 
 def choose_stop(args: argparse.Namespace) -> StopSettings | None:
     """Returns what the options say of an early stop, None where they say nothing. Raises OptionError."""
-    given = {name: getattr(args, name) for name in _OF_STOPS if getattr(args, name) is not None}
+    given = {name: getattr(args, f"stop_{name}") for name in _STOP_FLAGS}
+    given = {name: value for name, value in given.items() if value is not None}
     if not args.clip:
-        for name in given:
-            raise OptionError(f"--{name.replace('_', '-')} needs a CLIP that looks at previews; give --clip DIR")
+        flags = [*(["preview-prompt"] if args.preview_prompt else []), *(_STOP_FLAGS[name] for name in given)]
+        if flags:
+            raise OptionError(f"--{flags[0]} needs a CLIP that looks at previews; give --clip DIR")
         return None
-    if not given.pop("preview_prompt", ""):
+    if not args.preview_prompt:
         raise OptionError("--clip needs something to look at; give --preview-prompt TEXT")
-    names = {"check_every": "every", "stop_appearance": "floor", "stop_patience": "patience"}
-    return StopSettings(**{names[name]: value for name, value in given.items()})
+    return StopSettings(**given)
 
 
 def read_folder(args: argparse.Namespace, folder: Path, *, frames: int, width: int, height: int) -> list[CaptionedClip]:

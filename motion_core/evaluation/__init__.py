@@ -1,1 +1,1 @@
-"""One table: methods x clips x prompts x seeds, from a suite file. `suite` says what, `jobs` does it, `table` tells."""
+"""One table: methods x clips x prompts x seeds, from a suite file."""

@@ -1,4 +1,4 @@
-"""What earlier runs learnt, so that an evaluation that was interrupted goes on where it stopped."""
+"""Keeps trained motions, so that an interrupted evaluation goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -19,41 +19,40 @@ from .cost import Cost, measured
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A folder of learnt motions, each named by what it depends on. weights: what `fingerprint` says of the model."""
+class MotionCache:
+    """A folder of trained motions, each named by what it depends on. weights: the model's `fingerprint`."""
 
     folder: Path
     weights: str
 
-    def motion(self, name: str, settings: Mapping[str, Any], learn: Callable[[], Motion]) -> tuple[Motion, Cost]:
-        """What `learn` learns with these settings, or once did, with what it cost then."""
+    def motion(self, name: str, settings: Mapping[str, Any], train: Callable[[], Motion]) -> tuple[Motion, Cost]:
+        """Returns the motion of these settings and its cost, trained by `train` unless it is kept."""
         path = self.folder / f"{name}-{digest(self.weights, settings)}.safetensors"
-        told = path.with_suffix(".json")
-        if not path.exists() or not told.exists():
+        cost_file = path.with_suffix(".json")
+        if not path.exists() or not cost_file.exists():
             with measured() as cost:
-                motion = learn()
+                motion = train()
             self.folder.mkdir(parents=True, exist_ok=True)
             motion.save(path)
-            write_whole(told, json.dumps(asdict(cost)).encode())
-        return read_motion(path), Cost(
-            **json.loads(told.read_text())
-        )  # as saved, so that a later run measures the same
+            write_whole(cost_file, json.dumps(asdict(cost)).encode())
+        # as saved, so that a later run measures the same
+        return read_motion(path), Cost(**json.loads(cost_file.read_text()))
 
 
 def digest(*what: Any) -> str:
-    """A short name for what can be written as JSON, and for the reprs of the rest."""
+    """Returns a short name for values that can be written as JSON, and for the reprs of others."""
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=repr).encode()).hexdigest()[:12]
 
 
 @cache
 def fingerprint_code() -> str:
-    """Says whether the core's sources are the same."""
+    """Returns a name of the core's sources, the same for the same sources."""
     core = Path(__file__).parents[1]
     return digest({str(file.relative_to(core)): file.read_text("utf-8") for file in core.rglob("*.py")})
 
 
 def fingerprint(*modules: nn.Module) -> str:
-    """Says whether the weights are the same."""
+    """Returns a name of weights, the same for the same weights."""
     whole = hashlib.sha256()
     for module in modules:
         for name, tensor in sorted(module.state_dict().items()):

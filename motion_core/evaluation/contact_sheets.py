@@ -1,4 +1,4 @@
-"""Contact sheets: of each clip the reference and a row for each method."""
+"""Contact sheets: for each clip the reference and a row of frames for each method."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 
 from ..atomic_write import replacing
 from ..video.pictures.contact_sheets import stack_strips
-from .jobs import Result, encode_strip
-from .material.material import Material
+from .material.protocol import Material
+from .result import Result, encode_strip
 from .results import Results
 from .suite import Suite
 
@@ -21,7 +21,7 @@ LINE = 24
 
 
 def write_sheets(suite: Suite, material: Material, kept: Results, results: Sequence[Result]) -> list[Path]:
-    """One PNG a clip, of the first take of each method, in `sheets`."""
+    """Writes one PNG a clip, of the first sample of each method, in `sheets`."""
     folder = kept.folder / "sheets"
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -1,4 +1,4 @@
-"""What a piece of work took."""
+"""Measures the time and memory of a piece of work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Cost:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """The cost of what is done within the block, known when it ends."""
+    """Yields the cost of the block, which is known when it ends."""
     cost, started = Cost(), time.monotonic()
     _forget_peak()
     yield cost
@@ -44,7 +44,7 @@ def _forget_peak() -> None:
 
 
 def _return_unused() -> None:
-    """Give the system what the C library holds in reserve, which would count as taken."""
+    """Gives the system the memory that the C library holds in reserve, which would count as used."""
     gc.collect()
     with suppress(OSError, AttributeError):  # a function of glibc's
         ctypes.CDLL(None).malloc_trim(0)
@@ -53,6 +53,6 @@ def _return_unused() -> None:
 def _read_peak() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    said = _STATUS.read_text() if _STATUS.exists() else ""
-    found = re.search(r"VmHWM:\s*(\d+) kB", said)
+    status = _STATUS.read_text() if _STATUS.exists() else ""
+    found = re.search(r"VmHWM:\s*(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0

@@ -1,4 +1,4 @@
-"""The same work on Ray: any number of workers, on this machine or a cluster; a lost worker's jobs are done again."""
+"""Runs jobs on workers of Ray, on this machine or a cluster. A lost worker's jobs run again."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .jobs import Bench, Job, Result
+from .jobs import EvaluationJob, JobRunner
+from .result import Result
 from .suite import Suite
 
 RETRIES = 3
-"""How often a job is done again whose worker was lost."""
+"""How often a job runs again whose worker was lost."""
 _PACKAGE = Path(__file__).parents[1]
 
 
 def work_on_ray(
-    suite: Suite, folder: Path, jobs: Sequence[Job], done: frozenset[str], workers: int, address: str = ""
+    suite: Suite, folder: Path, jobs: Sequence[EvaluationJob], done: frozenset[str], workers: int, address: str = ""
 ) -> Iterator[list[Result]]:
-    """The results of whole cells, in the order in which they come. workers: on this machine; address: of a cluster.
+    """Yields the results of whole cells as they come. workers: on this machine; address: of a cluster.
 
-    Nothing is sent to Ray's makers. Raises ModelError where Ray is not installed, MotionError as the jobs do.
+    No usage statistics are sent. Raises ModelError where Ray is not installed, MotionError as the jobs do.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -45,31 +46,31 @@ def work_on_ray(
             for cells in ray.get(ready):
                 yield from cells
     except ray.exceptions.RayTaskError as failed:
-        raise failed.cause from failed  # what went wrong over there, in its own words
+        raise failed.cause from failed  # the error of the worker
     finally:
         ray.shutdown()
 
 
-def run_job(suite: Suite, folder: str, job: Job, done: frozenset[str], threads: int) -> list[list[Result]]:
-    """What a worker does: a job, whole."""
+def run_job(suite: Suite, folder: str, job: EvaluationJob, done: frozenset[str], threads: int) -> list[list[Result]]:
+    """Runs a whole job, in a worker."""
     torch.set_num_threads(threads)
-    bench = _open_bench(_Suite(suite), folder)
-    return list(bench.run(job, done))
+    runner = _open_runner(_Suite(suite), folder)
+    return list(runner.run(job, done))
 
 
 class _Suite:
-    """A suite that `lru_cache` can tell from others."""
+    """A suite that `lru_cache` can hash."""
 
     def __init__(self, suite: Suite):
-        self.suite, self.told = suite, repr(suite)
+        self.suite, self.key = suite, repr(suite)
 
     def __hash__(self) -> int:
-        return hash(self.told)
+        return hash(self.key)
 
     def __eq__(self, other: Any) -> bool:
-        return isinstance(other, _Suite) and self.told == other.told
+        return isinstance(other, _Suite) and self.key == other.key
 
 
 @lru_cache(maxsize=1)
-def _open_bench(suite: _Suite, folder: str) -> Bench:
-    return Bench(suite.suite, Path(folder))
+def _open_runner(suite: _Suite, folder: str) -> JobRunner:
+    return JobRunner(suite.suite, Path(folder))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..atomic_write import write_whole
-from .jobs import Result
+from .result import Result
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Results:
         return self.folder / "results.jsonl"
 
     def add(self, cell: Sequence[Result]) -> None:
-        """Keep the results of a whole cell: all of it is found again, or nothing."""
+        """Keeps the results of a whole cell: all of them are found again, or none."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for result in cell:
             if result.strip:
@@ -37,7 +37,7 @@ class Results:
             os.fsync(file.fileno())
 
     def read(self, takes: dict[str, int]) -> list[Result]:
-        """What is kept of the cells in `takes` (key to how many results it has), without those that were cut off."""
+        """Returns the results of the cells in `takes` (key -> how many results it has) that are complete."""
         found: dict[tuple[str, int], Result] = {}
         for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []:
             try:
@@ -60,7 +60,7 @@ class Results:
         write_whole(path, result.strip)
 
     def _torn(self) -> int:
-        """Bytes at the end of the file that are no whole line."""
+        """Returns how many bytes at the end of the file are no whole line."""
         if not self.path.exists():
             return 0
         kept = self.path.read_bytes()

@@ -1,8 +1,8 @@
-"""What is evaluated: a YAML file's methods on its clips, and how it is sampled."""
+"""A suite: a YAML file's methods, the clips that they are tried on, and how is sampled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,11 @@ from typing import Any
 from ..diffusion.initial_noise import NOISE_METHODS
 from ..diffusion.timesteps import parse_timesteps
 from ..errors import FileError, OptionError
-from ..guidance.methods import Config, find_method
-from ..guidance.methods import Method as Guidance
+from ..guidance.methods import Config, GuidanceMethod, find_method
+from ..motions.apply_settings import AdapterSettings, EmbeddingSettings
 from ..pipeline import GenerateConfig
-from ..recipes.catalogue import find_recipe
-from ..recipes.learn_config import LearnConfig
-from ..recipes.recipe import Recipe
-from ..sampling.sample import AdaptConfig, ApplyConfig
+from ..recipes.catalogue import find_recipe, usual_preset
+from ..recipes.recipe import EMBEDDING, Recipe
 
 SHIPPED = Path(__file__).parent / "suites"
 MOTION_INVERSION = "motion_inversion"
@@ -25,37 +23,38 @@ STARTER = "starter"
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the table. learn: `recipe` and what of it is changed, or nothing; steer: `method` and what of it is
-    changed, or nothing; apply: how what was learnt is felt, over what its recipe suggests; noise, beta, factor: where
-    sampling starts (the recipe's where nothing is said); backwards: the clip is learnt in reversed time;
-    colourings: in how many an adapter sees the clip (an embedding has a setting of its own). Raises OptionError.
+    """A row of the table. learn: `recipe` and its changed options, or nothing; guide: `method` and its changed
+    settings, or nothing; apply: how the motion is applied, over what it suggests; noise, beta, factor: what sampling
+    starts from (the recipe's where nothing is given); backwards: the clip is reversed; colourings: in how many the clip
+    is shown, 0 for the recipe's. Raises OptionError.
     """
 
     name: str
     learn: Mapping[str, Any] = field(default_factory=dict)
-    steer: Mapping[str, Any] = field(default_factory=dict)
+    guide: Mapping[str, Any] = field(default_factory=dict)
     apply: Mapping[str, Any] = field(default_factory=dict)
     noise: str = ""
     beta: float | None = None
     factor: int = 4
     backwards: bool = False
-    colourings: int = 1
+    colourings: int = 0
 
     def __post_init__(self) -> None:
         if not self.name:
             raise OptionError("a method has no name; give each one")
-        if self.learn and self.steer:
-            raise OptionError(f"{self.name!r} both learns and steers; make two methods of it")
+        if self.learn and self.guide:
+            raise OptionError(f"{self.name!r} both learns and guides; make two methods of it")
         if self.noise and self.noise not in NOISE_METHODS:
             raise OptionError(f"noise of {self.name!r} is {self.noise!r}; use one of {', '.join(NOISE_METHODS)}")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What a suite file says. model: `starter` or a diffusers folder; material: the clips and who judges them, see
+    """A suite file. model: `starter` or a diffusers folder; material: the clips and how they are scored, see
     `motion_core.evaluation.material`; seeds: how many for each clip and prompt; batch: how many are sampled together;
-    sampling: `steps`, `guidance` and `negative`; control: the method without the motion, against whose likeness to the
-    reference leakage is told; published: figures to print next to ours, by method and score. Raises OptionError.
+    sampling: `steps`, `guidance` and `negative`; control: the method without the motion, whose likeness to the
+    reference is subtracted for leakage; published: figures to print beside ours, by method and score.
+    Raises OptionError.
     """
 
     name: str
@@ -81,73 +80,64 @@ class Suite:
         for number in ("seeds", "batch"):
             if not 1 <= getattr(self, number) <= 100_000:
                 raise OptionError(f"{number} is {getattr(self, number)}; choose 1 or more")
-        unknown = set(self.sampling) - {"steps", "guidance", "negative"}
-        if unknown:
-            raise OptionError(f"sampling has no {sorted(unknown)[0]!r}; it has steps, guidance and negative")
+        _check_names(self.sampling, ("steps", "guidance", "negative"), "sampling")
         GenerateConfig(**self.sampling)
         for method in self.methods:
-            self.learning(method)
-            self.steering(method)
+            recipe = self.recipe(method)
+            self.guidance(method)
+            if recipe is not None:
+                kind = EmbeddingSettings if recipe.kind == EMBEDDING else AdapterSettings
+                _check_names(method.apply, [each.name for each in fields(kind)], f"apply of {method.name!r}")
 
     @property
     def generate(self) -> GenerateConfig:
         return GenerateConfig(**self.sampling)
 
-    @property
-    def preset(self) -> str:
-        """Whose numbers recipes and guidance have."""
-        return "starter" if self.model == STARTER else "published"
-
-    def learning(self, method: Method) -> LearnConfig | Recipe | None:
-        """What the method learns by, None for nothing. Raises OptionError."""
+    def recipe(self, method: Method) -> Recipe | None:
+        """Returns what the method trains by, None for nothing. Raises OptionError."""
         if not method.learn:
             return None
         given = dict(method.learn)
-        recipe = given.pop("recipe", MOTION_INVERSION)
+        name = given.pop("recipe", MOTION_INVERSION)
+        preset = given.pop("preset", usual_preset(name, starter=self.model == STARTER))
         if "timesteps" in given:
             given["timesteps"] = parse_timesteps(str(given["timesteps"]))
+        if method.colourings:
+            given["colourings"] = method.colourings
         try:
-            if recipe == MOTION_INVERSION:
-                return LearnConfig.of(given.pop("preset", STARTER if self.model == STARTER else "official"), **given)
-            return find_recipe(recipe, self.preset).changed(**given)
-        except TypeError as reason:  # names no field
+            return find_recipe(name, preset).changed(**given)
+        except TypeError as reason:  # names no option
             raise OptionError(f"learn of {method.name!r} can't be read ({reason}); see the recipe's fields") from reason
 
-    def steering(self, method: Method) -> Config | None:
-        """How the method guides, None for not at all. Raises OptionError."""
-        if not method.steer:
+    def guidance(self, method: Method) -> Config | None:
+        """Returns how the method guides, None for not at all. Raises OptionError."""
+        if not method.guide:
             return None
-        given = {name: value for name, value in method.steer.items() if name != "method"}
-        return self._guidance(method).configure(**given)
+        given = {name: value for name, value in method.guide.items() if name != "method"}
+        return self._guidance_method(method).configure(**given)
 
-    def _guidance(self, method: Method) -> Guidance:
-        return find_method(str(method.steer.get("method")), self.preset)
-
-    def start(self, method: Method) -> dict[str, Any]:
-        """Where the method's sampling starts: the arguments of `motion_core.diffusion.initial_noise.mix`."""
-        how = self.learning(method)
-        usual = (how.noise, how.beta) if isinstance(how, Recipe) else ("random", 0.5)
-        if method.steer:
-            usual = (self._guidance(method).sampling.get("noise", "random"), 0.5)
+    def initial_noise(self, method: Method) -> dict[str, Any]:
+        """Returns what the method's sampling starts from: arguments of `motion_core.diffusion.initial_noise.mix`."""
+        recipe = self.recipe(method)
+        usual = (recipe.noise, recipe.beta) if recipe else ("random", 0.5)
+        if method.guide:
+            usual = (self._guidance_method(method).sampling.get("noise", "random"), 0.5)
         beta = usual[1] if method.beta is None else method.beta
         return {"method": method.noise or usual[0], "beta": beta, "factor": method.factor}
 
-    def feeling(self, method: Method, suggested: Mapping[str, Any]) -> ApplyConfig | AdaptConfig:
-        """How what the method learnt is felt. suggested: by what it was learnt with. Raises OptionError."""
-        kind = AdaptConfig() if isinstance(self.learning(method), Recipe) else ApplyConfig()
-        return _changed(kind, {**suggested, **method.apply}, f"apply of {method.name!r}")
+    def _guidance_method(self, method: Method) -> GuidanceMethod:
+        preset = "starter" if self.model == STARTER else "published"
+        return find_method(str(method.guide.get("method")), preset)
 
 
-def _changed(config: Any, given: Mapping[str, Any], what: str) -> Any:
-    known = [each.name for each in fields(config)]
-    unknown = set(given) - set(known)
+def _check_names(given: Mapping[str, Any], known: Sequence[str], what: str) -> None:
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        raise OptionError(f"{what} has no {sorted(unknown)[0]!r}; it has {', '.join(known)}")
-    return type(config)(**{name: given.get(name, getattr(config, name)) for name in known})
+        raise OptionError(f"{what} has no {unknown[0]!r}; it has {', '.join(known)}")
 
 
 def read_suite(path: Path) -> Suite:
-    """A suite file, or one that ships with the pack by its name. Raises FileError, OptionError."""
+    """Reads a suite file, or by its name one that ships with the pack. Raises FileError, OptionError."""
     import yaml
 
     shipped = SHIPPED / f"{path}.yaml"
@@ -163,7 +153,7 @@ def read_suite(path: Path) -> Suite:
 
 
 def parse_suite(content: Any, name: str) -> Suite:
-    """What a suite file holds as a suite. Raises OptionError for what is missing or unknown."""
+    """Makes a suite of what its file holds. Raises OptionError for what is missing or unknown."""
     if not isinstance(content, dict) or not isinstance(content.get("methods"), list):
         raise OptionError(f"{name} is no suite; it needs name, material and a list of methods")
     _check_keys(content, Suite, name)
@@ -171,6 +161,9 @@ def parse_suite(content: Any, name: str) -> Suite:
     for number, each in enumerate(content["methods"], 1):
         if not isinstance(each, dict):
             raise OptionError(f"method {number} of {name} is {each!r}; give it a name and what it does")
+        if "steer" in each:  # the name of `guide` in older suites
+            each = {**each, "guide": each["steer"]}
+            del each["steer"]
         _check_keys(each, Method, f"method {number} of {name}")
         methods.append(Method(**each))
     return Suite(**{**content, "methods": tuple(methods)})

@@ -1,4 +1,4 @@
-"""Results as a Markdown table: a method a row, mean and spread of each score."""
+"""Writes results as a Markdown table: a row for each method, mean and spread of each score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import mean, median, stdev
 
 import torch
 
-from .jobs import Result
+from .result import Result
 from .suite import Suite
 
 LEAKAGE = "leakage"
@@ -17,13 +17,13 @@ LEAKAGE = "leakage"
 
 
 def write_table(suite: Suite, columns: Mapping[str, str], results: Sequence[Result]) -> str:
-    """The table of the scores, and below it one of what each method cost."""
+    """Writes the table of the scores, and below it one of what each method cost."""
     rows = {method.name: [result for result in results if result.method == method.name] for method in suite.methods}
     if suite.control and "likeness" in columns:
         columns = {**columns, LEAKAGE: "leakage"}
     lines = [f"# {suite.name}", "", *([suite.about.strip(), ""] if suite.about else []), describe(results), ""]
     lines += _draw(["method", *columns.values()], [
-        [name, *(say(score_values(suite, made, score, results), suite.published.get(name, {}).get(score))
+        [name, *(format_score(score_values(suite, made, score, results), suite.published.get(name, {}).get(score))
                  for score in columns)]
         for name, made in rows.items()
     ])  # fmt: skip
@@ -32,13 +32,13 @@ def write_table(suite: Suite, columns: Mapping[str, str], results: Sequence[Resu
     lines += ["", "What it took, medians:", ""]
     lines += _draw(
         ["method", "seconds to learn", "MiB at most while learning", "seconds to sample a clip"],
-        [[name, *say_cost(made)] for name, made in rows.items()],
+        [[name, *format_cost(made)] for name, made in rows.items()],
     )
     return "\n".join(lines) + "\n"
 
 
 def score_values(suite: Suite, made: Sequence[Result], score: str, results: Sequence[Result]) -> list[float]:
-    """The values of a score, those of leakage against the control under the same clip, prompt and noise."""
+    """Returns the values of a score. Leakage is against the control under the same clip, prompt and noise."""
     if score != LEAKAGE:
         return [result.scores[score] for result in made if score in result.scores]
     control = {(r.clip, r.take): r.scores["likeness"] for r in results if r.method == suite.control}
@@ -46,15 +46,15 @@ def score_values(suite: Suite, made: Sequence[Result], score: str, results: Sequ
     return [result.scores["likeness"] - base for result, base in pairs if base is not None]
 
 
-def say(values: Sequence[float], published: float | None = None) -> str:
-    """Mean and, in brackets, the standard deviation."""
-    told = "" if published is None else f" [{published:g}]"
+def format_score(values: Sequence[float], published: float | None = None) -> str:
+    """Formats the mean and, in brackets, the standard deviation."""
+    suffix = "" if published is None else f" [{published:g}]"
     if not values:
-        return "-" + told
-    return f"{mean(values):.2f} ({stdev(values) if len(values) > 1 else 0.0:.2f}){told}"
+        return "-" + suffix
+    return f"{mean(values):.2f} ({stdev(values) if len(values) > 1 else 0.0:.2f}){suffix}"
 
 
-def say_cost(made: Sequence[Result]) -> list[str]:
+def format_cost(made: Sequence[Result]) -> list[str]:
     def middle(values: Sequence[float]) -> str:
         return f"{median(values):.0f}" if values else "-"
 
@@ -65,17 +65,19 @@ def say_cost(made: Sequence[Result]) -> list[str]:
 
 
 def describe(results: Sequence[Result]) -> str:
-    """How much there is, where it was made and when, and whether all by the same code."""
+    """Describes how many results there are, where and when they were made, and whether by the same code."""
     clips, takes = len({result.clip for result in results}), len({(result.clip, result.take) for result in results})
     days = sorted({result.date for result in results})
     when = "" if not days else f", {days[0]}" if len(days) == 1 else f", {days[0]} to {days[-1]}"
     states = len({result.code for result in results})
     mixed = f" Made by {states} states of the code; without results.jsonl and learnt all is made anew."
-    return f"{clips} reference clips, {takes} new clips a method; {say_machine()}{when}.{mixed if states > 1 else ''}"
+    return (
+        f"{clips} reference clips, {takes} new clips a method; {describe_machine()}{when}.{mixed if states > 1 else ''}"
+    )
 
 
-def say_machine() -> str:
-    """This machine, as far as it matters."""
+def describe_machine() -> str:
+    """Describes this machine, as far as speed depends on it."""
     if torch.cuda.is_available():
         where = torch.cuda.get_device_name()
     else:
@@ -84,8 +86,8 @@ def say_machine() -> str:
 
 
 def _find_processor() -> str:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 

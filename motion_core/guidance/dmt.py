@@ -23,8 +23,10 @@ from ..diffusion.denoiser import Condition, Denoiser
 from ..diffusion.interval import check_interval
 from ..errors import OptionError
 from ..hooks.feature_means import capture_means
+from ..options import option
 from ..sampling.step import Advance, Step
 from .gradients import differentiable, differentiate
+from .shared_options import guidance_block, guidance_memory, guided_from, guided_up_to
 
 DISTANCES = ("l2", "cosine")
 
@@ -38,15 +40,28 @@ class DmtConfig:
     that noise. Raises OptionError.
     """
 
-    block: str = "up_blocks.1"
-    distance: str = "l2"
-    optimisation_steps: int = 10
-    learning_rate: float = 7e-3
-    last_learning_rate: float = 4e-3
-    start: float = 0.0
-    end: float = 0.4
-    restart_end: float = 1.0
-    memory: str = "balanced"
+    block: str = guidance_block()
+    distance: str = option("l2", choices=DISTANCES, about="For dmt: l2 is the paper's, cosine the published code's.")
+    optimisation_steps: int = option(
+        10, minimum=1, maximum=1000, about="For dmt: optimisation steps at each guided step.", metavar="N"
+    )
+    learning_rate: float = option(
+        7e-3, minimum=1e-7, maximum=10.0, about="For dmt: the rate at the first guided step.", metavar="X"
+    )
+    last_learning_rate: float = option(
+        4e-3, minimum=1e-7, maximum=10.0, about="For dmt: the rate at the last guided step.", metavar="X"
+    )
+    start: float = guided_from(0.0)
+    end: float = guided_up_to(0.4)
+    restart_end: float = option(
+        1.0,
+        minimum=0.0,
+        maximum=1.0,
+        step=0.01,
+        about="For dmt: up to this part of sampling each step is taken again from fresh noise; 0 never.",
+        metavar="X",
+    )
+    memory: str = guidance_memory()
     seed: int = 0
 
     def __post_init__(self) -> None:

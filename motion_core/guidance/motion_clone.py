@@ -27,8 +27,10 @@ from ..diffusion.interval import check_interval
 from ..errors import ModelError, OptionError
 from ..hooks.attention_maps import capture
 from ..models.families import find_sites
+from ..options import option
 from ..sampling.step import Advance, Step
 from .gradients import differentiable, differentiate
+from .shared_options import guidance_block, guidance_memory, guided_from, guided_up_to
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class MotionCloneConfig:
     `motion_core.memory.checkpointing`; seed: of the reference's noise. Raises OptionError.
     """
 
-    weight: float = 2000.0
-    block: str = "up_blocks.1"
+    weight: float = option(
+        2000.0, minimum=0.0, about="For motion_clone: how strongly it guides, 0 not at all.", metavar="X"
+    )
+    block: str = guidance_block()
     timestep: int = 400
-    start: float = 0.0
-    end: float = 0.4
+    start: float = guided_from(0.0)
+    end: float = guided_up_to(0.4)
     warm_up: float = 1 / 18
     cool_down: float = 1 / 18
-    memory: str = "balanced"
+    memory: str = guidance_memory()
     seed: int = 0
 
     def __post_init__(self) -> None:

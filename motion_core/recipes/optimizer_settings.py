@@ -22,7 +22,7 @@ class OptimizerSettings:
 
     steps: int = option(400, minimum=1, maximum=100_000, about="Training steps.", metavar="N")
     learning_rate: float = option(
-        2e-2, minimum=0.0, maximum=10.0, step=0.0001, about="Learning rate of AdamW.", metavar="X"
+        2e-2, minimum=1e-7, maximum=10.0, step=0.0001, about="Learning rate of AdamW.", metavar="X"
     )
     weight_decay: float = 1e-2
     clip_norm: float = 0.0

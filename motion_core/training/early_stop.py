@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import OptionError
 from ..motions.motion import Motion
+from ..options import option
 from .observer import Snapshot
 
 NO_FLOOR = -1.0
@@ -23,9 +24,23 @@ class StopSettings:
     training ends after as many previews without a higher score than ever (0: never). Raises OptionError.
     """
 
-    every: int = 50
-    floor: float = NO_FLOOR
-    patience: int = 0
+    every: int = option(50, minimum=1, maximum=100_000, about="Training steps between previews.", metavar="N")
+    floor: float = option(
+        NO_FLOOR,
+        minimum=-1.0,
+        maximum=1.0,
+        step=0.01,
+        about="Training ends when a preview's text similarity is below this, and the last motion above it is kept. -1: "
+        "none, and the best is kept. Take a little less than the plain model's text similarity.",
+        metavar="X",
+    )
+    patience: int = option(
+        0,
+        minimum=0,
+        maximum=1000,
+        about="Training ends after so many previews without a better one than before. 0: never.",
+        metavar="N",
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.every <= 100_000:

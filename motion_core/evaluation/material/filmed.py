@@ -1,4 +1,4 @@
-"""Clips that somebody filmed, each with a text file of its name: judged by tracks and, with a CLIP, by its features."""
+"""Filmed clips, each with a text file of its name, scored by tracks and, with a CLIP, by its features."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...metrics.clip_scores import frame_consistency, temporal_consistency, text
 from ...metrics.comparison import compare_motion
 from ...metrics.copying import appearance_likeness
 from ...metrics.image_reward import ImageReward, load_image_reward
-from ...pipeline import Captioned
+from ...pipeline import CaptionedClip
 from ...tracking.tracker import Tracker, find_tracker
 from ...tracking.tracks import Tracks
 from ...video.frames.options import ClipOptions
 from ...video.reading import Clip, read_clip
-from .material import Take
+from .protocol import Sample
 
 VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".gif")
 _MOTION = {"fidelity": "motion fidelity", "discrepancy": "motion discrepancy"}
@@ -86,44 +86,44 @@ class Filmed:
             raise VideoError(f"{self.folder} holds two clips called {twice}; keep one")
         return names
 
-    def reference(self, name: str, backwards: bool = False) -> Captioned:
+    def reference(self, name: str, backwards: bool = False) -> CaptionedClip:
         path = next(path for path in find_videos(self.folder) if path.stem == name)
         clip = read_clip(path, replace(self.options, reversed=backwards))
-        return Captioned(clip, read_lines(path)[0])
+        return CaptionedClip(clip, read_lines(path)[0])
 
-    def regularisation(self, name: str) -> Sequence[Captioned]:
+    def regularisation(self, name: str) -> Sequence[CaptionedClip]:
         if self.others is None:
             return []
-        return [Captioned(read_clip(path, self.options), read_lines(path)[0]) for path in find_videos(self.others)]
+        return [CaptionedClip(read_clip(path, self.options), read_lines(path)[0]) for path in find_videos(self.others)]
 
-    def takes(self, name: str, seeds: int) -> Sequence[Take]:
+    def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         path = next(path for path in find_videos(self.folder) if path.stem == name)
         prompts = read_lines(path)[1:]
         if not prompts:
             raise VideoError(f"{path.with_suffix('.txt').name} has no prompts; write one a line below the caption")
         pairs = [(prompt, seed) for prompt in prompts for seed in range(seeds)]
         return [
-            Take(number, prompt, random.Random(f"noise {name} {prompt} {seed}").getrandbits(48))
+            Sample(number, prompt, random.Random(f"noise {name} {prompt} {seed}").getrandbits(48))
             for number, (prompt, seed) in enumerate(pairs)
         ]
 
-    def score(self, name: str, take: Take, frames: Tensor, backwards: bool = False) -> dict[str, float]:
+    def score(self, name: str, sample: Sample, frames: Tensor, backwards: bool = False) -> dict[str, float]:
         reference = self.reference(name, backwards)
         motion = compare_motion(self.follow(reference.clip), self.follow(Clip(frames, reference.clip.fps)))
         scores = {"fidelity": motion.fidelity, "discrepancy": motion.discrepancy}
         if self.encoder:
-            scores |= self.judge_looks(reference, take, frames)
+            scores |= self.score_appearance(reference, sample, frames)
         if self.reward:
-            scores["image_reward"] = float(self.reward.score(frames, take.prompt))
+            scores["image_reward"] = float(self.reward.score(frames, sample.prompt))
         return scores
 
     def follow(self, clip: Clip) -> Tracks:
         return Tracks(self.tracker.track(clip.frames), *clip.frames.shape[1:3])
 
-    def judge_looks(self, reference: Captioned, take: Take, frames: Tensor) -> dict[str, float]:
+    def score_appearance(self, reference: CaptionedClip, sample: Sample, frames: Tensor) -> dict[str, float]:
         encoder = self.encoder
         assert encoder is not None
-        made, prompt = encoder.encode_frames(frames), encoder.encode_text(take.prompt)
+        made, prompt = encoder.encode_frames(frames), encoder.encode_text(sample.prompt)
         filmed = encoder.encode_frames(reference.clip.frames)
         return {
             "text_similarity": float(text_similarity(made, prompt)),

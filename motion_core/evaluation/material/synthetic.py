@@ -1,4 +1,4 @@
-"""Rendered clips whose every path and look is known, so that rules can judge: for the starter model."""
+"""Rendered clips for the starter model. Path and appearance are known, so that rules can score."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 
 from ...errors import OptionError
 from ...metrics.fidelity import motion_fidelity
-from ...pipeline import Captioned
+from ...pipeline import CaptionedClip
 from ...starter.looks import Ground, Subject, describe, draw_ground, draw_subject
 from ...starter.paths import HELD_OUT, Motion, draw_motion
 from ...starter.recognition import measure_agreement, recognise
 from ...starter.scene import FRAMES, REACH, SIZE, Actor, render
 from ...video.reading import Clip
-from .material import Take
+from .protocol import Sample
 
 FPS = 8.0
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A reference clip, with what is known about it because it was rendered."""
+    """A reference clip, with what is known about it since it was rendered."""
 
     name: str
     clip: Clip
@@ -77,34 +77,34 @@ class Synthetic:
     def names(self) -> Sequence[str]:
         return self.clips
 
-    def reference(self, name: str, backwards: bool = False) -> Captioned:
+    def reference(self, name: str, backwards: bool = False) -> CaptionedClip:
         rendered = render_reference(name)
         frames = rendered.clip.frames.flip(0) if backwards else rendered.clip.frames
-        return Captioned(Clip(frames, FPS), rendered.prompt)
+        return CaptionedClip(Clip(frames, FPS), rendered.prompt)
 
-    def regularisation(self, name: str) -> Sequence[Captioned]:
+    def regularisation(self, name: str) -> Sequence[CaptionedClip]:
         rng = random.Random(f"others {name}")
         shown = []
         for _ in range(self.others):
             subject, ground = draw_subject(rng), draw_ground(rng)
             frames = render(ground, [Actor(subject, draw_motion(rng, FRAMES))])
-            shown.append(Captioned(Clip(frames, FPS), describe(subject, ground)))
+            shown.append(CaptionedClip(Clip(frames, FPS), describe(subject, ground)))
         return shown
 
-    def takes(self, name: str, seeds: int) -> Sequence[Take]:
+    def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         reference = render_reference(name)
         return [
-            Take(number, describe(*draw_looks(reference, number)), draw_noise_seed(name, number))
+            Sample(number, describe(*draw_looks(reference, number)), draw_noise_seed(name, number))
             for number in range(seeds)
         ]
 
-    def score(self, name: str, take: Take, frames: Tensor, backwards: bool = False) -> dict[str, float]:
+    def score(self, name: str, sample: Sample, frames: Tensor, backwards: bool = False) -> dict[str, float]:
         reference = render_reference(name)
-        return score_clip(frames, reference, *draw_looks(reference, take.number), backwards)
+        return score_clip(frames, reference, *draw_looks(reference, sample.number), backwards)
 
 
 def render_reference(name: str) -> Rendered:
-    """The held-out path of that name under looks drawn from it. Raises OptionError."""
+    """Renders the held-out path of that name, with an appearance drawn from the name. Raises OptionError."""
     if name not in HELD_OUT:
         raise OptionError(f"no clip is called {name!r}; use one of {', '.join(HELD_OUT)}")
     rng = random.Random(name)
@@ -114,7 +114,7 @@ def render_reference(name: str) -> Rendered:
 
 
 def draw_looks(reference: Rendered, number: int) -> tuple[Subject, Ground]:
-    """Looks for a take, none of them the reference's."""
+    """Draws an appearance for a sample that shares nothing with the reference's."""
     rng = random.Random(f"{reference.name} {number}")
     while True:
         subject, ground = draw_subject(rng), draw_ground(rng)
@@ -130,7 +130,7 @@ def draw_noise_seed(name: str, number: int) -> int:
 def score_clip(
     frames: Tensor, reference: Rendered, subject: Subject, ground: Ground, backwards: bool = False
 ) -> dict[str, float]:
-    """Judge a clip (N, H, W, 3) against the reference's path, backwards if learnt so, and the looks asked for."""
+    """Scores a clip (N, H, W, 3) against the reference's path, reversed if backwards, and the appearance asked for."""
     looks = recognise(frames)
     wanted = reference.track.flip(0) if backwards else reference.track
     found = looks.found.track.to(wanted)
@@ -144,6 +144,6 @@ def score_clip(
 
 
 def redraw(reference: Rendered, number: int) -> Tensor:
-    """The reference's path under a take's looks, (N, H, W, 3): what a perfect transfer would show."""
+    """Renders the reference's path with a sample's appearance, (N, H, W, 3): what a perfect transfer would show."""
     subject, ground = draw_looks(reference, number)
     return render(ground, [Actor(subject, reference.motion)]).to(torch.float32)
