@@ -13,6 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CORE = "motion_core"
+BASE = "base"
+"""The room of the files that lie in the core itself."""
+PIPELINE = "pipeline"
+"""A file in the core itself that is a room of its own."""
 FRONT = ("nodes", "benchmarks")
 """Packages beside the core that import it."""
 PICTURE = ROOT / "docs" / "rooms.svg"
@@ -25,27 +29,26 @@ SWEEPS = 12
 """How often the order within the rows is improved."""
 
 
-def find_arrows(root: Path = ROOT) -> dict[str, set[str]]:
-    """Returns room -> the rooms that it imports. A file that lies directly in the core is a room of its own."""
+def find_arrows() -> dict[str, set[str]]:
+    """Returns room -> the rooms that it imports."""
     arrows: dict[str, set[str]] = {}
     for package in (CORE, *FRONT):
-        for path in sorted((root / package).rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
             room = find_room(parts)
             if room:
                 found = {find_room(target) for target in find_imports(path, parts)}
                 arrows.setdefault(room, set()).update(found - {room, ""})
-    for targets in list(arrows.values()):
-        for target in targets:
-            arrows.setdefault(target, set())
     return arrows
 
 
 def find_room(parts: tuple[str, ...]) -> str:
     """Returns the room that a module belongs to, or nothing for a module that is in none."""
-    if parts[:1] == (CORE,):
-        return parts[1] if len(parts) > 1 and not parts[1].startswith("__") else ""
-    return parts[0] if parts and parts[0] in FRONT else ""
+    if parts[:1] != (CORE,):
+        return parts[0] if parts and parts[0] in FRONT else ""
+    if len(parts) < 2 or parts[1].startswith("__"):
+        return ""
+    return parts[1] if parts[1] == PIPELINE or (ROOT / CORE / parts[1]).is_dir() else BASE
 
 
 def find_imports(path: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -108,7 +108,7 @@ def test_every_choice_of_learn_is_explained():
     subparsers = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     choices = {action.dest: action.choices for action in subparsers.choices["learn"]._actions}
     methods = TEXTS[ROOT / "docs" / "methods.md"]
-    assert choices["preset"] and all(f"| `{name}` |" in methods for name in choices["preset"])
+    assert choices["preset"] and all(f"`{name}`" in methods for name in choices["preset"])
     assert choices["recipe"] and all(f"| [`{name}`](#" in methods for name in choices["recipe"])
 
 
