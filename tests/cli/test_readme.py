@@ -1,6 +1,7 @@
 """The README and the pages of docs/: what they tell a person to type, and what they point at."""
 
 import argparse
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from motion_core.commands import build_parser, main
-from motion_core.evaluation.suite import parse_suite
+from motion_core.evaluation.suite import Method, Suite, parse_suite
 from motion_core.starter.folder import MODEL_FOLDER
 from tools.draw_rooms import PICTURE, draw, find_arrows
 
@@ -144,6 +145,12 @@ def test_the_suite_in_the_docs_can_be_read():
     blocks = [block for language, block in FENCED.findall(TEXTS[ROOT / "docs" / "evaluation.md"]) if language == "yaml"]
     assert len(blocks) == 1
     assert [method.name for method in parse_suite(yaml.safe_load(blocks[0]), "docs").methods][0] == "base model"
+
+
+def test_every_key_of_a_suite_is_explained():
+    text = TEXTS[ROOT / "docs" / "evaluation.md"]
+    keys = [each.name for kind in (Suite, Method) for each in dataclasses.fields(kind)]
+    assert not [key for key in keys if f"`{key}`" not in text]
 
 
 def test_the_picture_of_the_rooms_shows_the_imports_of_today():
