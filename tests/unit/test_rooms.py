@@ -20,10 +20,6 @@ ABOVE = {"pipeline": PIPELINE, "__main__": "commands"}
 """Files in `motion_core` itself that belong above the rooms that they import."""
 
 LOW = {BASE}
-MODELS = {*LOW, "diffusion", "files"}
-MOTIONS = {*MODELS, "models", "memory", "video"}
-HOOKS = {*MOTIONS, "motions"}
-TRAINED = {*HOOKS, "hooks", "recipes"}
 ARROWS: dict[str, set[str]] = {
     BASE: set(),
     "files": LOW,
@@ -47,7 +43,7 @@ ARROWS: dict[str, set[str]] = {
         "starter", PIPELINE,
     },
     "commands": {
-        *LOW, "diffusion", "files", "memory", "models", "motions", "formats", "hooks", "recipes", "training", "guidance",
+        *LOW, "diffusion", "files", "models", "motions", "formats", "hooks", "recipes", "training", "guidance",
         "metrics", "video", "starter", "evaluation", PIPELINE,
     },
 }  # fmt: skip
