@@ -13,6 +13,7 @@ from motion_core.commands import build_parser, main
 from motion_core.evaluation.suite import Method, Suite, parse_suite
 from motion_core.starter.folder import MODEL_FOLDER
 from tools.draw_rooms import PICTURE, draw, find_arrows
+from tools.list_settings import PAGE, replace_tables
 
 ROOT = next(parent for parent in Path(__file__).resolve().parents if (parent / "pyproject.toml").is_file())
 README = ROOT / "README.md"
@@ -151,6 +152,17 @@ def test_every_key_of_a_suite_is_explained():
     text = TEXTS[ROOT / "docs" / "evaluation.md"]
     keys = [each.name for kind in (Suite, Method) for each in dataclasses.fields(kind)]
     assert not [key for key in keys if f"`{key}`" not in text]
+
+
+def test_the_tables_of_settings_are_those_of_today():
+    assert replace_tables(TEXTS[PAGE]) == TEXTS[PAGE], "write them again: python -m tools.list_settings"
+
+
+def test_every_setting_of_the_tables_is_an_option():
+    known = find_own_options(build_parser())
+    rows = re.findall(r"^\| `(\w+)`(?: \(`(--[\w-]+)`\))? \|", TEXTS[PAGE], re.M)
+    assert len(rows) > 30
+    assert not [name for name, flag in rows if (flag or f"--{name.replace('_', '-')}") not in known]
 
 
 def test_the_picture_of_the_rooms_shows_the_imports_of_today():
