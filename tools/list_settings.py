@@ -72,7 +72,7 @@ def list_groups() -> Iterator[Group]:
     )
     yield Group(
         "Generating",
-        "`generate`, `guide`, and `transfer`, where `steps` is `--sampling-steps`. `guide` takes the method's values first",
+        "`generate`, `guide` and `transfer` (there `--sampling-steps`). `guide` takes the method's values first",
         list_options(GenerateConfig),
         defaults={
             **dict.fromkeys(("frames", "width", "height"), "the motion's, or the model's"),
