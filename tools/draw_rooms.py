@@ -1,7 +1,7 @@
 """Draws the rooms of `motion_core` and the imports between them as `docs/rooms.svg`.
 
 `python -m tools.draw_rooms` writes the picture. Rooms and arrows are read from the imports of the source files. An
-arrow that follows from two or more others is left out. An arrow that closes a circle is red.
+arrow that follows from others is left out. An arrow that closes a circle is red.
 """
 
 from __future__ import annotations
