@@ -1,7 +1,7 @@
 """What an applied motion costs in sampling: the same forwards without and with it, in turn, in one run.
 Processor time, so that what else the machine does matters little.
 
-`python -m benchmarks.patch_cost` measures AnimateDiff on a live host (see the README's Developing), on the tests' small
+`python -m benchmarks.patch_cost` measures AnimateDiff on a live host (see docs/architecture.md), on the tests' small
 model. `--true-size` measures the core on diffusers' `UNetMotionModel` at SD 1.5's size with random weights instead.
 """
 
