@@ -116,7 +116,9 @@ def schedule_of(model_sampling: Any) -> NoiseSchedule:
     """Returns the core's schedule of a MODEL. Raises ModelError for one that is no diffusion model."""
     if not hasattr(model_sampling, "sigmas") or not hasattr(model_sampling, "sigma_data"):
         raise ModelError("this model is no diffusion model with a noise schedule; load AnimateDiff, ZeroScope or like")
-    return NoiseSchedule(1 / (model_sampling.sigmas.double().cpu().square() + 1))
+    exact = getattr(model_sampling, "alpha_bars", None)
+    rounded = 1 / (model_sampling.sigmas.double().cpu().square() + 1)
+    return NoiseSchedule(rounded if exact is None else exact)
 
 
 def _without_guidance(model_options: dict[str, Any]) -> dict[str, Any]:

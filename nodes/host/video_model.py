@@ -85,6 +85,7 @@ def as_model(model: VideoModel) -> comfy.model_patcher.ModelPatcher:
     base = comfy.model_base.BaseModel(config, kind, device=model.device)
     alpha_bars = model.denoiser.schedule.alpha_bars
     base.model_sampling.set_sigmas(((1 - alpha_bars) / alpha_bars).sqrt())
+    base.model_sampling.alpha_bars = alpha_bars  # exact, as the sigmas are not
     base.diffusion_model = FramesUNet(unet).eval()
     base.source_name = model.name
     return comfy.model_patcher.ModelPatcher(
