@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import VideoError
-from .containers.refusals import check_frame_size, reporting_damage
+from .containers.input_checks import check_frame_size, reporting_damage
 from .containers.timing import lay_out, repeat
-from .frames.fitting import lay_on_black
 from .frames.options import ClipOptions
-from .frames.picking import pick_frames
+from .frames.resizing import lay_on_black
+from .frames.selection import select_frames
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -41,7 +41,7 @@ def decode_animation(path: Path, options: ClipOptions) -> Generator[tuple[Tensor
             raise VideoError(f"{path} holds only one picture; a motion needs at least 2 frames, so give a video")
         timeline = lay_out(delays)
         frames = repeat(draw_frames(path, len(delays), whole), timeline.count_turns())
-        for _, pixels in pick_frames(frames, options, path):
+        for _, pixels in select_frames(frames, options, path):
             yield pixels, timeline.fps
 
 

@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import VideoError
+from .containers.input_checks import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
 from .containers.packets import Survey, survey_packets
-from .containers.refusals import MAX_FRAME_PIXELS, check_frame_size, reporting_damage
 from .containers.timing import repeat
 from .frames.colours import read_pixels
 from .frames.options import ClipOptions
-from .frames.picking import pick_frames
+from .frames.selection import select_frames
 
 # Only containers of one file, and no network: a playlist renamed .mp4 would make the demuxer open other files.
 DEMUXER_OPTIONS = {
@@ -41,7 +41,7 @@ def decode_video(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, fl
         fps = survey.timeline.fps
         scaler = VideoReformatter()  # one for all frames, as setting one up takes longer than using it
         frames = repeat(decode_frames(container, stream, survey, path), survey.timeline.count_turns())
-        for _, frame in pick_frames(frames, options, path):
+        for _, frame in select_frames(frames, options, path):
             check_frame_size(path, frame.width, frame.height)
             yield read_pixels(frame, stream, scaler), fps
 

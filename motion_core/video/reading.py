@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..errors import VideoError
 from .animations import decode_animation, is_picture
-from .containers.refusals import check_clip_size, check_kind, check_source, reporting_damage
+from .containers.input_checks import check_clip_size, check_kind, check_source, reporting_damage
 from .containers.timing import UNKNOWN_FPS
 from .decoding import decode_video
-from .frames.fitting import crop_to_blocks, fit_frame
 from .frames.options import ALL_FRAMES, ClipOptions
-from .frames.picking import pick_frames
+from .frames.resizing import crop_to_blocks, fit_frame
+from .frames.selection import select_frames
 from .pictures.pixels import to_bytes
 from .stills import list_images, read_image
 
@@ -65,7 +65,7 @@ def read_still(path: str | os.PathLike[str], options: ClipOptions = ALL_FRAMES) 
 def take_frames(frames: Tensor, fps: float, options: ClipOptions = ALL_FRAMES, name: str = "the video") -> Clip:
     """As `read_clip`, of frames (N, H, W, 3) in 0..1 that are in memory already. Raises VideoError."""
     path = Path(name)
-    picked = pick_frames(frames, options, path)
+    picked = select_frames(frames, options, path)
     return collect_frames(((to_bytes(frame), fps) for _, frame in picked), options, path)
 
 
@@ -88,6 +88,6 @@ def collect_frames(pictures: Iterable[tuple[Tensor, float]], options: ClipOption
 def decode_folder(path: Path, options: ClipOptions) -> Generator[tuple[Tensor, float], None, None]:
     with reporting_damage(path):
         images = list_images(path)
-    for _, image in pick_frames(images, options, path):
+    for _, image in select_frames(images, options, path):
         with reporting_damage(image):
             yield read_image(image), UNKNOWN_FPS

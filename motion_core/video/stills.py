@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import VideoError
-from .containers.refusals import check_frame_size
-from .frames.fitting import lay_on_black
+from .containers.input_checks import check_frame_size
+from .frames.resizing import lay_on_black
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 

@@ -1,11 +1,18 @@
-"""Metrics: what they are blind to, what they punish, and what they refuse."""
+"""Metrics: what they do not depend on, what lowers them, and what they refuse."""
+
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from motion_core.errors import OptionError
-from motion_core.metrics.clip_scores import frame_consistency, temporal_consistency, text_similarity
+from motion_core.metrics.clip_scores import (
+    appearance_likeness,
+    frame_consistency,
+    temporal_consistency,
+    text_similarity,
+)
 from motion_core.metrics.comparison import compare_motion
 from motion_core.metrics.discrepancy import motion_discrepancy
 from motion_core.metrics.fidelity import motion_fidelity, raw_motion_fidelity
@@ -147,9 +154,38 @@ def test_temporal_consistency_takes_all_pairs_and_frame_consistency_neighbours()
     assert frame_consistency(flicker[[0, 2, 1, 3]]).item() == pytest.approx(2 / 3)
 
 
+def at_cosine(cosine: float) -> Tensor:
+    """(2,), whose cosine with (1, 0) is the given one."""
+    return torch.tensor([cosine, (1 - cosine**2) ** 0.5], dtype=torch.float64)
+
+
+def test_likeness_is_the_mean_cosine_of_the_output_frames_with_a_reference_frame():
+    output = torch.stack([at_cosine(0.9), at_cosine(0.7)])
+    assert appearance_likeness(output, at_cosine(1.0)[None]).item() == pytest.approx(0.8)
+    assert appearance_likeness(7 * output, 3 * at_cosine(1.0)[None]).item() == pytest.approx(0.8)
+
+
+def test_likeness_takes_the_most_similar_reference_frame_of_each_output_frame():
+    reference = torch.stack([at_cosine(1.0), at_cosine(0.0)])
+    assert appearance_likeness(reference.flip(0), reference).item() == pytest.approx(1)
+    assert appearance_likeness(at_cosine(1.0)[None], reference).item() == pytest.approx(1)
+    assert appearance_likeness(reference, at_cosine(1.0)[None]).item() == pytest.approx(0.5)
+    assert appearance_likeness(-reference, reference).item() == pytest.approx(0)
+
+
+def test_likeness_of_features_that_cannot_be_compared_is_refused():
+    good = randn(0, 4, 5)
+    for pair in ((good, good[0]), (good, good[:0]), (good[None], good)):
+        with pytest.raises(OptionError, match=r"give \(N, D\)"):
+            appearance_likeness(*pair)
+    with pytest.raises(OptionError, match=r"\(4, 5\) and \(4, 3\) can't be compared"):
+        appearance_likeness(good, good[:, :3])
+
+
 def test_score_precision():
     frames, text = randn(0, 6, 16), randn(1, 16)
-    for score in (temporal_consistency, frame_consistency, lambda f: text_similarity(f, text.to(f.dtype))):
+    likeness = partial(appearance_likeness, reference_features=randn(2, 3, 16).half())
+    for score in (temporal_consistency, frame_consistency, lambda f: text_similarity(f, text.to(f.dtype)), likeness):
         assert score(frames).dtype == torch.float64
         assert score(frames.half()).dtype == torch.float32
 

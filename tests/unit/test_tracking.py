@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from motion_core.errors import ModelError, OptionError, VideoError
 from motion_core.metrics.fidelity import motion_fidelity
 from motion_core.tracking.drawing import draw_tracks
-from motion_core.tracking.following import follow_grid, place_grid
+from motion_core.tracking.grid_tracking import place_grid, track_grid
 from motion_core.tracking.raft import move_along
 from motion_core.tracking.tracker import TRACKERS, find_tracker
 
@@ -51,7 +51,7 @@ def test_grid_is_even_and_centred():
 
 
 def test_points_are_followed_through_every_frame():
-    tracks = follow_grid(BRIGHTENING, 10, shift_by(SHIFT))
+    tracks = track_grid(BRIGHTENING, 10, shift_by(SHIFT))
     assert tracks.shape == (6, 5, 2)
     assert torch.equal(tracks[:, 0], place_grid(BRIGHTENING, 10))
     assert torch.equal(tracks.diff(dim=1), SHIFT.expand(6, 4, 2))
@@ -65,14 +65,14 @@ def test_points_that_do_not_come_back_are_dropped():
             moved[points[:, 1] > 12] = torch.nan  # lost
         return moved
 
-    tracks = follow_grid(BRIGHTENING, 10, step)
+    tracks = track_grid(BRIGHTENING, 10, step)
     assert tracks[:, 0].tolist() == [[4.5, 4.5]]  # (14.5, 4.5) goes astray in the third frame
     assert torch.equal(tracks.diff(dim=1), SHIFT.expand(1, 4, 2))
 
 
 def test_a_clip_in_which_every_point_is_lost_is_refused():
     with pytest.raises(VideoError, match="frame 2 of 5.*smaller spacing"):
-        follow_grid(BRIGHTENING, 10, lambda here, there, points: points * torch.nan)
+        track_grid(BRIGHTENING, 10, lambda here, there, points: points * torch.nan)
 
 
 def test_frames_are_refused():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motion_core.errors import VideoError
 from motion_core.video import decoding
-from motion_core.video.containers import packets, refusals
+from motion_core.video.containers import input_checks, packets
 from motion_core.video.frames.options import ClipOptions
 from motion_core.video.reading import read_clip, read_still, take_frames
 from motion_core.video.writing import write_clip
@@ -85,7 +85,7 @@ def test_long_video_needs_a_frame_count(tmp_path):
 
 def test_clip_larger_than_memory_is_refused(tmp_path, monkeypatch):
     write_clip(tmp_path / "clip.mp4", count_up(), 8)
-    monkeypatch.setattr(refusals, "MAX_CLIP_PIXELS", 6 * 48 * 64)
+    monkeypatch.setattr(input_checks, "MAX_CLIP_PIXELS", 6 * 48 * 64)
     assert len(read_clip(tmp_path / "clip.mp4", ClipOptions(frames=6)).frames) == 6
     assert "fewer frames" in refusal(tmp_path / "clip.mp4", frames=7)
 

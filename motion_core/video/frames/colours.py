@@ -6,9 +6,9 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from ..containers.refusals import MAX_SIDE
-from .fitting import lay_on_black, resize
+from ..containers.input_checks import MAX_SIDE
 from .orientation import turn_upright
+from .resizing import lay_on_black, resize
 from .tone_mapping import map_tones, needs_mapping
 
 # libswscale's bilinear + accurate_rnd + full_chroma_int + full_chroma_inp, which older bindings have no names for.

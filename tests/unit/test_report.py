@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from motion_core.errors import OptionError
-from motion_core.metrics.pictures import LINE, draw_report, side_by_side
+from motion_core.metrics.report import LINE, draw_report, side_by_side
 from motion_core.video.pictures.contact_sheets import BACKGROUND, GAP
 
 DARK = torch.tensor(BACKGROUND) / 255
@@ -87,7 +87,7 @@ def test_report_enlarges_small_clips():
 
 
 def test_report_refuses_what_does_not_fit():
-    with pytest.raises(OptionError, match="no clip is called 'c', as tracks are; use one of a, b"):
+    with pytest.raises(OptionError, match="tracks are labelled 'c' and no clip is; use one of a, b"):
         draw_report({"a": grey(0.5), "b": grey(0.5)}, {"c": torch.zeros(1, 4, 2)}, {})
     with pytest.raises(OptionError, match="don't fit 4 frames"):
         draw_report({"a": grey(0.5)}, {"a": torch.zeros(1, 5, 2)}, {})

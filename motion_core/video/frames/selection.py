@@ -12,7 +12,7 @@ MAX_FRAMES_UNASKED = 256
 T = TypeVar("T")
 
 
-def pick_frames(source: Iterable[T], options: ClipOptions, path: Path) -> Iterator[tuple[int, T]]:
+def select_frames(source: Iterable[T], options: ClipOptions, path: Path) -> Iterator[tuple[int, T]]:
     """The frames that the options ask for, with their numbers in the source; stops at the last one."""
     total = picked = 0
     for number, frame in enumerate(source):
