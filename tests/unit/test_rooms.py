@@ -63,7 +63,8 @@ def test_learning_and_evaluation_never_import_each_other():
 
 @pytest.mark.parametrize("name", ["diffusers", "kornia", *sorted(OPTIONAL)])
 def test_the_core_is_imported_without(name):
-    rooms = "motion_core.commands, motion_core.metrics.report, motion_core.metrics.clip_features, motion_core.tracking.tracker"
+    rooms = "motion_core.commands, motion_core.metrics.report, motion_core.metrics.clip_features"
+    rooms += ", motion_core.tracking.tracker"
     code = f"import sys; sys.modules[{name!r}] = None; import {rooms}, motion_core.metrics.image_reward"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
