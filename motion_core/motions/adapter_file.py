@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, OptionError
-from ..files.tensor_file import About, Kind, Tensors, reading_description
+from ..files.tensor_file import FileFormat, Metadata, Tensors, parsing_metadata
 from .adapter import Adapter, LowRank, Part, WeightDelta
 from .origin import Origin
 
-KIND = Kind(
+KIND = FileFormat(
     noun="motion adapter",
     format="motion-adapter",
     version=1,
@@ -45,8 +45,8 @@ def read_adapter(path: str | os.PathLike[str]) -> Adapter:
     return KIND.read(path, _assemble)
 
 
-def _assemble(path: Path, about: About, tensors: Tensors) -> Adapter:
-    with reading_description(path):
+def _assemble(path: Path, about: Metadata, tensors: Tensors) -> Adapter:
+    with parsing_metadata(path):
         family, origin = about["family"], Origin.read(about)
     by_layer: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():

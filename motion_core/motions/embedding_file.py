@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError
-from ..files.tensor_file import About, Kind, Tensors, reading_description
+from ..files.tensor_file import FileFormat, Metadata, Tensors, parsing_metadata
 from .debias import DEBIAS_MODES
 from .embedding import LAYOUTS, Grid, MotionEmbedding
 from .origin import Origin
 
-KIND = Kind(
+KIND = FileFormat(
     noun="motion embedding",
     format="motion-embedding",
     version=1,
@@ -54,16 +54,16 @@ def read_embedding(path: str | os.PathLike[str]) -> MotionEmbedding:
     return KIND.read(path, _assemble)
 
 
-def _upgrade(about: About) -> About:
+def _upgrade(about: Metadata) -> Metadata:
     """Bring an older description up to today's. Version 0 (before release) had no layout and was never debiased."""
     if about["version"] == "0":
         about = {"debiased_by": "none", "layout": "official", **about, "version": "1"}
     return about
 
 
-def _assemble(path: Path, about: About, tensors: Tensors) -> MotionEmbedding:
+def _assemble(path: Path, about: Metadata, tensors: Tensors) -> MotionEmbedding:
     about = _upgrade(about)
-    with reading_description(path):
+    with parsing_metadata(path):
         grids = {str(block): _grid(pair) for block, pair in json.loads(about["grids"]).items()}
         frames, family, layout, debiased_by = int(about["frames"]), *(about[k] for k in _WORDS)
         origin = Origin.read(about)

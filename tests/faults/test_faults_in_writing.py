@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_after_any_byte_leaves_no_half_file(tmp_path_factory
     draws = random.Random(name)
     for _ in range(3):
         limit = draws.randrange(elsewhere.stat().st_size)
-        with full_after(limit), pytest.raises(MotionError, match=r"can't be written .*; check that .* has room"):
+        with full_after(limit), pytest.raises(MotionError, match=r"can't be written .*; check that .* has free space"):
             WRITERS[name](path)
     check_nothing_changed()
 

@@ -52,7 +52,7 @@ def test_a_deeply_nested_description_is_one_sentence(tmp_path, name, deep):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
     save_file(load_file(path), path, {**describe(path), name: deep})
-    assert "describes itself incompletely" in refused(read_motion, path)
+    assert "has incomplete or wrong metadata" in refused(read_motion, path)
 
 
 def test_a_recipe_that_is_nested_beyond_what_a_recipe_can_be_is_one_sentence(tmp_path):
