@@ -7,7 +7,7 @@ _JOINERS = "\u200c\u200d"
 _MAX_LENGTH = 1500
 
 
-def printable(text: str, lines: bool = False) -> str:
+def printable(text: str, *, lines: bool = False) -> str:
     """Replaces control characters, bidi overrides and other invisible characters by escapes such as `\\x1b`.
 
     lines: whether to keep line breaks and tabs.

@@ -6,7 +6,8 @@ from pathlib import Path
 import av
 import pytest
 import torch
-from clip_files import refusal
+from clip_files import read_numbers, refusal
+from PIL import Image
 from torch import Tensor
 
 from motion_core.video import decoding
@@ -51,6 +52,32 @@ def test_transparency_that_cannot_be_decoded_is_said(tmp_path, monkeypatch):
     path = write_flat(tmp_path / "clear.webm", levels, "libvpx-vp9", "yuva420p", options={"auto-alt-ref": "0"})
     monkeypatch.setattr(decoding, "ALPHA_DECODERS", {"vp9": "no-such-decoder"})
     assert "transparency" in refusal(path)
+
+
+def test_transparency_lies_on_black(tmp_path):
+    clear = [Image.new("RGBA", (16, 16), (255, 255, 255, alpha)) for alpha in (0, 128, 255)]
+    (tmp_path / "images").mkdir()
+    for number, image in enumerate(clear):
+        image.save(tmp_path / "images" / f"{number}.png")
+    levels = read_clip(tmp_path / "images").frames[:, 8, 8, 0]
+    assert levels.tolist() == pytest.approx([0, 128 / 255, 1], abs=1e-6)
+
+
+def test_transparent_gif_lies_on_black(tmp_path):
+    images = [Image.new("RGBA", (16, 16), (255, 255, 255, 0)) for _ in range(3)]
+    for number, image in enumerate(images):
+        image.paste((255, 255, 255, 255), (number, 0, number + 4, 8))
+    images[0].save(tmp_path / "clear.gif", save_all=True, append_images=images[1:], duration=100, disposal=2)
+    frames = read_clip(tmp_path / "clear.gif").frames
+    assert frames[0, 2, 1].tolist() == [1, 1, 1] and frames[:, 12, 12].max() == 0
+
+
+def test_sixteen_bit_images_are_scaled(tmp_path):
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        levels = torch.full((16, 16), number * 20 * 257, dtype=torch.uint16)
+        Image.fromarray(levels.numpy()).save(tmp_path / "images" / f"{number}.png")
+    assert read_numbers(read_clip(tmp_path / "images")) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("aspect, shape", [(Fraction(2), (48, 128)), (Fraction(1, 2), (96, 64)), (None, (48, 64))])

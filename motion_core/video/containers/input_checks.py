@@ -61,11 +61,13 @@ def check_kind(path: Path, head: bytes) -> None:
 
 
 def check_frame_size(path: Path, width: int, height: int) -> None:
+    """Raises VideoError for frames of too many pixels."""
     if max(width, height) > MAX_SIDE or width * height > MAX_FRAME_PIXELS:
         raise VideoError(f"{path} has frames of {width}x{height} pixels; make it at most {MAX_SIDE}x{MAX_SIDE}")
 
 
 def check_clip_size(path: Path, frames: int, height: int, width: int) -> None:
+    """Raises VideoError for a clip that does not fit into memory."""
     if frames * height * width > MAX_CLIP_PIXELS:
         raise VideoError(
             f"{path} is too long for its size ({frames} frames of {width}x{height} pixels and more would not fit into "

@@ -62,6 +62,7 @@ def scan_matroska(path: Path) -> MatroskaScan | None:
 
 
 def scan_segment(file: BinaryIO, start: int, end: int, scan: MatroskaScan) -> None:
+    """Adds the clusters of a segment to the scan. Raises BrokenStructureError."""
     for kind, first, last in walk_elements(file, start, end):
         if kind == CLUSTER:
             scan_cluster(file, first, last, scan)
@@ -72,6 +73,7 @@ def scan_segment(file: BinaryIO, start: int, end: int, scan: MatroskaScan) -> No
 
 
 def scan_cluster(file: BinaryIO, start: int, end: int, scan: MatroskaScan) -> None:
+    """Adds the blocks of a cluster to the scan. Raises BrokenStructureError."""
     for kind, first, last in walk_elements(file, start, end):
         if kind == SIMPLE_BLOCK:
             count_block(file, first, scan)
@@ -84,6 +86,7 @@ def scan_cluster(file: BinaryIO, start: int, end: int, scan: MatroskaScan) -> No
 
 
 def count_block(file: BinaryIO, offset: int, scan: MatroskaScan) -> None:
+    """Adds one block to the scan."""
     file.seek(offset)
     track = read_number(file)
     flags = file.read(3)[2:]
