@@ -1,4 +1,4 @@
-"""Features of frames and prompts from a folder: CLIP's own, in any number of batches; and ImageReward's score."""
+"""Features of frames and prompts from CLIP, and the score of ImageReward."""
 
 import shutil
 import sys
@@ -95,7 +95,7 @@ def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
             self.bias = torch.nn.Parameter(torch.zeros(1))
 
         def score(self, prompt: str, picture) -> float:
-            """How bright the picture is, from the bias of the file's weights."""
+            """The brightness of the picture plus the bias in the weights."""
             assert prompt == "a bear"
             return Image.open(picture).getpixel((0, 0))[0] / 255 + self.bias.item()
 

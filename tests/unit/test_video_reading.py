@@ -26,7 +26,7 @@ from motion_core.video.writing import write_clip
     ],
 )
 @pytest.mark.parametrize("kind", ["video", "folder"])
-def test_picking(tmp_path, kind, options, numbers):
+def test_the_selected_frames_are_read(tmp_path, kind, options, numbers):
     path = tmp_path / "clip.mp4"
     if kind == "folder":
         path = write_images(tmp_path / "images", count_up())
@@ -37,7 +37,7 @@ def test_picking(tmp_path, kind, options, numbers):
     assert clip.fps == pytest.approx(8 / options.get("every", 1))
 
 
-def test_decoding_stops_at_the_last_picked_frame(tmp_path, monkeypatch):
+def test_decoding_stops_at_the_last_selected_frame(tmp_path, monkeypatch):
     encode_video(tmp_path / "long.mp4", count_up(240, 16, 16, step=1))
     decoded, converted = [], []
     decode, convert = decoding.decode_frames, decoding.read_pixels
@@ -58,14 +58,14 @@ def test_decoding_stops_at_the_last_picked_frame(tmp_path, monkeypatch):
     assert len(decoded) == 23 and len(converted) == 5
 
 
-def test_folder_opens_only_the_picked_images(tmp_path):
+def test_only_the_selected_images_of_a_folder_are_opened(tmp_path):
     folder = write_images(tmp_path / "images", count_up())
     for number in (0, 2, 4, 11):
         (folder / f"frame{number}.png").write_bytes(b"no image")
     assert read_numbers(read_clip(folder, ClipOptions(frames=4, start=1, every=2, reversed=True))) == [7, 5, 3, 1]
 
 
-def test_long_video_needs_a_frame_count(tmp_path):
+def test_a_long_video_is_refused_without_a_number_of_frames(tmp_path):
     path = tmp_path / "long.mp4"
     encode_video(path, count_up(257, 16, 16, step=0))
     assert "more than 256 frames" in refusal(path)
@@ -73,20 +73,20 @@ def test_long_video_needs_a_frame_count(tmp_path):
     assert len(read_clip(path, ClipOptions(frames=257)).frames) == 257
 
 
-def test_clip_larger_than_memory_is_refused(tmp_path, monkeypatch):
+def test_a_clip_larger_than_memory_is_refused(tmp_path, monkeypatch):
     write_clip(tmp_path / "clip.mp4", count_up(), 8)
     monkeypatch.setattr(input_checks, "MAX_CLIP_PIXELS", 6 * 48 * 64)
     assert len(read_clip(tmp_path / "clip.mp4", ClipOptions(frames=6)).frames) == 6
     assert "fewer frames" in refusal(tmp_path / "clip.mp4", frames=7)
 
 
-def test_frames_in_memory_are_picked_as_a_files_are(tmp_path):
+def test_frames_in_memory_are_selected_like_those_of_a_file(tmp_path):
     frames = torch.rand(20, 24, 40, 3, generator=torch.Generator().manual_seed(0))
     options = ClipOptions(frames=5, start=2, every=3, width=32, height=16, fit="pad", reversed=True)
     for number, frame in enumerate(frames):
         Image.fromarray((frame * 255).round().to(torch.uint8).numpy()).save(tmp_path / f"{number}.png")
-    held, read = take_frames(frames, 24.0, options), read_clip(tmp_path, options)
-    assert torch.equal(held.frames, read.frames) and held.fps == 8.0
+    from_memory, from_folder = take_frames(frames, 24.0, options), read_clip(tmp_path, options)
+    assert torch.equal(from_memory.frames, from_folder.frames) and from_memory.fps == 8.0
     with pytest.raises(VideoError, match="the video has 20 frames"):
         take_frames(frames, 24.0, ClipOptions(frames=21))
 
@@ -94,7 +94,7 @@ def test_frames_in_memory_are_picked_as_a_files_are(tmp_path):
 # ---- single images
 
 
-def test_an_image_is_a_clip_of_one_frame(tmp_path):
+def test_an_image_is_read_as_a_clip_of_one_frame(tmp_path):
     folder = write_images(tmp_path / "images", count_up(3))
     clip = read_clip(folder)
     image = sorted(folder.iterdir())[1]
@@ -102,7 +102,7 @@ def test_an_image_is_a_clip_of_one_frame(tmp_path):
     assert read_still(image, ClipOptions(7, 5, 3, 24, 16)).frames.shape == (1, 16, 24, 3)
 
 
-def test_an_image_that_is_none(tmp_path):
+def test_a_missing_or_damaged_image_is_refused(tmp_path):
     (tmp_path / "text.png").write_text("hello")
     for name, says in (("text.png", "can't be read|damaged"), ("none.png", "does not exist")):
         with pytest.raises(VideoError, match=says):

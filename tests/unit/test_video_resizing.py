@@ -19,7 +19,7 @@ from motion_core.video.reading import read_clip
 
 
 def draw_quarters(height: int, width: int) -> Tensor:
-    """Two frames: red left, blue right, and a green band over the top quarter."""
+    """Two frames: red on the left, blue on the right, green in the top quarter."""
     frames = torch.zeros(2, height, width, 3)
     frames[:, :, : width // 2, 0] = 1
     frames[:, :, width // 2 :, 2] = 1
@@ -27,9 +27,9 @@ def draw_quarters(height: int, width: int) -> Tensor:
     return frames
 
 
-def test_crop_cuts_the_middle_out(tmp_path):
+def test_crop_keeps_the_centre(tmp_path):
     frames = torch.zeros(2, 40, 80, 3)
-    frames[:, :, 20:60] = 1  # exactly the middle square
+    frames[:, :, 20:60] = 1  # exactly the central square
     folder = write_images(tmp_path / "images", frames)
     clip = read_clip(folder, ClipOptions(width=24, height=24))
     assert clip.frames.shape == (2, 24, 24, 3)
@@ -44,7 +44,7 @@ def test_pad_adds_black_bars(tmp_path):
     assert clip.frames[:, 16:48].min() == 1
 
 
-def test_pad_loses_nothing_of_the_picture(tmp_path):
+def test_pad_keeps_the_whole_frame(tmp_path):
     folder = write_images(tmp_path / "images", draw_quarters(80, 40))
     clip = read_clip(folder, ClipOptions(width=32, height=32, fit="pad"))
     assert clip.frames[0, 4, 16].tolist() == [0, 1, 0]
@@ -55,24 +55,24 @@ def test_pad_loses_nothing_of_the_picture(tmp_path):
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_shrinking_is_antialiased(tmp_path, fit):
     board = torch.zeros(2, 128, 128, 3)
-    board[:, :, 1::4] = board[:, :, 2::4] = 1  # without a filter, only the white columns are looked at
+    board[:, :, 1::4] = board[:, :, 2::4] = 1  # without a filter, only white columns are sampled
     clip = read_clip(write_images(tmp_path / "images", board), ClipOptions(width=32, height=32, fit=fit))
     assert (clip.frames[:, 4:-4, 4:-4] - 0.5).abs().max() < 0.05
 
 
-def test_own_size_is_cut_to_multiples_of_eight_unsoftened(tmp_path):
+def test_the_own_size_is_cropped_to_multiples_of_eight_without_resampling(tmp_path):
     frames = draw_noise(2, 45, 70).mul(255).round().div(255)
     clip = read_clip(write_images(tmp_path / "images", frames))
     assert torch.equal(clip.frames, frames[:, 2:42, 3:67].mul(255).round().div(255))
 
 
-def test_extreme_aspects_still_give_the_size(tmp_path):
+def test_extreme_aspects_give_the_size_in_the_options(tmp_path):
     folder = write_images(tmp_path / "images", torch.ones(2, 8, 600, 3))
     for fit in ("crop", "pad"):
         assert read_clip(folder, ClipOptions(width=8, height=64, fit=fit)).frames.shape == (2, 64, 8, 3)
 
 
-def test_images_of_several_sizes_take_the_first_ones(tmp_path):
+def test_images_of_several_sizes_get_the_size_of_the_first(tmp_path):
     folder = write_images(tmp_path / "images", count_up(2, 48, 64))
     Image.new("RGB", (200, 48), (40, 40, 40)).save(folder / "frame2.png")
     Image.new("RGB", (64, 96), (60, 60, 60)).save(folder / "frame3.png")
@@ -81,7 +81,7 @@ def test_images_of_several_sizes_take_the_first_ones(tmp_path):
     assert read_numbers(clip) == [0, 1, 2, 3]
 
 
-def test_video_that_changes_its_size_half_way(tmp_path):
+def test_a_video_that_changes_its_size_gets_the_size_of_the_first_frame(tmp_path):
     with av.open(str(tmp_path / "sizes.mkv"), "w") as container:
         stream = container.add_stream("mjpeg", rate=8)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"

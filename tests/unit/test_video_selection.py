@@ -111,8 +111,8 @@ def test_each_frame_of_the_constant_rate_is_the_one_shown_at_the_middle_of_its_i
     shown = list(repeat_frames(enumerate(range(len(delays))), timeline.count_repeats()))
     step = timeline.length / len(delays)
     ends = [*timeline.starts[1:], timeline.length]
-    for place, number in enumerate(shown):
-        middle = (place + Fraction(1, 2)) * step
+    for index, number in enumerate(shown):
+        middle = (index + Fraction(1, 2)) * step
         assert timeline.starts[number] - Fraction(1, 10**9) <= middle <= ends[number] + Fraction(1, 10**9)
 
 
