@@ -60,11 +60,11 @@ def test_a_files_words_do_not_steer_the_terminal(tmp_path, kind):
 def test_a_files_words_do_not_steer_the_terminal_in_an_error(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    from tests.unit.test_digest import describe
+    from tests.unit.test_digest import read_metadata
 
     path = tmp_path / "motion\x1b[31m.safetensors"
     test_embedding.make().save(path)
-    save_file({**load_file(path), "\x1b[2J\u202e": next(iter(load_file(path).values()))}, path, describe(path))
+    save_file({**load_file(path), "\x1b[2J\u202e": next(iter(load_file(path).values()))}, path, read_metadata(path))
     said = run("inspect", path).stderr.decode()
     assert said.strip().isprintable() and "unknown tensor \\x1b[2J\\u202e" in said
 

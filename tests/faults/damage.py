@@ -1,4 +1,4 @@
-"""Damage to files, seeded: the same random generator does the same to the same bytes."""
+"""Seeded damage to the bytes of a file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ ODD_DTYPES = ("F16", "BF16", "F32", "F64", "I64", "U8", "BOOL", "F8_E4M3", "F8_E
 
 
 def cut(content: bytes, random: Random) -> bytes:
-    """The end is missing, as after a broken download."""
+    """Cuts off the end, like an interrupted download."""
     return content[: random.randrange(len(content))]
 
 
 def flip_bits(content: bytes, random: Random) -> bytes:
+    """Flips single bits."""
     changed = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 8, 64))):
-        changed[_place(content, random)] ^= 1 << random.randrange(8)
+        changed[_choose_offset(content, random)] ^= 1 << random.randrange(8)
     return bytes(changed)
 
 
 def zero_a_span(content: bytes, random: Random) -> bytes:
-    """As where a sector was never written."""
-    start, length = _place(content, random), random.choice((1, 8, 100, 512, 4096))
+    """Zeroes a span, like a sector that was never written."""
+    start, length = _choose_offset(content, random), random.choice((1, 8, 100, 512, 4096))
     return content[:start] + bytes(len(content[start : start + length])) + content[start + length :]
 
 
 def swap_spans(content: bytes, random: Random) -> bytes:
+    """Swaps two spans of equal length."""
     length = random.choice((4, 16, 64, 256))
     one, other = sorted(random.randrange(len(content)) for _ in range(2))
     a, b = content[one : one + length], content[other : other + length]
@@ -47,38 +49,39 @@ def swap_spans(content: bytes, random: Random) -> bytes:
 
 
 def insert(content: bytes, random: Random) -> bytes:
-    """Bytes that do not belong there; everything behind them moves."""
-    place = random.choice((_place(content, random), len(content)))
-    return content[:place] + random.randbytes(random.choice((1, 8, 1000))) + content[place:]
+    """Inserts random bytes. Everything behind them moves."""
+    offset = random.choice((_choose_offset(content, random), len(content)))
+    return content[:offset] + random.randbytes(random.choice((1, 8, 1000))) + content[offset:]
 
 
 def alter_header_length(content: bytes, random: Random) -> bytes:
+    """Changes the length of the header in the first 8 bytes."""
     length = int.from_bytes(content[:8], "little")
-    said = random.choice((0, 1, length - 1, length + 1, length + 8, 2 * length, 2**31, 2**40, 2**63, 2**64 - 1))
-    return said.to_bytes(8, "little") + content[8:]
+    altered = random.choice((0, 1, length - 1, length + 1, length + 8, 2 * length, 2**31, 2**40, 2**63, 2**64 - 1))
+    return altered.to_bytes(8, "little") + content[8:]
 
 
-def alter_description(content: bytes, random: Random) -> bytes:
-    """One value of the metadata is another text, or its name is, or it is gone."""
+def alter_metadata(content: bytes, random: Random) -> bytes:
+    """Changes, renames or removes one entry of the metadata."""
 
     def change(header: dict[str, Any]) -> None:
-        about = header["__metadata__"]
-        name = random.choice(sorted(about))
-        value = about.pop(name)
+        metadata = header["__metadata__"]
+        name = random.choice(sorted(metadata))
+        value = metadata.pop(name)
         how = random.randrange(4)
         if how == 0:
-            about[random.choice((name + "s", name.upper(), ""))] = value
+            metadata[random.choice((name + "s", name.upper(), ""))] = value
         elif how == 1 and len(value) > 1:
-            place = random.randrange(len(value))
-            about[name] = value[:place] + random.choice('0123456789[]{},.-x"') + value[place + 1 :]
+            offset = random.randrange(len(value))
+            metadata[name] = value[:offset] + random.choice('0123456789[]{},.-x"') + value[offset + 1 :]
         elif how == 2 or random.random() < 0.8:
-            about[name] = random.choice(ODD_TEXTS)
+            metadata[name] = random.choice(ODD_TEXTS)
 
     return _with_header(content, change)
 
 
 def alter_declaration(content: bytes, random: Random) -> bytes:
-    """What the header says of one tensor is another dtype, shape or place, or two tensors change places."""
+    """Changes the dtype, shape, offsets or name of one tensor in the header, or swaps two tensors."""
 
     def change(header: dict[str, Any]) -> None:
         keys = sorted(key for key in header if key != "__metadata__")
@@ -105,44 +108,44 @@ def alter_declaration(content: bytes, random: Random) -> bytes:
 
 
 def alter_numbers(content: bytes, random: Random) -> bytes:
-    """Numbers of the tensors are others: not finite, too large, or not quite what they were."""
+    """Changes numbers of the tensors: not finite, too large, or slightly different."""
     start = 8 + int.from_bytes(content[:8], "little")
     changed = bytearray(content)
     for _ in range(random.choice((1, 1, 10))):
-        place = start + 2 * random.randrange(max(1, (len(content) - start) // 2))
-        changed[place : place + 2] = random.choice((b"\x00\x7c", b"\xff\x7f", b"\x00\x00", b"\xff\x7b", b"\x01\x3c"))
+        offset = start + 2 * random.randrange(max(1, (len(content) - start) // 2))
+        changed[offset : offset + 2] = random.choice((b"\x00\x7c", b"\xff\x7f", b"\x00\x00", b"\xff\x7b", b"\x01\x3c"))
     return bytes(changed[: len(content)])
 
 
 def repack(content: bytes, random: Random) -> bytes:
-    """A zip archive in which entries have changed places, names or contents, and each checksum is right again."""
+    """Damages entries of a zip archive, and writes it with matching checksums."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(out, "w") as packed:
-        held = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
-        number = random.randrange(len(held))
-        name, inner = held[number]
-        pickle = next(place for place, (name, _) in enumerate(held) if name.endswith("data.pkl"))
+        entries = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+        number = random.randrange(len(entries))
+        name, inner = entries[number]
+        pickle = next(offset for offset, (name, _) in enumerate(entries) if name.endswith("data.pkl"))
         how = random.randrange(5)
         if how == 0:
-            held[number] = (name, cut(inner, random) if inner else b"x")
+            entries[number] = (name, cut(inner, random) if inner else b"x")
         elif how == 1:
-            held.pop(number)
+            entries.pop(number)
         else:
-            held[pickle] = (held[pickle][0], flip_bits(held[pickle][1], random))
+            entries[pickle] = (entries[pickle][0], flip_bits(entries[pickle][1], random))
         deflated = zipfile.ZIP_DEFLATED if how == 2 else zipfile.ZIP_STORED
-        for entry, inner in held:
+        for entry, inner in entries:
             packed.writestr(entry, inner, deflated)
     return out.getvalue()
 
 
 ANY: tuple[Damage, ...] = (cut, flip_bits, flip_bits, zero_a_span, swap_spans, insert)
 SAFETENSORS: tuple[Damage, ...] = (
-    *ANY, alter_header_length, alter_description, alter_description, alter_declaration, alter_declaration, alter_numbers
+    *ANY, alter_header_length, alter_metadata, alter_metadata, alter_declaration, alter_declaration, alter_numbers
 )  # fmt: skip
 
 
-def _place(content: bytes, random: Random) -> int:
-    """Anywhere, but as often in the first 2 KB, where a file says what it is."""
+def _choose_offset(content: bytes, random: Random) -> int:
+    """An offset anywhere, or as often in the first 2 KB, where the header is."""
     return random.randrange(random.choice((len(content), min(len(content), 2048))))
 
 
@@ -150,6 +153,6 @@ def _with_header(content: bytes, change: Callable[[dict[str, Any]], None]) -> by
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     change(header)
-    said = json.dumps(header).encode()
-    said += b" " * (-len(said) % 8)
-    return len(said).to_bytes(8, "little") + said + content[end:]
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    return len(encoded).to_bytes(8, "little") + encoded + content[end:]

@@ -1,7 +1,7 @@
-"""Damages motion files and says what reading makes of each: `python -m tests.faults.damaged_motions KIND COUNT FOLDER`.
+"""Damages motion files and reads them: `python -m tests.faults.damaged_motions KIND COUNT FOLDER`.
 
-It prints a line a file, before and after it is read, so that whoever runs it knows where it ended; at last how many
-MiB it grew.
+It prints the damage of a file before reading it and the outcome after, so a crash shows at which file it happened. The
+last line says by how many MiB the process has grown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.unit import test_adapter_file, test_embedding, test_motion_lora, test
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file. checked: whether the format has a checksum, so that nothing may be read as something else."""
+    """A kind of file. checked: whether its format has a checksum, so that no changed content may be read."""
 
     name: str
     write: Callable[[Path], Any]
@@ -45,8 +45,8 @@ class Kind:
 def _without_digest(path: Path) -> None:
     test_embedding.make().save(path)
     with safe_open(path, "pt") as file:
-        about = {name: said for name, said in file.metadata().items() if name != "digest"}
-    save_file(load_file(path), path, about)
+        metadata = {name: text for name, text in file.metadata().items() if name != "digest"}
+    save_file(load_file(path), path, metadata)
 
 
 def _lora() -> dict[str, torch.Tensor]:
@@ -82,7 +82,7 @@ KINDS = {
 
 
 def describe(motion: MotionEmbedding | Adapter) -> list[Any]:
-    """All that a motion is."""
+    """The whole content of a motion."""
     own = (
         [motion.grids, motion.debiased_by, sorted(motion.qk), sorted(motion.v)]
         if isinstance(motion, MotionEmbedding)
@@ -92,28 +92,28 @@ def describe(motion: MotionEmbedding | Adapter) -> list[Any]:
     return [motion.family, repr(motion.origin), own, numbers]
 
 
-def judge(kind: Kind, path: Path, right: list[Any]) -> str:
-    """`right`, `refused` or `different`, or what is wrong with the answer."""
+def read_outcome(kind: Kind, path: Path, expected: list[Any]) -> str:
+    """`right`, `refused` or `different`, or `WRONG` and what is wrong."""
     try:
         motion = kind.read(path)
     except MotionError as error:
-        said = str(error)
-        return "refused" if said.isprintable() and len(said) < 1600 else f"WRONG: the sentence {said!r}"
+        message = str(error)
+        return "refused" if message.isprintable() and len(message) < 1600 else f"WRONG: the sentence {message!r}"
     except BaseException as error:
         return f"WRONG: {error!r:.300}"
-    if describe(motion) == right:
+    if describe(motion) == expected:
         return "right"
     if kind.checked:
-        return "WRONG: it was read as something else"
-    sane = all(t.isfinite().all() and t.abs().max() <= LARGEST for t in motion.parameters if t.numel())
-    return "different" if sane else "WRONG: numbers beyond all learning"
+        return "WRONG: changed content was read"
+    valid = all(t.isfinite().all() and t.abs().max() <= LARGEST for t in motion.parameters if t.numel())
+    return "different" if valid else "WRONG: numbers out of range"
 
 
 def main(name: str, count: int, folder: Path) -> None:
     kind = KINDS[name]
     path = folder / kind.name
     kind.write(path)
-    content, right = path.read_bytes(), describe(kind.read(path))
+    content, expected = path.read_bytes(), describe(kind.read(path))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(count):
         random = Random(zlib.crc32(f"{name} {number}".encode()))
@@ -122,8 +122,8 @@ def main(name: str, count: int, folder: Path) -> None:
         print(number, how.__name__, end=" ", flush=True)
         with warnings.catch_warnings(), contextlib.redirect_stderr(None):
             warnings.simplefilter("ignore")
-            said = judge(kind, path, right)
-        print(said, flush=True)
+            outcome = read_outcome(kind, path, expected)
+        print(outcome, flush=True)
     print("grown", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 

@@ -1,4 +1,4 @@
-"""Reads every file of a folder and prints as JSON what came of each. usage: read_damaged.py WHOLE FOLDER"""
+"""Reads every file of a folder and prints the outcomes as JSON. Usage: read_damaged.py INTACT FOLDER"""
 
 import json
 import resource
@@ -13,8 +13,8 @@ from motion_core.errors import VideoError
 from motion_core.video.reading import read_clip
 
 
-def judge(path: Path, wanted: torch.Tensor) -> str:
-    """refused, right, altered (as many frames as wanted but others), or what else is wrong."""
+def read(path: Path, expected: torch.Tensor) -> str:
+    """`refused`, `correct`, `altered` (as many frames, but others), or another outcome."""
     try:
         clip = read_clip(path)
     except VideoError as error:
@@ -23,19 +23,19 @@ def judge(path: Path, wanted: torch.Tensor) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     if not clip.frames.isfinite().all() or not 0 < clip.fps <= 240:
-        return "no sane clip"
-    if len(clip.frames) != len(wanted):
-        return f"{len(clip.frames)} of {len(wanted)} frames"
-    return "right" if torch.equal(clip.frames, wanted) else "altered"
+        return "no valid clip"
+    if len(clip.frames) != len(expected):
+        return f"{len(clip.frames)} of {len(expected)} frames"
+    return "correct" if torch.equal(clip.frames, expected) else "altered"
 
 
-def main(whole: Path, folder: Path) -> None:
+def main(intact: Path, folder: Path) -> None:
     torch.set_num_threads(1)
-    wanted = read_clip(whole).frames
+    expected = read_clip(intact).frames
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    said = {path.name: judge(path, wanted) for path in sorted(folder.iterdir())}
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    print(json.dumps({"said": said, "grown": grown}))
+    outcomes = {path.name: read(path, expected) for path in sorted(folder.iterdir())}
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    print(json.dumps({"outcomes": outcomes, "growth": growth}))
 
 
 main(*map(Path, sys.argv[1:]))

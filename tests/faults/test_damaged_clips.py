@@ -1,6 +1,6 @@
-"""A thousand damaged clips: each is read right or refused in one sentence, and nothing hangs, crashes or grows.
+"""A thousand damaged clips: each is read correctly or refused in one sentence.
 
-Readers are processes of their own, so that a crash, a hang or too much memory is seen and not shared.
+They are read in another process, so that a crash, a hang or too much memory fails the test alone.
 """
 
 import json
@@ -20,7 +20,7 @@ from motion_core.video.writing import write_clip
 COPIES = 1000
 FRAMES = 8
 GROWTH = 2**30  # bytes
-PATIENCE = 100  # seconds for all copies of one format
+TIMEOUT = 100  # seconds for all copies of one format
 FORMATS = ("clip.mp4", "front.mp4", "clip.webm", "clip.mkv", "clip.gif", "clip.png", "clip.webp")
 
 
@@ -39,67 +39,67 @@ def write(path: Path) -> Path:
     return path
 
 
-def cut(data: bytearray, chance: random.Random) -> None:
-    del data[chance.randrange(1, len(data)) :]
+def cut(data: bytearray, rng: random.Random) -> None:
+    del data[rng.randrange(1, len(data)) :]
 
 
-def overwrite(data: bytearray, chance: random.Random) -> None:
-    for _ in range(chance.randint(1, 20)):
-        data[chance.randrange(len(data))] = chance.randrange(256)
+def overwrite(data: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.randint(1, 20)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
 
 
-def swap(data: bytearray, chance: random.Random) -> None:
-    length = chance.randint(1, len(data) // 4)
-    one, other = chance.randrange(len(data) // 2 - length), chance.randrange(len(data) // 2, len(data) - length)
+def swap(data: bytearray, rng: random.Random) -> None:
+    length = rng.randint(1, len(data) // 4)
+    one, other = rng.randrange(len(data) // 2 - length), rng.randrange(len(data) // 2, len(data) - length)
     data[one : one + length], data[other : other + length] = data[other : other + length], data[one : one + length]
 
 
-def blank(data: bytearray, chance: random.Random) -> None:
-    place, length = chance.randrange(len(data)), chance.randint(1, 400)
-    data[place : place + length] = bytes(len(data[place : place + length]))
+def zero(data: bytearray, rng: random.Random) -> None:
+    offset, length = rng.randrange(len(data)), rng.randint(1, 400)
+    data[offset : offset + length] = bytes(len(data[offset : offset + length]))
 
 
-def alter_header(data: bytearray, chance: random.Random) -> None:
-    for _ in range(chance.randint(1, 6)):
-        data[chance.randrange(min(800, len(data)))] ^= 1 << chance.randrange(8)
+def alter_header(data: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.randint(1, 6)):
+        data[rng.randrange(min(800, len(data)))] ^= 1 << rng.randrange(8)
 
 
-DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (cut, overwrite, swap, blank, alter_header)
+DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (cut, overwrite, swap, zero, alter_header)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_damaged_copies_are_read_right_or_refused_in_a_sentence(tmp_path, name):
+def test_damaged_clips_are_read_correctly_or_refused_in_one_sentence(tmp_path, name):
     whole = write(tmp_path / name)
     data = whole.read_bytes()
     folder = tmp_path / "damaged"
     folder.mkdir()
     for number in range(-(-COPIES // len(FORMATS))):
-        chance = random.Random(f"{name} {number}")
+        rng = random.Random(f"{name} {number}")
         damaged = bytearray(data)
-        DAMAGES[number % len(DAMAGES)](damaged, chance)
+        DAMAGES[number % len(DAMAGES)](damaged, rng)
         (folder / f"{number:03}{whole.suffix}").write_bytes(damaged)
-    said = read_all(whole, folder)
-    assert len(said) == len(list(folder.iterdir()))
-    unclear = {copy: kind for copy, kind in said.items() if kind not in ("right", "refused", "altered")}
+    outcomes = read_all(whole, folder)
+    assert len(outcomes) == len(list(folder.iterdir()))
+    unclear = {copy: kind for copy, kind in outcomes.items() if kind not in ("correct", "refused", "altered")}
     assert not unclear
-    if name in ("clip.png",):  # every byte of it is under a checksum
-        assert "altered" not in said.values()
+    if name in ("clip.png",):  # checksums cover every byte of it
+        assert "altered" not in outcomes.values()
 
 
 def read_all(whole: Path, folder: Path) -> dict[str, str]:
-    """What the reader said to each copy. Fails if it hangs, crashes or takes more than GROWTH."""
+    """The outcome for each copy. Fails if the reader hangs, crashes or uses more than GROWTH."""
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("read_damaged.py"), whole, folder],
         cwd=Path(__file__).parents[2],
         preexec_fn=limit_memory,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["grown"] < GROWTH
-    return told["said"]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["growth"] < GROWTH
+    return report["outcomes"]
 
 
 def limit_memory() -> None:

@@ -1,4 +1,4 @@
-"""A file that can't be written whole leaves nothing behind, and what stood in its place stays."""
+"""A failed write leaves no file behind, and an older file stays as it was."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ resource = pytest.importorskip("resource", reason="this system has no limit to t
 
 BLOCK = "down_blocks.0.temp_attentions.0.transformer_blocks.0"
 LAYER = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.to_q"
-OLD = b"what stood there"
+OLD = b"the old content"
 
 
 def make_embedding() -> MotionEmbedding:
@@ -55,13 +55,13 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "clip.webm": lambda path: write_clip(path, make_frames(), 8),
     "clip.gif": lambda path: write_clip(path, make_frames(), 8),
     "sheet.png": lambda path: write_sheet(path, [make_frames()]),
-    "strip.png": lambda path: write_whole(path, encode_strip(make_frames())),  # as an evaluation keeps it
+    "strip.png": lambda path: write_whole(path, encode_strip(make_frames())),  # as the evaluation writes it
 }
 
 
 @contextmanager
 def full_after(size: int) -> Iterator[None]:
-    """Within the block no file gets longer: the real thing, but for the error's number."""
+    """Limits the size of files within the block. It acts like a full disk, apart from the error number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -79,31 +79,31 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 STEPS = {
-    "no room for a new file": (tempfile, "mkstemp", FULL, MotionError),
-    "no room as it is handed to the disk": (os, "fsync", FULL, MotionError),
-    "no room as it takes its place": (os, "replace", FULL, MotionError),
-    "Ctrl-C as it is handed to the disk": (os, "fsync", KeyboardInterrupt(), KeyboardInterrupt),
-    "Ctrl-C as it takes its place": (os, "replace", KeyboardInterrupt(), KeyboardInterrupt),
+    "full disk when the file is created": (tempfile, "mkstemp", FULL, MotionError),
+    "full disk when the file is synced": (os, "fsync", FULL, MotionError),
+    "full disk when the file is moved": (os, "replace", FULL, MotionError),
+    "Ctrl-C when the file is synced": (os, "fsync", KeyboardInterrupt(), KeyboardInterrupt),
+    "Ctrl-C when the file is moved": (os, "replace", KeyboardInterrupt(), KeyboardInterrupt),
 }
 
 
-@pytest.fixture(params=["a file stood there", "nothing stood there"])
+@pytest.fixture(params=["over an older file", "without an older file"])
 def check(request, tmp_path):
-    """Gives the file's path and what checks that the folder is as it was and that writing works again."""
+    """Returns a path, and a function that checks that the folder is unchanged and that writing works again."""
 
-    def look() -> dict[str, bytes]:
+    def list_files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def prepare(name: str) -> tuple[Path, Callable[[], None]]:
         path = tmp_path / name
-        if request.param == "a file stood there":
+        if request.param == "over an older file":
             path.write_bytes(OLD)
-        before = look()
+        before = list_files()
 
         def check() -> None:
-            assert look() == before
+            assert list_files() == before
             WRITERS[name](path)
-            assert set(look()) == {name} and look()[name] not in (OLD, b"")
+            assert set(list_files()) == {name} and list_files()[name] not in (OLD, b"")
 
         return path, check
 
@@ -111,21 +111,21 @@ def check(request, tmp_path):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_disk_that_is_full_after_any_byte_leaves_no_half_file(tmp_path_factory, check, name):
-    elsewhere = tmp_path_factory.mktemp("whole") / name
-    WRITERS[name](elsewhere)
+def test_a_full_disk_leaves_no_partial_file(tmp_path_factory, check, name):
+    complete = tmp_path_factory.mktemp("whole") / name
+    WRITERS[name](complete)
     path, check_nothing_changed = check(name)
-    draws = random.Random(name)
+    rng = random.Random(name)
     for _ in range(3):
-        limit = draws.randrange(elsewhere.stat().st_size)
-        with full_after(limit), pytest.raises(MotionError, match=r"can't be written .*; check that .* has room"):
+        limit = rng.randrange(complete.stat().st_size)
+        with full_after(limit), pytest.raises(MotionError, match=r"can't be written .*; check that .* has free space"):
             WRITERS[name](path)
     check_nothing_changed()
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_fault_at_any_step_of_writing_leaves_no_half_file(monkeypatch, check, name, step):
+def test_a_fault_at_any_step_of_writing_leaves_no_partial_file(monkeypatch, check, name, step):
     owner, function, error, expected = STEPS[step]
     path, check_nothing_changed = check(name)
     with monkeypatch.context() as patch, pytest.raises(expected):

@@ -80,8 +80,8 @@ def rewrite(path, tensors=None, without=(), about=None):
     [
         ({"about": {"version": 2}}, "update the pack"),
         ({"about": {"format": "motion-embedding"}}, "no motion adapter"),
-        ({"about": {"recipe": "{"}}, "incompletely"),
-        ({"without": ["family"]}, "incompletely"),
+        ({"about": {"recipe": "{"}}, "incomplete or wrong metadata"),
+        ({"without": ["family"]}, "incomplete or wrong metadata"),
         ({"tensors": {"some.weight": seeded(2, 2)}}, "unknown tensor some.weight"),
         ({"tensors": {"diff": seeded(2, 2)}}, "unknown tensor diff"),
         ({"without": [f"{TO_Q}.lora_up.weight"]}, "make no whole part"),
@@ -110,7 +110,7 @@ def test_an_empty_a_damaged_a_missing_and_a_pickled_file(saved, tmp_path):
     saved.write_bytes(saved.read_bytes()[:-10])
     with pytest.raises(FileError, match="damaged"):
         Adapter.load(saved)
-    with pytest.raises(FileError, match="not there"):
+    with pytest.raises(FileError, match="does not exist"):
         Adapter.load(tmp_path / "none.safetensors")
     torch.save([], tmp_path / "list.pt")
     with pytest.raises(FileError, match="is a pickle"):

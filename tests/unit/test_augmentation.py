@@ -1,4 +1,4 @@
-"""What the versions of a clip share, what they do not, and what drawing them leaves alone."""
+"""Augmentation: what differs between the versions of a clip, what stays the same, and random state."""
 
 import random
 import sys
@@ -16,7 +16,7 @@ EACH = pytest.mark.parametrize("how", AUGMENTATIONS)
 
 
 @EACH
-def test_the_clip_comes_first_and_no_two_are_alike(how):
+def test_the_original_comes_first_and_all_versions_differ(how):
     versions = augment(FRAMES, AugmentConfig(5, how))
     assert versions.shape == (5, 3, 40, 64, 3) and torch.equal(versions[0], FRAMES)
     assert versions.min() >= 0 and versions.max() <= 1 and versions.dtype == FRAMES.dtype
@@ -24,7 +24,7 @@ def test_the_clip_comes_first_and_no_two_are_alike(how):
 
 
 @EACH
-def test_all_frames_of_a_version_are_changed_alike(how):
+def test_all_frames_of_a_version_get_the_same_change(how):
     still = FRAMES[:1].expand(4, -1, -1, -1)
     versions = augment(still, AugmentConfig(6, how))
     torch.testing.assert_close(versions, versions[:, :1].expand_as(versions))
@@ -36,32 +36,32 @@ def dot(x: int, y: int) -> torch.Tensor:
     return frame
 
 
-def test_what_moves_still_moves_that_way_and_hardly_faster():
+def test_spatial_augmentation_keeps_directions_and_scales_speed_by_the_zoom():
     clip = torch.stack([dot(28, 18), dot(34, 18), dot(34, 22)])  # right by 6, then down by 4
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(64.0), indexing="ij")
     for version in augment(clip, AugmentConfig(12, "spatial"))[1:]:
         weights = version.mean(-1)
-        places = torch.stack([(weights * axis).sum((1, 2)) / weights.sum((1, 2)) for axis in (columns, rows)], -1)
-        (right, level), (still, down) = (places[1:] - places[:-1]).tolist()
+        centres = torch.stack([(weights * axis).sum((1, 2)) / weights.sum((1, 2)) for axis in (columns, rows)], -1)
+        (right, level), (still, down) = (centres[1:] - centres[:-1]).tolist()
         zoom = right / 6
         assert ZOOM[0] - 0.03 <= zoom <= ZOOM[1] + 0.03
         assert down / 4 == pytest.approx(zoom, rel=0.08)
         assert abs(level) < 0.2 and abs(still) < 0.2
 
 
-def test_no_edge_comes_into_view():
+def test_spatial_augmentation_shows_no_edge():
     white = torch.ones(2, 40, 64, 3)
     torch.testing.assert_close(augment(white, AugmentConfig(32, "spatial")), white.expand(32, -1, -1, -1, -1))
 
 
-def test_colour_moves_nothing():
+def test_colour_augmentation_moves_nothing():
     for version in augment(torch.stack([dot(28, 18), dot(34, 18)]), AugmentConfig(6, "colour"))[1:]:
         changed = (version[1] - version[0]).abs().sum(-1) > 1e-3
         assert torch.equal(changed, dot(28, 18).sum(-1) != dot(34, 18).sum(-1))
 
 
 @EACH
-def test_the_seed_decides_and_global_random_state_is_left_alone(how):
+def test_versions_depend_on_the_seed_alone_and_global_random_state_stays(how):
     states = torch.random.get_rng_state(), random.getstate(), numpy.random.get_state()[1].copy()
     one, same, other = (augment(FRAMES, AugmentConfig(3, how, seed)) for seed in (7, 7, 8))
     assert torch.equal(torch.random.get_rng_state(), states[0])
@@ -71,13 +71,13 @@ def test_the_seed_decides_and_global_random_state_is_left_alone(how):
     assert torch.equal(augment(FRAMES, AugmentConfig(3, how, 7)), one)
 
 
-def test_what_is_refused(monkeypatch):
+def test_options_out_of_range_and_a_missing_kornia_are_refused(monkeypatch):
     for change, says in (({"versions": 0}, "versions is 0"), ({"how": "flip"}, "augment is"), ({"seed": -1}, "seed")):
         with pytest.raises(OptionError, match=says):
             AugmentConfig(**change)
     with pytest.raises(OptionError, match=r"must be \(N, H, W, 3\)"):
         augment(FRAMES[0])
     monkeypatch.setitem(sys.modules, "kornia", None)
-    assert torch.equal(augment(FRAMES, AugmentConfig(1))[0], FRAMES)  # needs no kornia
+    assert torch.equal(augment(FRAMES, AugmentConfig(1))[0], FRAMES)  # one version needs no kornia
     with pytest.raises(ModelError, match="kornia could not be imported.*pip install kornia"):
         augment(FRAMES)

@@ -1,4 +1,4 @@
-"""Features of frames and prompts from a folder: CLIP's own, in any number of batches; and ImageReward's score."""
+"""Features of frames and prompts from CLIP, and the score of ImageReward."""
 
 import shutil
 import sys
@@ -22,7 +22,7 @@ def encoder(clip_folder):
     return load_clip(clip_folder, "cpu")
 
 
-def test_frames_and_text_share_a_space(encoder):
+def test_frames_and_prompts_have_features_of_the_same_dimension(encoder):
     frames, text = encoder.encode_frames(FRAMES), encoder.encode_text("a red circle")
     assert frames.shape == (FRAMES_AT_ONCE + 3, 8) and text.shape == (8,)
     for features in (frames, text):
@@ -30,7 +30,7 @@ def test_frames_and_text_share_a_space(encoder):
     assert -1 <= text_similarity(frames, text) <= 1
 
 
-def test_features_are_the_models_own(encoder):
+def test_features_equal_those_of_the_transformers_model(encoder):
     pixels = [Image.fromarray((frame * 255).round().byte().numpy()) for frame in FRAMES[:3]]
     inputs = encoder.processor(images=pixels, return_tensors="pt")
     tokens = encoder.tokenizer("a red circle", padding="max_length", max_length=12, return_tensors="pt")
@@ -42,13 +42,13 @@ def test_features_are_the_models_own(encoder):
     torch.testing.assert_close(text, expected.text_embeds[0], atol=1e-5, rtol=1e-4)
 
 
-def test_batches_do_not_matter(encoder):
+def test_features_do_not_depend_on_the_batch_size(encoder):
     alone = torch.cat([encoder.encode_frames(frame[None]) for frame in FRAMES])
     torch.testing.assert_close(encoder.encode_frames(FRAMES), alone, atol=1e-5, rtol=1e-4)
     assert (alone[0] - alone[1]).norm() > 1e-3
 
 
-def test_text_matters_and_what_is_too_long_is_cut(encoder):
+def test_different_prompts_have_different_features_and_long_ones_are_cut_off(encoder):
     one, other = encoder.encode_text("a red circle"), encoder.encode_text("a blue square")
     assert (one - other).norm() > 1e-3
     long = encoder.encode_text("a red circle " * 20)
@@ -65,10 +65,10 @@ def test_half_precision_is_read_as_float32(clip_folder, tmp_path, encoder):
     torch.testing.assert_close(read.encode_frames(FRAMES), encoder.encode_frames(FRAMES), atol=0.05, rtol=0.05)
 
 
-def test_a_folder_that_is_no_clip_is_refused(clip_folder, tmp_path, model_folder, encoder):
-    with pytest.raises(ModelError, match="has no config.json; give a folder of CLIP"):
+def test_a_folder_without_a_whole_clip_model_is_refused(clip_folder, tmp_path, model_folder, encoder):
+    with pytest.raises(ModelError, match="has no config.json; give a CLIP folder"):
         load_clip(tmp_path)
-    with pytest.raises(ModelError, match="text_encoder holds another model, or a part"):
+    with pytest.raises(ModelError, match="text_encoder holds another model, or only part of CLIP's weights"):
         load_clip(with_files_of(clip_folder, model_folder / "text_encoder", tmp_path / "text_encoder"))
     damaged = shutil.copytree(clip_folder, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"nothing")
@@ -84,7 +84,7 @@ def with_files_of(clip, other, place):
     return shutil.copytree(other, shutil.copytree(clip, place), dirs_exist_ok=True)
 
 
-# ---- ImageReward, whose package only the person may bring
+# ---- ImageReward, whose package the user installs
 
 
 def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
@@ -95,7 +95,7 @@ def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
             self.bias = torch.nn.Parameter(torch.zeros(1))
 
         def score(self, prompt: str, picture) -> float:
-            """How bright the picture is, from the bias of the file's weights."""
+            """The brightness of the picture plus the bias in the weights."""
             assert prompt == "a bear"
             return Image.open(picture).getpixel((0, 0))[0] / 255 + self.bias.item()
 
@@ -106,7 +106,7 @@ def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
         load_image_reward(tmp_path, "cpu")
     torch.save({"other": torch.ones(1)}, tmp_path / "ImageReward.pt")
     (tmp_path / "med_config.json").write_text("{}")
-    with pytest.raises(ModelError, match="not in the hub's cache"):
+    with pytest.raises(ModelError, match="not in the Hugging Face cache"):
         load_image_reward(tmp_path, "cpu")
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repo, name: f"{repo}/{name}")
     with pytest.raises(ModelError, match="lacks a part of ImageReward's weights"):
@@ -116,7 +116,7 @@ def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
     assert load_image_reward(tmp_path, "cpu").score(frames, "a bear").item() == pytest.approx(1.4)
 
 
-def test_image_reward_is_missed_with_a_sentence(monkeypatch, tmp_path):
+def test_a_missing_image_reward_package_is_an_error_that_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ImageReward", None)
     with pytest.raises(ModelError, match="pip install image-reward, or leave this score out"):
         load_image_reward(tmp_path)

@@ -124,12 +124,12 @@ QK = "down_blocks.2.temp_attentions.0.transformer_blocks.0.qk"
         ({"about": {"grids": {}}}, "unknown tensor"),
         ({"about": {"grids": {"x": [2, 2]}}}, "lacks tensor x.attn1.v"),
         ({"about": {"grids": {QK[:-3]: [4, 5]}}}, "has shape"),
-        ({"about": {"grids": {QK[:-3]: [10**6, 10**6]}}}, "incompletely"),
+        ({"about": {"grids": {QK[:-3]: [10**6, 10**6]}}}, "incomplete or wrong metadata"),
         ({"about": {"frames": 7}}, "has shape"),
         ({"about": {"layout": "round"}}, "layout 'round'"),
         ({"about": {"layout": "paper"}}, "tensor"),
-        ({"about": {"frames": "many"}}, "incompletely"),
-        ({"about": {"recipe": "{"}}, "incompletely"),
+        ({"about": {"frames": "many"}}, "incomplete or wrong metadata"),
+        ({"about": {"recipe": "{"}}, "incomplete or wrong metadata"),
         ({"tensors": {QK: torch.full((1, 6, 8), torch.nan)}}, "not finite"),
         ({"tensors": {QK: torch.zeros(1, 6, 9)}}, "differ in channels"),
         ({"tensors": {QK: torch.zeros(6, 8)}}, "has shape"),
@@ -160,7 +160,7 @@ def test_a_truncated_a_missing_and_a_pickled_file(saved, tmp_path):
     saved.write_bytes(saved.read_bytes()[:-10])
     with pytest.raises(FileError, match="damaged"):
         MotionEmbedding.load(saved)
-    with pytest.raises(FileError, match="not there"):
+    with pytest.raises(FileError, match="does not exist"):
         MotionEmbedding.load(tmp_path / "none.safetensors")
     torch.save({}, tmp_path / "motion_embed.pt")
     with pytest.raises(FileError, match="is a pickle.*convert"):

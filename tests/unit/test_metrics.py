@@ -1,11 +1,18 @@
-"""Metrics: what they are blind to, what they punish, and what they refuse."""
+"""Metrics: what they do not depend on, what lowers them, and what they refuse."""
+
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from motion_core.errors import OptionError
-from motion_core.metrics.clip_scores import frame_consistency, temporal_consistency, text_similarity
+from motion_core.metrics.clip_scores import (
+    appearance_likeness,
+    frame_consistency,
+    temporal_consistency,
+    text_similarity,
+)
 from motion_core.metrics.comparison import compare_motion
 from motion_core.metrics.discrepancy import motion_discrepancy
 from motion_core.metrics.fidelity import motion_fidelity, raw_motion_fidelity
@@ -24,7 +31,7 @@ def discrepancy(reference: Tensor, output: Tensor) -> Tensor:
     return motion_discrepancy(reference, output, 64, 96)
 
 
-def test_motion_fidelity_of_identical_motion_is_1_and_of_reversed_motion_lower():
+def test_motion_fidelity_is_1_for_identical_and_minus_1_for_opposite_motion():
     source = tracks(0)
     assert motion_fidelity(source, source).item() == pytest.approx(1, abs=1e-12)
     assert motion_fidelity(source[:1], 80 - source[:1]).item() == pytest.approx(-1, abs=1e-12)
@@ -38,7 +45,7 @@ def test_raw_motion_fidelity_is_twice_the_halved_one():
     assert raw_motion_fidelity(source, torch.ones_like(source)) == 0
 
 
-def test_motion_fidelity_is_blind_to_place_speed_and_order_of_tracks():
+def test_motion_fidelity_does_not_depend_on_position_speed_or_order_of_tracks():
     source, output = tracks(0), tracks(1, count=3)
     value = motion_fidelity(source, output)
     torch.testing.assert_close(motion_fidelity(source, 3 * output + 17), value)
@@ -46,7 +53,7 @@ def test_motion_fidelity_is_blind_to_place_speed_and_order_of_tracks():
     torch.testing.assert_close(motion_fidelity(output, source), value)
 
 
-def test_static_steps_count_as_0():
+def test_steps_without_motion_count_as_0():
     still = torch.full((2, 8, 2), 5.0, dtype=torch.float64)
     assert motion_fidelity(still, still) == 0
     assert motion_fidelity(tracks(0), still) == 0
@@ -55,7 +62,7 @@ def test_static_steps_count_as_0():
     assert motion_fidelity(paused, paused).item() == pytest.approx(0.5, abs=1e-12)
 
 
-def test_jitter_of_a_still_clip_counts_as_0_below_a_bound():
+def test_steps_below_the_threshold_count_as_0():
     jitter = 0.01 * randn(0, 5, 8, 2)
     assert motion_fidelity(jitter, jitter).item() == pytest.approx(1)
     assert motion_fidelity(jitter, jitter, still=0.1) == 0
@@ -69,16 +76,16 @@ def test_motion_discrepancy_is_0_for_identical_tracks_in_any_order():
     assert discrepancy(reference.float(), reference.float()) == 0
 
 
-def test_motion_discrepancy_grows_with_the_square_of_a_shift_and_sees_both_ways():
+def test_motion_discrepancy_grows_with_the_square_of_a_shift_in_both_directions():
     reference = tracks(0, count=1)
     shifted = reference + torch.tensor([3.0, 4.0])
     assert discrepancy(reference, shifted).item() == pytest.approx(25 / (64 * 96), rel=1e-12)
     assert discrepancy(reference, reference + 2 * (shifted - reference)).item() == pytest.approx(100 / (64 * 96))
-    # a stray track counts in either clip: half of its way, shared by 2 tracks
-    stray = torch.cat([reference, shifted])
+    # a track without a partner counts in either clip: half of its distance, averaged over 2 tracks
+    unmatched = torch.cat([reference, shifted])
     expected = 25 / (64 * 96) / 2 / 2
-    assert discrepancy(reference, stray).item() == pytest.approx(expected, rel=1e-12)
-    assert discrepancy(stray, reference).item() == pytest.approx(expected, rel=1e-12)
+    assert discrepancy(reference, unmatched).item() == pytest.approx(expected, rel=1e-12)
+    assert discrepancy(unmatched, reference).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_motion_discrepancy_matches_whole_tracks():
@@ -89,7 +96,7 @@ def test_motion_discrepancy_matches_whole_tracks():
 
 
 @pytest.mark.parametrize("metric", [motion_fidelity, discrepancy])
-def test_track_precision(metric):
+def test_metrics_of_tracks_keep_float64_and_use_float32_at_least(metric):
     source, output = tracks(0), tracks(1)
     value = metric(source, output)
     assert value.dtype == torch.float64 and value.shape == ()
@@ -100,7 +107,7 @@ def test_track_precision(metric):
 
 
 @pytest.mark.parametrize("metric", [motion_fidelity, discrepancy])
-def test_tracks_are_refused(metric):
+def test_tracks_of_another_shape_are_refused(metric):
     good = tracks(0)
     for bad in (good[0], good[..., :1], good[:0], good[:, :0]):
         for pair in ((good, bad), (bad, good)):
@@ -110,7 +117,7 @@ def test_tracks_are_refused(metric):
         metric(good, good[:, 1:])
 
 
-def test_one_frame_has_no_direction_but_a_place():
+def test_one_frame_is_enough_for_discrepancy_and_too_few_for_fidelity():
     good = tracks(0, frames=1)
     with pytest.raises(OptionError, match="at least 1 track and 2 frame"):
         motion_fidelity(good, good)
@@ -123,7 +130,7 @@ def test_a_clip_without_pixels_is_refused(height, width):
         motion_discrepancy(tracks(0), tracks(0), height, width)
 
 
-def test_feature_length_does_not_matter():
+def test_scores_do_not_depend_on_the_length_of_features():
     frames, text = randn(0, 6, 16), randn(1, 16)
     scale = torch.arange(1, 7, dtype=torch.float64)[:, None]
     torch.testing.assert_close(text_similarity(scale * frames, 9 * text), text_similarity(frames, text))
@@ -147,14 +154,43 @@ def test_temporal_consistency_takes_all_pairs_and_frame_consistency_neighbours()
     assert frame_consistency(flicker[[0, 2, 1, 3]]).item() == pytest.approx(2 / 3)
 
 
-def test_score_precision():
+def at_cosine(cosine: float) -> Tensor:
+    """(2,), whose cosine with (1, 0) is the given one."""
+    return torch.tensor([cosine, (1 - cosine**2) ** 0.5], dtype=torch.float64)
+
+
+def test_likeness_is_the_mean_cosine_of_the_output_frames_with_a_reference_frame():
+    output = torch.stack([at_cosine(0.9), at_cosine(0.7)])
+    assert appearance_likeness(output, at_cosine(1.0)[None]).item() == pytest.approx(0.8)
+    assert appearance_likeness(7 * output, 3 * at_cosine(1.0)[None]).item() == pytest.approx(0.8)
+
+
+def test_likeness_takes_the_most_similar_reference_frame_of_each_output_frame():
+    reference = torch.stack([at_cosine(1.0), at_cosine(0.0)])
+    assert appearance_likeness(reference.flip(0), reference).item() == pytest.approx(1)
+    assert appearance_likeness(at_cosine(1.0)[None], reference).item() == pytest.approx(1)
+    assert appearance_likeness(reference, at_cosine(1.0)[None]).item() == pytest.approx(0.5)
+    assert appearance_likeness(-reference, reference).item() == pytest.approx(0)
+
+
+def test_likeness_of_features_that_cannot_be_compared_is_refused():
+    good = randn(0, 4, 5)
+    for pair in ((good, good[0]), (good, good[:0]), (good[None], good)):
+        with pytest.raises(OptionError, match=r"give \(N, D\)"):
+            appearance_likeness(*pair)
+    with pytest.raises(OptionError, match=r"\(4, 5\) and \(4, 3\) can't be compared"):
+        appearance_likeness(good, good[:, :3])
+
+
+def test_scores_of_features_keep_float64_and_use_float32_at_least():
     frames, text = randn(0, 6, 16), randn(1, 16)
-    for score in (temporal_consistency, frame_consistency, lambda f: text_similarity(f, text.to(f.dtype))):
+    likeness = partial(appearance_likeness, reference_features=randn(2, 3, 16).half())
+    for score in (temporal_consistency, frame_consistency, lambda f: text_similarity(f, text.to(f.dtype)), likeness):
         assert score(frames).dtype == torch.float64
         assert score(frames.half()).dtype == torch.float32
 
 
-def test_features_are_refused():
+def test_features_of_another_shape_are_refused():
     frames = randn(0, 6, 16)
     for score in (temporal_consistency, frame_consistency):
         for bad in (frames[0], frames[:1], frames[None]):
@@ -181,6 +217,6 @@ def test_motion_is_compared_in_pixels_of_the_reference():
 
 
 @pytest.mark.parametrize("still", [-0.1, float("nan")])
-def test_a_bound_below_0_is_refused(still):
+def test_a_threshold_below_0_is_refused(still):
     with pytest.raises(OptionError, match="still="):
         motion_fidelity(tracks(0), tracks(0), still)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file of other people's is one sentence, from each reader."""
+"""Every reader refuses damaged and hostile files in one sentence."""
 
 import json
 import zipfile
@@ -19,7 +19,7 @@ from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
 from tests.conftest import seeded
 from tests.unit import test_adapter_file, test_embedding, test_official
-from tests.unit.test_digest import describe
+from tests.unit.test_digest import read_metadata
 
 BLOCK = test_official.BLOCKS[0]
 SAFE_READERS = {
@@ -41,54 +41,54 @@ DEEP = "[" * 200_000
 def refused(read, path) -> str:
     with pytest.raises(FileError) as caught:
         read(path)
-    said = str(caught.value)
-    assert path.name in said and "\n" not in said and len(said) < 1600
-    return said
+    message = str(caught.value)
+    assert path.name in message and "\n" not in message and len(message) < 1600
+    return message
 
 
 @pytest.mark.parametrize("name", ["grids", "recipe", "frames", "width"])
 @pytest.mark.parametrize("deep", [DEEP, DEEP + "]" * len(DEEP), '{"a":' * 100_000, "9" * 100_000])
-def test_a_deeply_nested_description_is_one_sentence(tmp_path, name, deep):
+def test_deeply_nested_metadata_is_refused_in_one_sentence(tmp_path, name, deep):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
-    save_file(load_file(path), path, {**describe(path), name: deep})
-    assert "describes itself incompletely" in refused(read_motion, path)
+    save_file(load_file(path), path, {**read_metadata(path), name: deep})
+    assert "has incomplete or wrong metadata" in refused(read_motion, path)
 
 
-def test_a_recipe_that_is_nested_beyond_what_a_recipe_can_be_is_one_sentence(tmp_path):
+def test_a_recipe_nested_too_deeply_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "motion.safetensors"
     test_adapter_file.make().save(path)
-    save_file(load_file(path), path, {**describe(path), "recipe": '{"a":' + "[" * 100 + "]" * 100 + "}"})
+    save_file(load_file(path), path, {**read_metadata(path), "recipe": '{"a":' + "[" * 100 + "]" * 100 + "}"})
     assert "nested" in refused(read_motion, path)
 
 
 @pytest.mark.parametrize("reader", SAFE_READERS)
 @pytest.mark.parametrize("header", [DEEP, '{"a":' * 200_000, '{"__metadata__":' + DEEP, '{"a":{"dtype":' + DEEP])
-def test_a_deeply_nested_header_is_one_sentence(tmp_path, reader, header):
+def test_a_deeply_nested_header_is_refused_in_one_sentence(tmp_path, reader, header):
     path = tmp_path / "motion.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
     refused(SAFE_READERS[reader], path)
 
 
-def test_deeply_nested_inverted_noise_is_one_sentence(tmp_path):
+def test_deeply_nested_metadata_of_inverted_noise_is_refused_in_one_sentence(tmp_path):
     save_file({"noise": torch.zeros(1, 4, 2, 8, 8)}, tmp_path / "n.safetensors", {"inverted_noise": DEEP})
     refused(SAFE_READERS["inverted"], tmp_path / "n.safetensors")
 
 
 @pytest.mark.parametrize("reader", PICKLE_READERS)
-def test_a_deeply_nested_pickle_is_one_sentence(tmp_path, reader):
+def test_a_deeply_nested_pickle_is_refused_in_one_sentence(tmp_path, reader):
     stored: list = []
     for _ in range(300):
         stored = [stored]
     torch.save(stored, tmp_path / "x.pt")
-    if reader != "weights":  # nothing is wrong with it as a pickle
+    if reader != "weights":  # as a pickle it is valid
         refused(PICKLE_READERS[reader], tmp_path / "x.pt")
     (tmp_path / "y.pt").write_bytes(b"\x80\x02" + b"]" * 500_000 + b".")
     refused(PICKLE_READERS[reader], tmp_path / "y.pt")
 
 
 @pytest.mark.parametrize("error", [RecursionError("deep"), MemoryError(), UnicodeDecodeError("utf-8", b"", 0, 1, "x")])
-def test_the_boundary_turns_any_error_into_a_sentence(tmp_path, error):
+def test_any_error_while_reading_becomes_a_file_error(tmp_path, error):
     (tmp_path / "x.pt").write_bytes(b"x")
     with pytest.raises(FileError, match="x.pt is damaged or no list"), reading(tmp_path / "x.pt", "list"):
         raise error
@@ -106,18 +106,18 @@ def test_the_boundary_turns_any_error_into_a_sentence(tmp_path, error):
         {"noise": 1},
     ],
 )
-def test_a_recipe_that_can_not_be_obeyed_is_refused_on_reading(tmp_path, change):
+def test_a_recipe_with_wrong_values_is_refused_on_reading(tmp_path, change):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
-    save_file(load_file(path), path, {**describe(path), "recipe": json.dumps(change)})
+    save_file(load_file(path), path, {**read_metadata(path), "recipe": json.dumps(change)})
     assert f"a recipe's {next(iter(change.get('apply', change)), '')}"[:11] in refused(read_motion, path)
 
 
 @pytest.mark.parametrize("change", [{"fps": "inf"}, {"fps": "nan"}, {"width": "999999999"}, {"seed": "-1"}])
-def test_a_clip_that_can_not_have_been_is_refused_on_reading(tmp_path, change):
+def test_an_origin_with_impossible_values_is_refused_on_reading(tmp_path, change):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
-    save_file(load_file(path), path, {**describe(path), **change})
+    save_file(load_file(path), path, {**read_metadata(path), **change})
     assert f"{next(iter(change))} " in refused(read_motion, path)
 
 
@@ -129,7 +129,7 @@ LOOKALIKES = {
 
 
 @pytest.mark.parametrize("content", LOOKALIKES)
-def test_what_was_downloaded_instead_of_the_file_is_named(tmp_path, content):
+def test_the_error_names_a_web_page_or_git_lfs_pointer(tmp_path, content):
     for readers, name in ((SAFE_READERS, "a.safetensors"), (PICKLE_READERS, "a.pt")):
         (tmp_path / name).write_bytes(content)
         for read in readers.values():
@@ -149,30 +149,30 @@ ODD = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's own, of what is rare or leaves it
-@pytest.mark.parametrize("says", ODD)
-def test_a_tensor_that_is_not_plain_is_one_sentence(tmp_path, says):
-    odd = ODD[says]()
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch warns about rare and deprecated tensors
+@pytest.mark.parametrize("message", ODD)
+def test_a_tensor_that_is_not_dense_or_not_floating_point_is_refused_in_one_sentence(tmp_path, message):
+    odd = ODD[message]()
     official = {**test_official.official(), f"{BLOCK}.attn1.vSpatial": odd}
     torch.save(official, tmp_path / "motion_embed.pt")
     if odd.ndim == 3:
-        assert says in refused(PICKLE_READERS["official"], tmp_path / "motion_embed.pt")
+        assert message in refused(PICKLE_READERS["official"], tmp_path / "motion_embed.pt")
     key = f"{test_adapter_file.MODULE}.attention_blocks.0.processor.to_q_lora"
     torch.save({f"{key}.down.weight": odd, f"{key}.up.weight": odd}, tmp_path / "lora.ckpt")
-    assert says in refused(read_motion_lora, tmp_path / "lora.ckpt")
+    assert message in refused(read_motion_lora, tmp_path / "lora.ckpt")
     torch.save([odd, odd], tmp_path / "unet.pt")
-    assert says in refused(PICKLE_READERS["motion director"], tmp_path / "unet.pt")
+    assert message in refused(PICKLE_READERS["motion director"], tmp_path / "unet.pt")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
-def test_the_official_file_is_read_from_any_floating_point(tmp_path, dtype):
+def test_the_official_file_is_read_in_any_floating_point_dtype(tmp_path, dtype):
     stored = {key: tensor.detach().to(dtype) for key, tensor in test_official.official().items()}
     torch.save(stored, tmp_path / "motion_embed.pt")
     embedding = read_official(tmp_path / "motion_embed.pt", 576, 320)
     assert torch.equal(embedding.qk[BLOCK], stored[f"{BLOCK}.pos_embed"][:, :24].float())
 
 
-def test_the_official_file_is_read_from_a_wrapped_model(tmp_path):
+def test_the_official_file_is_read_from_a_dataparallel_model(tmp_path):
     torch.save(test_official.official(), tmp_path / "plain.pt")
     torch.save({f"module.module.{k}": t for k, t in test_official.official().items()}, tmp_path / "wrapped.pt")
     plain, wrapped = (read_official(tmp_path / name, 576, 320) for name in ("plain.pt", "wrapped.pt"))
@@ -186,7 +186,7 @@ def test_the_official_file_is_read_from_a_wrapped_model(tmp_path):
 @pytest.mark.parametrize(
     ("key", "shape"), [("pos_embed", (180, 32, 16)), ("attn2.vSpatial", (180, 32, 8)), ("attn1.vSpatial", (0, 32, 16))]
 )
-def test_official_tensors_that_do_not_belong_together_are_refused(tmp_path, key, shape):
+def test_official_tensors_of_shapes_that_do_not_match_are_refused(tmp_path, key, shape):
     torch.save({**test_official.official(), f"{BLOCK}.{key}": seeded(*shape)}, tmp_path / "x.pt")
     assert "belong together" in refused(PICKLE_READERS["official"], tmp_path / "x.pt")
 
@@ -195,15 +195,15 @@ def test_an_altered_number_in_a_pickle_is_refused(tmp_path):
     path = tmp_path / "motion_embed.pt"
     torch.save(test_official.official(), path)
     content = bytearray(path.read_bytes())
-    number = seeded(1, 24, 16)  # the first tensor's, as the fixture draws it
-    place = content.find(number[0, 3].numpy().tobytes())
-    assert place > 0
-    content[place + 1] ^= 1
+    number = seeded(1, 24, 16)  # the first tensor of the file
+    offset = content.find(number[0, 3].numpy().tobytes())
+    assert offset > 0
+    content[offset + 1] ^= 1
     path.write_bytes(content)
     assert "checksum" in refused(PICKLE_READERS["official"], path)
 
 
-def test_a_compressed_pickle_is_refused_before_it_grows(tmp_path):
+def test_a_compressed_pickle_is_refused(tmp_path):
     torch.save({"a": torch.zeros(2**20)}, tmp_path / "plain.pt")
     with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "x.pt", "w") as packed:
         for entry in plain.infolist():
@@ -211,7 +211,7 @@ def test_a_compressed_pickle_is_refused_before_it_grows(tmp_path):
     assert "compressed" in refused(PICKLE_READERS["weights"], tmp_path / "x.pt")
 
 
-def test_endings_in_capitals_are_the_same_endings(tmp_path):
+def test_suffixes_may_be_in_capital_letters(tmp_path):
     path = tmp_path / "MOTION.SAFETENSORS"
     test_embedding.make().save(path)
     assert read_motion(path).origin == test_embedding.make().origin
@@ -219,8 +219,8 @@ def test_endings_in_capitals_are_the_same_endings(tmp_path):
     assert "is a pickle" in refused(MotionEmbedding.load, tmp_path / "MOTION_EMBED.PT")
 
 
-def test_a_prompt_with_half_a_character_is_saved(tmp_path):
-    """As a console of another encoding hands it in; before, it was lost after all steps."""
+def test_a_prompt_with_a_lone_surrogate_is_saved(tmp_path):
+    """A console of another encoding passes such prompts. They once made saving fail after training."""
     from dataclasses import replace
 
     motion = test_embedding.make()
@@ -229,7 +229,7 @@ def test_a_prompt_with_half_a_character_is_saved(tmp_path):
     assert read_motion(tmp_path / "a.safetensors").origin.prompt == "a caf?"
 
 
-def test_each_sentence_is_one_printable_line():
-    said = str(MotionError("motion\x1b[31m.safetensors\nhas \u202egnp.exe\x07, " + "x" * 5000 + "; save it again"))
-    assert said.isprintable() and len(said) < 1600
-    assert "motion\\x1b[31m.safetensors has \\u202egnp.exe\\x07" in said and said.endswith("; save it again")
+def test_an_error_message_is_one_printable_line():
+    message = str(MotionError("motion\x1b[31m.safetensors\nhas \u202egnp.exe\x07, " + "x" * 5000 + "; save it again"))
+    assert message.isprintable() and len(message) < 1600
+    assert "motion\\x1b[31m.safetensors has \\u202egnp.exe\\x07" in message and message.endswith("; save it again")

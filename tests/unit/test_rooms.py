@@ -181,7 +181,7 @@ def test_packages_hand_nothing_on():
 
 @pytest.mark.parametrize("name", ["diffusers", "kornia", *sorted(OPTIONAL)])
 def test_the_core_is_imported_without(name):
-    rooms = "motion_core.commands, motion_core.metrics.pictures, motion_core.metrics.clip_features"
+    rooms = "motion_core.commands, motion_core.metrics.report, motion_core.metrics.clip_features"
     trackers = "motion_core.tracking.tracker, motion_core.metrics.image_reward"
     code = f"import sys; sys.modules[{name!r}] = None; import {rooms}, {trackers}"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

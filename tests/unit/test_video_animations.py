@@ -12,7 +12,7 @@ from motion_core.video.pictures.pixels import to_image
 from motion_core.video.reading import read_clip
 
 SUFFIXES = [".png", ".apng", ".webp"]
-CLEARED = {".png": {"disposal": 1}, ".apng": {"disposal": 1}, ".webp": {}}  # each frame, before the next is drawn
+CLEARED = {".png": {"disposal": 1}, ".apng": {"disposal": 1}, ".webp": {}}  # clears each frame before the next one
 
 
 def write_animation(path: Path, images: list[Image.Image], **kind) -> Path:
@@ -28,7 +28,7 @@ def greys(count: int = 12) -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_animated_picture_is_a_clip(tmp_path, suffix):
+def test_an_animated_image_is_read_as_a_clip(tmp_path, suffix):
     path = write_animation(tmp_path / f"clip{suffix}", greys(), duration=125)
     clip = read_clip(path)
     assert read_numbers(clip) == list(range(12)) and clip.fps == 8
@@ -36,7 +36,7 @@ def test_an_animated_picture_is_a_clip(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_its_uneven_times_are_read_at_their_mean_rate(tmp_path, suffix):
+def test_a_variable_rate_becomes_the_mean_rate(tmp_path, suffix):
     path = write_animation(tmp_path / f"clip{suffix}", greys(), duration=[125] * 6 + [500] * 6)
     clip = read_clip(path)
     assert read_numbers(clip) == [1, 3, 6, 6, 7, 7, 8, 9, 9, 10, 11, 11]
@@ -44,25 +44,25 @@ def test_its_uneven_times_are_read_at_their_mean_rate(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_its_transparency_lies_on_black(tmp_path, suffix):
+def test_transparency_of_an_animation_becomes_black(tmp_path, suffix):
     images = [Image.new("RGBA", (64, 48), (255, 255, 255, 0)) for _ in range(3)]
     for number, image in enumerate(images):
         image.paste((255, 255, 255, 255), (number * 16, 0, number * 16 + 16, 16))
     path = write_animation(tmp_path / f"clear{suffix}", images, duration=100, **CLEARED[suffix])
     frames = read_clip(path).frames
     for number in range(3):
-        assert (frames[number, 8, 8::16, 0] > 0.5).tolist() == [number == place for place in range(4)]
+        assert (frames[number, 8, 8::16, 0] > 0.5).tolist() == [number == index for index in range(4)]
         assert frames[number, 32].max() == 0
 
 
-def test_the_picture_for_programs_that_know_no_apng_is_no_frame(tmp_path):
+def test_the_default_image_of_an_apng_is_not_a_frame(tmp_path):
     path = write_animation(tmp_path / "clip.png", [Image.new("RGB", (64, 48), "red"), *greys(4)], default_image=True)
     assert read_numbers(read_clip(path)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("damage", ["cut", "hole"])
-def test_a_damaged_animation_is_refused_and_what_is_whole_is_read(tmp_path, suffix, damage):
+def test_a_damaged_animation_is_refused_and_its_intact_frames_can_be_read(tmp_path, suffix, damage):
     images = [to_image(frame) for frame in draw_noise()]
     path = write_animation(tmp_path / f"clip{suffix}", images, duration=125)
     whole, data = read_clip(path).frames, bytearray(path.read_bytes())
@@ -73,11 +73,12 @@ def test_a_damaged_animation_is_refused_and_what_is_whole_is_read(tmp_path, suff
         data[half : half + len(data) // 8] = bytes(len(data) // 8)
     path.write_bytes(data)
     assert "damaged" in refusal(path)
-    if suffix != ".webp":  # whose decoder wants a whole file
+    if suffix != ".webp":  # its decoder needs the complete file
         assert (read_clip(path, ClipOptions(frames=3)).frames == whole[:3]).all()
 
 
-def test_a_webp_tells_whether_it_moves(tmp_path):
+def test_still_and_animated_webp_are_distinguished(tmp_path):
     Image.new("RGB", (64, 48)).save(tmp_path / "still.webp")
     write_animation(tmp_path / "clip.webp", greys(3), duration=100)
-    assert is_still_webp(tmp_path / "still.webp") and not is_still_webp(tmp_path / "clip.webp")
+    assert is_still_webp(tmp_path / "still.webp")
+    assert not is_still_webp(tmp_path / "clip.webp")

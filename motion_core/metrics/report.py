@@ -1,4 +1,4 @@
-"""Pictures that compare clips: side by side in time, and one sheet with their tracks and the numbers."""
+"""Pictures that compare clips: side by side, or as a contact sheet with tracks and scores."""
 
 import math
 import textwrap
@@ -16,16 +16,16 @@ from ..video.pictures.contact_sheets import BACKGROUND, GAP, TEXT_COLOUR, TEXT_S
 from ..video.pictures.pixels import check_frames, enlarge, from_image
 
 LINE = 18
-"""Characters in a line of a label, more where its clip is wide enough."""
+"""Fewest characters in a line of a label. Wide clips have room for more."""
 SMALLEST_ROW = 128
-"""Pixels of height below which a report enlarges a clip."""
+"""Pixels of height. A report enlarges smaller clips."""
 
 
 def side_by_side(clips: Mapping[str, Tensor]) -> Tensor:
-    """Clips beside each other, each below its label: (N', H', W', 3) float32 on the CPU.
+    """Places clips next to each other, each below its label: (N', H', W', 3) float32 on the CPU.
 
-    clips: by label, (N, H, W, 3) floats of 0..1 of any size and length. Each is scaled to the height of the first;
-    those that end early hold their last frame. Both sides are even, as video encoders want them.
+    Each clip is scaled to the height of the first. Shorter clips repeat their last frame. Height and width are even,
+    because video encoders need that. clips: by label, (N, H, W, 3) floats of 0..1, of any size and length.
     Raises OptionError for no clip or other shapes.
     """
     if not clips:
@@ -34,48 +34,48 @@ def side_by_side(clips: Mapping[str, Tensor]) -> Tensor:
         check_frames(clip)
     height = next(iter(clips.values())).shape[1]
     count = max(len(clip) for clip in clips.values())
-    fitted = {label: _hold(_fit(clip, height), count) for label, clip in clips.items()}
-    heads = [_draw_label(label, clip.shape[2]) for label, clip in fitted.items()]
-    top = GAP + max(head.height for head in heads) + GAP
+    scaled = {label: _repeat_last(_scale_to(clip, height), count) for label, clip in clips.items()}
+    headings = [_draw_label(label, clip.shape[2]) for label, clip in scaled.items()]
+    top = GAP + max(heading.height for heading in headings) + GAP
     top += (top + height + GAP) % 2
-    *lefts, width = accumulate((head.width + GAP for head in heads), initial=GAP)
+    *lefts, width = accumulate((heading.width + GAP for heading in headings), initial=GAP)
     canvas = Image.new("RGB", (width + width % 2, top + height + GAP), BACKGROUND)
-    for head, left in zip(heads, lefts, strict=True):
-        canvas.paste(head, (left, GAP))
+    for heading, left in zip(headings, lefts, strict=True):
+        canvas.paste(heading, (left, GAP))
     compared = from_image(canvas).repeat(count, 1, 1, 1)
-    for clip, left in zip(fitted.values(), lefts, strict=True):
+    for clip, left in zip(scaled.values(), lefts, strict=True):
         compared[:, top : top + height, left : left + clip.shape[2]] = clip
     return compared
 
 
 def draw_report(
-    clips: Mapping[str, Tensor], tracks: Mapping[str, Tensor], numbers: Mapping[str, float], columns: int = 8
+    clips: Mapping[str, Tensor], tracks: Mapping[str, Tensor], scores: Mapping[str, float], columns: int = 8
 ) -> Tensor:
-    """One picture (H', W', 3) of clips, a labelled row each, with tracks drawn over them and the numbers below.
+    """Draws one picture (H', W', 3): a labelled row of frames for each clip, with its tracks, and the scores below.
 
     clips: by label, (N, H, W, 3) floats of 0..1; tracks: by the label of their clip, (T, N, 2) in its pixels, for all,
-    some or no clips; numbers: by name; columns: frames a row, evenly spaced.
+    some or no clips; scores: by name; columns: frames per row, evenly spaced.
     Raises OptionError for no clip, other shapes, or tracks whose label no clip has.
     """
-    strays = [label for label in tracks if label not in clips]
-    if strays:
-        raise OptionError(f"no clip is called {strays[0]!r}, as tracks are; use one of {', '.join(clips)}")
+    unmatched = [label for label in tracks if label not in clips]
+    if unmatched:
+        raise OptionError(f"tracks are labelled {unmatched[0]!r} and no clip is; use one of {', '.join(clips)}")
     rows = [draw_row(clip, tracks.get(label)) for label, clip in clips.items()]
     sheet = draw_sheet(rows, [textwrap.fill(label, LINE) for label in clips], columns=columns)
-    said = _draw_text(say_numbers(numbers))
-    picture = Image.new("RGB", (max(sheet.width, said.width + 2 * GAP), sheet.height + said.height + GAP), BACKGROUND)
+    text = _draw_text(format_scores(scores))
+    picture = Image.new("RGB", (max(sheet.width, text.width + 2 * GAP), sheet.height + text.height + GAP), BACKGROUND)
     picture.paste(sheet, (0, 0))
-    picture.paste(said, (GAP, sheet.height))
+    picture.paste(text, (GAP, sheet.height))
     return from_image(picture)
 
 
-def say_numbers(numbers: Mapping[str, float]) -> str:
-    """A line each: `name: number`."""
-    return "\n".join(f"{name}: {number:.3g}" for name, number in numbers.items())
+def format_scores(scores: Mapping[str, float]) -> str:
+    """Writes one line per score: `name: value`."""
+    return "\n".join(f"{name}: {value:.3g}" for name, value in scores.items())
 
 
 def draw_row(clip: Tensor, tracks: Tensor | None) -> Tensor:
-    """The frames (N, H, W, 3), enlarged by a whole number where they are small, with their tracks (T, N, 2).
+    """Draws the tracks (T, N, 2) over the frames (N, H, W, 3). Small frames are enlarged by a whole number.
 
     Raises OptionError for other shapes.
     """
@@ -84,8 +84,8 @@ def draw_row(clip: Tensor, tracks: Tensor | None) -> Tensor:
     return enlarge(clip, scale) if tracks is None else draw_tracks(clip, tracks, scale)
 
 
-def _fit(clip: Tensor, height: int) -> Tensor:
-    """A clip scaled to a height, float32 on the CPU."""
+def _scale_to(clip: Tensor, height: int) -> Tensor:
+    """Scales a clip to a height: float32 on the CPU."""
     planes = clip.detach().to("cpu", torch.float32).permute(0, 3, 1, 2)
     if planes.shape[2] != height:
         width = max(1, round(planes.shape[3] * height / planes.shape[2]))
@@ -93,12 +93,13 @@ def _fit(clip: Tensor, height: int) -> Tensor:
     return planes.permute(0, 2, 3, 1)
 
 
-def _hold(clip: Tensor, count: int) -> Tensor:
+def _repeat_last(clip: Tensor, count: int) -> Tensor:
+    """Repeats the last frame until there are `count` frames."""
     return torch.cat([clip, clip[-1:].expand(count - len(clip), -1, -1, -1)])
 
 
 def _draw_label(label: str, width: int) -> Image.Image:
-    """The label in as many lines as it needs, in a picture at least as wide as the clip."""
+    """Draws the label in as many lines as it needs, in a picture at least as wide as the clip."""
     characters = int(width // ImageFont.load_default(TEXT_SIZE).getlength("n"))
     return _draw_text(textwrap.fill(label, max(LINE, characters)), width)
 

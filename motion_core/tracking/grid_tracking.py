@@ -1,4 +1,4 @@
-"""Follows a grid of points from frame to frame and keeps those that find their way back."""
+"""Tracking a grid of points from frame to frame, with a forward-backward check (Kalal et al. 2010)."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,14 +10,14 @@ from ..errors import OptionError, VideoError
 from ..video.pictures.pixels import check_frames
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Where points (T, 2) of one frame (H, W, 3) are in another: (T, 2), NaN for those that are lost."""
+"""Maps (frame, next frame, points (T, 2)) to the points in the next frame: (T, 2), NaN for lost points."""
 
 TOLERANCE = 1.0
-"""Pixels from its start at which a point may come back."""
+"""Pixels. A point is lost if it comes back farther from its start than this."""
 
 
 def place_grid(frames: Tensor, spacing: int) -> Tensor:
-    """Points (T, 2) across the first frame, row by row; spacing in pixels, 0 for a twentieth of the shorter side."""
+    """Points (T, 2) of a regular grid, row by row. spacing: in pixels, 0 for a twentieth of the shorter side."""
     check_frames(frames)
     if len(frames) < 2:
         raise OptionError("points can't be followed through 1 frame; give 2 or more")
@@ -27,17 +27,18 @@ def place_grid(frames: Tensor, spacing: int) -> Tensor:
     return torch.cartesian_prod(y, x).flip(-1)
 
 
-def follow_grid(frames: Tensor, spacing: int, step: Step) -> Tensor:
-    """Tracks (T, N, 2) of the points of a grid that each step leads back to where they were (Kalal et al. 2010).
+def track_grid(frames: Tensor, spacing: int, step: Step) -> Tensor:
+    """Tracks a grid of points: (T, N, 2). Points that do not come back to their start are dropped.
 
-    frames: (N, H, W, 3) floats of 0..1. Raises OptionError for other shapes, VideoError where every point is lost.
+    Each step is made forwards and backwards (Kalal et al. 2010). frames: (N, H, W, 3) floats of 0..1.
+    Raises OptionError for other shapes, VideoError if every point is lost.
     """
     tracks = place_grid(frames, spacing)[:, None]
-    for number, (here, there) in enumerate(pairwise(frames), start=2):
+    for number, (frame, next_frame) in enumerate(pairwise(frames), start=2):
         points = tracks[:, -1]
-        moved = step(here, there, points)
-        returned = step(there, here, moved)
-        kept = (returned - points).norm(dim=-1) <= TOLERANCE  # never true of NaN
+        moved = step(frame, next_frame, points)
+        returned = step(next_frame, frame, moved)
+        kept = (returned - points).norm(dim=-1) <= TOLERANCE  # False for NaN
         if not kept.any():
             raise VideoError(
                 f"no point could be followed to frame {number} of {len(frames)}; "

@@ -1,4 +1,4 @@
-"""What is not read, and the one sentence that says why."""
+"""Refusal of options and files in one sentence each."""
 
 import random
 import struct
@@ -18,7 +18,7 @@ from motion_core.video.frames.options import ClipOptions
 from motion_core.video.reading import read_clip
 from motion_core.video.writing import write_clip
 
-# ---- refusals: options
+# ---- options
 
 
 @pytest.mark.parametrize(
@@ -39,30 +39,30 @@ from motion_core.video.writing import write_clip
         ({"reversed": 1}, "reversed=1"),
     ],
 )
-def test_options_out_of_range(options, word):
+def test_options_out_of_range_are_refused(options, word):
     with pytest.raises(OptionError, match=word):
         ClipOptions(**options)
 
 
-# ---- refusals: files
+# ---- files
 
 
-def test_missing_path(tmp_path):
+def test_a_missing_path_is_refused(tmp_path):
     assert "does not exist" in refusal(tmp_path / "nothing.mp4")
 
 
-def test_folder_without_images(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    (tmp_path / "._1.png").write_bytes(b"the file system's own")
+    (tmp_path / "._1.png").write_bytes(b"metadata of macOS")
     assert "no images" in refusal(tmp_path)
 
 
-def test_empty_file(tmp_path):
+def test_an_empty_file_is_refused(tmp_path):
     (tmp_path / "empty.mp4").touch()
     assert "is empty" in refusal(tmp_path / "empty.mp4")
 
 
-def test_single_image(tmp_path):
+def test_a_single_image_is_refused(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
     assert "only one picture" in refusal(tmp_path / "one.png")
 
@@ -71,13 +71,13 @@ PLAYLISTS = ["#EXTM3U\n#EXTINF:1,\nreal.mp4\n", "ffconcat version 1.0\nfile real
 
 
 @pytest.mark.parametrize("text", ["hello\n" * 100, *PLAYLISTS])
-def test_text_renamed_to_video(tmp_path, text):
-    write_clip(tmp_path / "real.mp4", count_up(), 8)  # a playlist must not lead to it
+def test_a_text_or_playlist_named_mp4_is_refused(tmp_path, text):
+    write_clip(tmp_path / "real.mp4", count_up(), 8)  # a playlist must not open it
     (tmp_path / "text.mp4").write_text(text)
     assert "no video" in refusal(tmp_path / "text.mp4")
 
 
-def test_sound_alone(tmp_path):
+def test_a_file_with_only_sound_is_refused(tmp_path):
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         add_sound(container, 1)
     assert "no video track" in refusal(tmp_path / "sound.mp4")
@@ -95,19 +95,19 @@ def test_sound_alone(tmp_path):
         (b"ID3\x04", "only sound"),
     ],
 )
-def test_what_is_no_video_is_named_as_what_it_is(tmp_path, data, word):
+def test_the_error_says_what_a_file_is_that_is_no_video(tmp_path, data, word):
     (tmp_path / "clip.mp4").write_bytes(data)
     assert word in refusal(tmp_path / "clip.mp4")
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "jpeg", "bmp"])
-def test_a_single_picture_named_as_a_video(tmp_path, kind):
+def test_an_image_named_mp4_is_refused(tmp_path, kind):
     Image.new("RGB", (64, 64)).save(tmp_path / "one.mp4", kind)
     assert "only one picture" in refusal(tmp_path / "one.mp4")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ""])
-def test_only_one_frame(tmp_path, suffix):
+def test_a_clip_of_one_frame_is_refused(tmp_path, suffix):
     path = tmp_path / f"one{suffix}"
     if suffix:
         write_clip(path, count_up(1), 8)
@@ -117,7 +117,7 @@ def test_only_one_frame(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("kind", ["video", "folder"])
-def test_fewer_frames_than_asked(tmp_path, kind):
+def test_a_clip_with_fewer_frames_than_asked_for_is_refused(tmp_path, kind):
     path = tmp_path / "clip.mp4"
     if kind == "folder":
         path = write_images(tmp_path / "images", count_up())
@@ -129,7 +129,7 @@ def test_fewer_frames_than_asked(tmp_path, kind):
     assert "at least 2" in refusal(path, start=11)
 
 
-def test_frames_below_eight_pixels(tmp_path):
+def test_frames_below_eight_pixels_are_refused_unless_resized(tmp_path):
     folder = write_images(tmp_path / "images", torch.ones(2, 6, 64, 3))
     assert "64x6" in refusal(folder)
     assert read_clip(folder, ClipOptions(width=16, height=16)).frames.shape == (2, 16, 16, 3)
@@ -137,9 +137,9 @@ def test_frames_below_eight_pixels(tmp_path):
 
 @pytest.mark.parametrize("name", ["cut.mp4", "front.mp4", "cut.webm", "cut.mkv", "cut.gif"])
 @pytest.mark.parametrize("share", [0.004, 0.5])
-def test_cut_off_file(tmp_path, name, share):
+def test_a_file_that_is_cut_off_is_refused_and_its_intact_frames_can_be_read(tmp_path, name, share):
     frames = draw_noise(12)
-    if name == "front.mp4":  # its table of contents is in front, so half of it can be played
+    if name == "front.mp4":  # its index is at the front, so half of the file can be decoded
         encode_video(tmp_path / name, frames, options={"movflags": "faststart"})
     elif name == "cut.mkv":
         encode_video(tmp_path / name, frames, sound=1)
@@ -155,21 +155,21 @@ def test_cut_off_file(tmp_path, name, share):
 
 
 @pytest.mark.parametrize("part, word", [(0.0, "damaged"), (0.3, "damaged at frame 6")])
-def test_damage_in_the_middle(tmp_path, part, word):
-    """A spoilt packet header makes the decoder raise; a spoilt picture makes it paint over the place."""
+def test_damage_in_the_middle_is_refused_and_frames_before_it_can_be_read(tmp_path, part, word):
+    """A damaged packet header makes the decoder raise. It conceals damage inside a picture."""
     path = encode_video(tmp_path / "clip.mp4", draw_noise())
     with av.open(str(path)) as container:
         packet = list(container.demux(video=0))[6]
-        place = packet.pos + int(packet.size * part)
+        offset = packet.pos + int(packet.size * part)
     data = bytearray(path.read_bytes())
-    data[place : place + 100] = bytes(100)
+    data[offset : offset + 100] = bytes(100)
     path.write_bytes(data)
     assert word in refusal(path)
     assert len(read_clip(path, ClipOptions(frames=3)).frames) == 3
 
 
 @pytest.mark.parametrize("damage", ["text", "cut", "empty"])
-def test_damaged_image(tmp_path, damage):
+def test_a_damaged_image_in_a_folder_is_refused_by_name(tmp_path, damage):
     folder = write_images(tmp_path / "images", draw_noise(4))
     image = folder / "frame2.png"
     image.write_bytes({"text": b"hello", "cut": image.read_bytes()[:3000], "empty": b""}[damage])
@@ -188,7 +188,7 @@ def write_png_header(path: Path, width: int, height: int) -> None:
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(60000, 60000), (8200, 8), (8192, 8200), (11000, 9000)])
-def test_absurd_size_of_an_image(tmp_path, size):
+def test_an_image_of_too_many_pixels_is_refused(tmp_path, size):
     folder = write_images(tmp_path / "images", count_up(2))
     write_png_header(folder / "frame2.png", *size)
     assert "at most 8192x8192" in refusal(folder)
@@ -196,7 +196,7 @@ def test_absurd_size_of_an_image(tmp_path, size):
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [8200, 20000, 60000])
-def test_absurd_size_of_a_gif(tmp_path, side):
+def test_a_gif_of_too_many_pixels_is_refused(tmp_path, side):
     write_clip(tmp_path / "huge.gif", count_up(3), 8)
     data = bytearray((tmp_path / "huge.gif").read_bytes())
     data[6:10] = struct.pack("<HH", side, side)
@@ -204,24 +204,24 @@ def test_absurd_size_of_a_gif(tmp_path, side):
     assert "at most 8192x8192" in refusal(tmp_path / "huge.gif")
 
 
-def test_absurd_size_of_a_video(tmp_path, monkeypatch):
+def test_a_video_of_too_many_pixels_is_refused_before_decoding(tmp_path, monkeypatch):
     encode_video(tmp_path / "wide.mkv", torch.zeros(2, 16, 8200, 3), codec="ffv1")
-    monkeypatch.setattr(decoding, "read_pixels", lambda *frame: pytest.fail("was converted"))
-    monkeypatch.setattr(decoding, "decode_frames", lambda *source: pytest.fail("was decoded"))
+    monkeypatch.setattr(decoding, "read_pixels", lambda *frame: pytest.fail("a frame was converted"))
+    monkeypatch.setattr(decoding, "decode_frames", lambda *source: pytest.fail("a frame was decoded"))
     assert "8200x16" in refusal(tmp_path / "wide.mkv")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
-def test_any_damage_is_reported_or_harmless(tmp_path, suffix):
+def test_a_damaged_clip_is_refused_or_read_as_a_valid_clip(tmp_path, suffix):
     path = tmp_path / f"clip{suffix}"
     write_clip(path, draw_noise(4, 16, 16), 8)
     whole = path.read_bytes()
     for seed in range(40):
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         data = bytearray(whole)
-        for _ in range(chance.randint(1, 20)):
-            data[chance.randrange(len(data) if seed % 2 else min(600, len(data)))] = chance.randrange(256)
-        path.write_bytes(data[: chance.randrange(len(data))] if seed % 3 == 0 else data)
+        for _ in range(rng.randint(1, 20)):
+            data[rng.randrange(len(data) if seed % 2 else min(600, len(data)))] = rng.randrange(256)
+        path.write_bytes(data[: rng.randrange(len(data))] if seed % 3 == 0 else data)
         try:
             clip = read_clip(path)
         except MotionError as error:
@@ -230,31 +230,31 @@ def test_any_damage_is_reported_or_harmless(tmp_path, suffix):
             assert len(clip.frames) >= 2 and clip.frames.isfinite().all() and 0 < clip.fps <= 240
 
 
-def test_a_gif_with_a_hole_loses_no_frame_in_silence(tmp_path):
+def test_a_gif_with_zeroed_bytes_is_refused_and_frames_before_them_can_be_read(tmp_path):
     write_clip(tmp_path / "clip.gif", draw_noise(12, 16, 24), 8)
     whole = (tmp_path / "clip.gif").read_bytes()
     frames = read_clip(tmp_path / "clip.gif").frames
-    for place in range(900, len(whole) - 400, 97):
-        path = tmp_path / "hole.gif"
-        path.write_bytes(whole[:place] + bytes(300) + whole[place + 300 :])
+    for offset in range(900, len(whole) - 400, 97):
+        path = tmp_path / "zeroed.gif"
+        path.write_bytes(whole[:offset] + bytes(300) + whole[offset + 300 :])
         refusal(path)
-        good = (place - 900) * 12 // len(whole) - 1  # frames that lie before the hole
+        good = (offset - 900) * 12 // len(whole) - 1  # frames before the zeroed bytes
         if good >= 2:
             assert torch.equal(read_clip(path, ClipOptions(frames=good)).frames, frames[:good])
 
 
-def test_two_images_of_a_gif_that_damage_joined_are_no_single_frame(tmp_path):
+def test_a_gif_with_two_images_joined_by_damage_is_refused(tmp_path):
     images = [Image.effect_noise((24, 16), 90 + number) for number in range(6)]
     images[0].save(tmp_path / "clip.gif", save_all=True, append_images=images[1:], duration=100)
     control = b"\x21\xf9\x04"
     head, first, second, *others = (tmp_path / "clip.gif").read_bytes().split(control)
     colours = 3 << (second[14] & 7) + 1 if second[14] & 0x80 else 0
-    joined = first[:-1] + second[16 + colours :]  # no end of the first one's pixels, no beginning of the second one's
+    joined = first[:-1] + second[16 + colours :]  # without the end of the first image and the header of the second
     (tmp_path / "clip.gif").write_bytes(control.join([head, joined, *others]))
     refusal(tmp_path / "clip.gif")
 
 
-def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
+def test_an_interrupt_while_decoding_reaches_the_caller(tmp_path, monkeypatch):
     def interrupt(*frame):
         raise KeyboardInterrupt
 
@@ -264,7 +264,7 @@ def test_interruption_is_not_swallowed(tmp_path, monkeypatch):
         read_clip(tmp_path / "clip.mp4")
 
 
-def test_old_titles_are_no_damage(tmp_path):
+def test_a_title_that_is_not_utf8_is_no_damage(tmp_path):
     path = encode_video(tmp_path / "clip.mkv", count_up(), title="Zurich")
     data = path.read_bytes()
     assert b"Zurich" in data
