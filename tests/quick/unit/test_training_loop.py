@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from motion_core.errors import MotionError
-from motion_core.training.loop import Descent
 
 
 @pytest.fixture(params=[0, 1], ids=["at once", "a step late"])

@@ -9,7 +9,6 @@ from motion_core.recipes.presets import PRESETS
 
 from motion_core.training import validation
 from motion_core.training.averaging import DECAY, Steadiness
-from motion_core.training.loop import Descent
 from motion_core.training.train import fit
 
 

@@ -10,9 +10,8 @@ from motion_core.training.replaying import can_record
 from motion_core.diffusion.noise_samples import send
 from motion_core.evaluation import cost, table
 from motion_core.memory import modes as memory
-from motion_core.memory.modes import Footprint, Peak
+from motion_core.memory.modes import Footprint
 from motion_core.training import loop as descent
-from motion_core.training.loop import Descent
 
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 

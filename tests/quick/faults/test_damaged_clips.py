@@ -90,7 +90,7 @@ def read_all(whole: Path, folder: Path) -> dict[str, str]:
     """What the reader said to each copy. Fails if it hangs, crashes or takes more than GROWTH."""
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("read_damaged.py"), whole, folder],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         preexec_fn=limit_memory,
         capture_output=True,
         text=True,
