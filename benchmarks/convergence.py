@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import torch
+from motion_core.evaluation.material.material import open_material
+from motion_core.recipes.presets import find_preset
+from motion_core.training.pool import Pool, make_pool
+from motion_core.training.prefix import Prefix
 from torch import Tensor
 
 from motion_core.diffusion.noise_samples import Draw, Draws
 from motion_core.diffusion.timesteps import parse_timesteps
-from motion_core.evaluation.material.material import open_material
 from motion_core.models.family import find_sites
 from motion_core.models.sites import select_sites
 from motion_core.models.zeroscope.loading import VideoModel, load_model
-from motion_core.recipes.presets import find_preset
 from motion_core.starter.folder import find_starter
 from motion_core.training.loop import Descent, Losses
-from motion_core.training.pool import Pool, make_pool
-from motion_core.training.prefix import Prefix
 from motion_core.training.train import measure_grids
 
 from .learning import say_machine

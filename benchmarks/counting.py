@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from motion_core.training.prefix import Prefix, State
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,7 +25,6 @@ from motion_core.memory.modes import say
 from motion_core.memory.tensor_memory import Allocations
 from motion_core.models.family import find_sites
 from motion_core.models.sites import select_sites
-from motion_core.training.prefix import Prefix, State
 from motion_core.training.train import measure_grids
 
 from .learning import Case, build_animatediff, build_zeroscope

@@ -23,6 +23,8 @@ from statistics import median, quantiles
 from typing import Any
 
 import torch
+from motion_core.training.prefix import Prefix, State
+from motion_core.training.replaying import record
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,8 +39,6 @@ from motion_core.models.sites import select_sites
 from motion_core.models.zeroscope.denoiser import UNetDenoiser
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.training.loop import Descent
-from motion_core.training.prefix import Prefix, State
-from motion_core.training.replaying import record
 from motion_core.training.train import measure_grids
 
 from .ways import OFFICIAL, Learner, Way, weigh

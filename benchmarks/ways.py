@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from motion_core.training.compiling import compiled
 from torch import Tensor, nn
 
 from motion_core.hooks.embedding_hooks import inject
@@ -18,7 +19,6 @@ from motion_core.memory.modes import count, in_mode, list_layers
 from motion_core.models.family import family_of, find_modules_by_level
 from motion_core.models.sites import AttentionSite
 from motion_core.motions.embedding import Grid, MotionEmbedding
-from motion_core.training.compiling import compiled
 from motion_core.training.temporal_convolutions import in_fast_kernels
 
 TABLE_FRAMES = 32

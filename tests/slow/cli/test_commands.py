@@ -14,7 +14,7 @@ from motion_core.motions.embedding import MotionEmbedding
 from motion_core.video.reading import read_clip
 from motion_core.video.writing import write_clip
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import test_adapter_file, test_embedding
+from tests.quick.unit import test_adapter_file, test_embedding
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROMPT = "a caf\u00e9, \u96ea \U0001f40e"
 HOSTILE = "\x1b]0;owned\x07 \x1b[2Jred\x9b31m \u202egnp.exe\u2066 \r\nfamily     mine \u2028end \x00"
 ENCODINGS = ["ascii", "cp1252", "utf-8", "utf-16", "latin-1"]
@@ -60,7 +60,7 @@ def test_a_files_words_do_not_steer_the_terminal(tmp_path, kind):
 def test_a_files_words_do_not_steer_the_terminal_in_an_error(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    from tests.unit.test_digest import read_metadata
+    from tests.quick.unit.test_digest import read_metadata
 
     path = tmp_path / "motion\x1b[31m.safetensors"
     test_embedding.make().save(path)

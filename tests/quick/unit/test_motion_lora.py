@@ -10,7 +10,7 @@ from motion_core.hooks.adapter_hooks import inject_adapter
 from motion_core.models.families import recognize
 from motion_core.models.layers import select_layers
 from tests.conftest import seeded
-from tests.unit.test_animatediff import build
+from tests.quick.unit.test_animatediff import build
 
 HOME = "down_blocks.0.motion_modules.1.temporal_transformer"
 BLOCK = f"{HOME}.transformer_blocks.0"

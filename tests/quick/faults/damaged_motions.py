@@ -1,4 +1,4 @@
-"""Damages motion files and reads them: `python -m tests.faults.damaged_motions KIND COUNT FOLDER`.
+"""Damages motion files and reads them: `python -m tests.quick.faults.damaged_motions KIND COUNT FOLDER`.
 
 It prints the damage of a file before reading it and the outcome after, so a crash shows at which file it happened. The
 last line says by how many MiB the process has grown.
@@ -27,8 +27,8 @@ from motion_core.formats.motion_inversion import read_official
 from motion_core.formats.motion_lora import read_motion_lora
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
-from tests.faults import damage
-from tests.unit import test_adapter_file, test_embedding, test_motion_lora, test_official
+from tests.quick.faults import damage
+from tests.quick.unit import test_adapter_file, test_embedding, test_motion_inversion_file, test_motion_lora
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ KINDS = {
     ),
     "without_digest": Kind("a.safetensors", _without_digest, MotionEmbedding.load, damage.SAFETENSORS, False),
     "official": Kind(
-        "a.pt", lambda path: torch.save(test_official.official(), path), _official, damage.ANY, True
+        "a.pt", lambda path: torch.save(test_motion_inversion_file.official(), path), _official, damage.ANY, True
     ),
     "motion_lora": Kind(
         "a.safetensors", lambda path: save_file(_lora(), path, {"rank": "2"}), read_motion_lora,
@@ -76,7 +76,7 @@ KINDS = {
         "a.ckpt", lambda path: torch.save({"state_dict": _lora()}, path), read_motion_lora, damage.ANY, True
     ),
     "repacked_official": Kind(
-        "a.pt", lambda path: torch.save(test_official.official(), path), _official, (damage.repack,), False
+        "a.pt", lambda path: torch.save(test_motion_inversion_file.official(), path), _official, (damage.repack,), False
     ),
 }  # fmt: skip
 

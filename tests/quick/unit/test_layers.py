@@ -8,7 +8,7 @@ from motion_core.errors import ModelError, OptionError
 from motion_core.models.animatediff.layers import find_adaptable_layers as find_animatediff_layers
 from motion_core.models.families import recognize
 from motion_core.models.layers import LAYER_CHOICES, Layer, select_layers
-from tests.unit.test_animatediff import build
+from tests.quick.unit.test_animatediff import build
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from motion_core.motions.adapter import Adapter
 from motion_core.motions.adapter_parts import LowRank, WeightDelta
 from motion_core.motions.origin import Origin
 from tests.conftest import seeded
-from tests.unit.test_animatediff import build
+from tests.quick.unit.test_animatediff import build
 
 MODULE = "down_blocks.0.motion_modules.1.temporal_transformer.transformer_blocks.0"
 TO_Q, TO_OUT = (f"{MODULE}.attention_blocks.0.{own}" for own in ("to_q", "to_out.0"))

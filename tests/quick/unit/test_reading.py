@@ -18,10 +18,10 @@ from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
 from tests.conftest import seeded
-from tests.unit import test_adapter_file, test_embedding, test_official
-from tests.unit.test_digest import read_metadata
+from tests.quick.unit import test_adapter_file, test_embedding, test_motion_inversion_file
+from tests.quick.unit.test_digest import read_metadata
 
-BLOCK = test_official.BLOCKS[0]
+BLOCK = test_motion_inversion_file.BLOCKS[0]
 SAFE_READERS = {
     "motion": read_motion,
     "embedding": MotionEmbedding.load,
@@ -153,7 +153,7 @@ ODD = {
 @pytest.mark.parametrize("message", ODD)
 def test_a_tensor_that_is_not_dense_or_not_floating_point_is_refused_in_one_sentence(tmp_path, message):
     odd = ODD[message]()
-    official = {**test_official.official(), f"{BLOCK}.attn1.vSpatial": odd}
+    official = {**test_motion_inversion_file.official(), f"{BLOCK}.attn1.vSpatial": odd}
     torch.save(official, tmp_path / "motion_embed.pt")
     if odd.ndim == 3:
         assert message in refused(PICKLE_READERS["official"], tmp_path / "motion_embed.pt")
@@ -166,19 +166,21 @@ def test_a_tensor_that_is_not_dense_or_not_floating_point_is_refused_in_one_sent
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
 def test_the_official_file_is_read_in_any_floating_point_dtype(tmp_path, dtype):
-    stored = {key: tensor.detach().to(dtype) for key, tensor in test_official.official().items()}
+    stored = {key: tensor.detach().to(dtype) for key, tensor in test_motion_inversion_file.official().items()}
     torch.save(stored, tmp_path / "motion_embed.pt")
     embedding = read_official(tmp_path / "motion_embed.pt", 576, 320)
     assert torch.equal(embedding.qk[BLOCK], stored[f"{BLOCK}.pos_embed"][:, :24].float())
 
 
 def test_the_official_file_is_read_from_a_dataparallel_model(tmp_path):
-    torch.save(test_official.official(), tmp_path / "plain.pt")
-    torch.save({f"module.module.{k}": t for k, t in test_official.official().items()}, tmp_path / "wrapped.pt")
+    torch.save(test_motion_inversion_file.official(), tmp_path / "plain.pt")
+    torch.save(
+        {f"module.module.{k}": t for k, t in test_motion_inversion_file.official().items()}, tmp_path / "wrapped.pt"
+    )
     plain, wrapped = (read_official(tmp_path / name, 576, 320) for name in ("plain.pt", "wrapped.pt"))
     assert wrapped.grids == plain.grids and set(wrapped.v) == set(plain.v)
     assert all(map(torch.equal, wrapped.parameters, plain.parameters))
-    twice = test_official.official()
+    twice = test_motion_inversion_file.official()
     torch.save({**twice, f"module.{BLOCK}.pos_embed": twice[f"{BLOCK}.pos_embed"]}, tmp_path / "twice.pt")
     assert "twice" in refused(PICKLE_READERS["official"], tmp_path / "twice.pt")
 
@@ -187,13 +189,13 @@ def test_the_official_file_is_read_from_a_dataparallel_model(tmp_path):
     ("key", "shape"), [("pos_embed", (180, 32, 16)), ("attn2.vSpatial", (180, 32, 8)), ("attn1.vSpatial", (0, 32, 16))]
 )
 def test_official_tensors_of_shapes_that_do_not_match_are_refused(tmp_path, key, shape):
-    torch.save({**test_official.official(), f"{BLOCK}.{key}": seeded(*shape)}, tmp_path / "x.pt")
+    torch.save({**test_motion_inversion_file.official(), f"{BLOCK}.{key}": seeded(*shape)}, tmp_path / "x.pt")
     assert "belong together" in refused(PICKLE_READERS["official"], tmp_path / "x.pt")
 
 
 def test_an_altered_number_in_a_pickle_is_refused(tmp_path):
     path = tmp_path / "motion_embed.pt"
-    torch.save(test_official.official(), path)
+    torch.save(test_motion_inversion_file.official(), path)
     content = bytearray(path.read_bytes())
     number = seeded(1, 24, 16)  # the first tensor of the file
     offset = content.find(number[0, 3].numpy().tobytes())
@@ -215,7 +217,7 @@ def test_suffixes_may_be_in_capital_letters(tmp_path):
     path = tmp_path / "MOTION.SAFETENSORS"
     test_embedding.make().save(path)
     assert read_motion(path).origin == test_embedding.make().origin
-    torch.save(test_official.official(), tmp_path / "MOTION_EMBED.PT")
+    torch.save(test_motion_inversion_file.official(), tmp_path / "MOTION_EMBED.PT")
     assert "is a pickle" in refused(MotionEmbedding.load, tmp_path / "MOTION_EMBED.PT")
 
 

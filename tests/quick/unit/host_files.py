@@ -4,7 +4,7 @@ import importlib
 import sys
 import types
 
-from tests.unit.test_rooms import ROOT
+from tests.quick.unit.test_rooms import ROOT
 
 PACKAGE = "pack_without_a_host"
 

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from tests.unit.host_files import import_host_file
+from tests.quick.unit.host_files import import_host_file
 
 RISING = [0.01 * step for step in range(1, 201)]
 

@@ -11,7 +11,7 @@ from motion_core.errors import FileError
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.starter.folder import MOTION_FOLDER
-from tests.unit import test_adapter_file, test_embedding
+from tests.quick.unit import test_adapter_file, test_embedding
 
 MAKERS = {"embedding": test_embedding.make, "adapter": test_adapter_file.make}
 

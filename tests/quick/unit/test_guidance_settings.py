@@ -14,7 +14,7 @@ from motion_core.hooks.feature_means import capture_means
 from motion_core.models.block_features import find_block_features
 from motion_core.pipeline import GenerateConfig
 from motion_core.sampling.step import Step
-from tests.unit.guidance_methods import T, build
+from tests.quick.unit.guidance_methods import T, build
 
 
 def test_the_steered_part_and_its_ramp(text):

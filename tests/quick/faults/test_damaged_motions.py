@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.damaged_motions import KINDS
+from tests.quick.faults.damaged_motions import KINDS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COUNTS = {
     "embedding": 250, "adapter": 200, "without_digest": 100, "official": 150, "motion_lora": 100,
     "pickled_motion_lora": 100, "repacked_official": 100,
@@ -21,7 +21,7 @@ TIMEOUT = 240
 
 def read_damaged(kind: str, folder: Path) -> list[str]:
     """Lines of number, damage and outcome for each file, and the growth of the process that reads them."""
-    command = [sys.executable, "-m", "tests.faults.damaged_motions", kind, str(COUNTS[kind]), str(folder)]
+    command = [sys.executable, "-m", "tests.quick.faults.damaged_motions", kind, str(COUNTS[kind]), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     with (folder / "output").open("w+", encoding="utf-8") as output:
         done = subprocess.run(command, cwd=ROOT, stdout=output, env=environment, timeout=TIMEOUT)

@@ -11,8 +11,8 @@ from motion_core.recipes.catalogue import RECIPES
 from motion_core.sampling.sample import AppliedAdapter, sample
 from motion_core.training.early_stop import AppearanceStop, StopSettings
 from tests.conftest import count_hooks
-from tests.unit.test_recipes import references as references
-from tests.unit.test_recipes import short
+from tests.slow.unit.test_recipes import references as references
+from tests.slow.unit.test_recipes import short
 
 
 def follow(config, scores):

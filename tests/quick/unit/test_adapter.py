@@ -18,7 +18,7 @@ from motion_core.models.layers import select_layers
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.adapter_parts import LowRank, WeightDelta
 from tests.conftest import build_unet, seeded
-from tests.unit.test_animatediff import build
+from tests.quick.unit.test_animatediff import build
 
 ALL = "temporal + spatial"
 CHOSEN = r"up_blocks\.[23]\.temp_(attentions|convs)\.1"

@@ -15,9 +15,9 @@ from motion_core.diffusion.denoiser import Denoiser
 from motion_core.errors import MemoryShortage
 from motion_core.memory import modes as memory
 from motion_core.training import validation
-from tests.faults.breaking import BACKWARD, FAULTS, Breaking, Fault
-from tests.faults.runs import LEARNING, RUNS, STEERED
-from tests.faults.states import digest, find_changes, take_state
+from tests.slow.faults.breaking import BACKWARD, FAULTS, Breaking, Fault
+from tests.slow.faults.runs import LEARNING, RUNS, STEERED
+from tests.slow.faults.states import digest, find_changes, take_state
 
 FAMILIES = ("zeroscope", "animatediff")
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.host_files import import_host_file
+from tests.quick.unit.host_files import import_host_file
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from motion_core.guidance.motion_clone import MotionClone
 from motion_core.sampling.sample import AppliedMotion, ApplyConfig, trace_inversion
 from motion_core.sampling.step import Step
 from tests.conftest import count_hooks, seeded
-from tests.unit.guidance_methods import STEPS, STRONG, build, run
+from tests.quick.unit.guidance_methods import STEPS, STRONG, build, run
 
 
 @pytest.mark.parametrize("method", ["dmt", "motion_clone"])

@@ -11,8 +11,8 @@ from motion_core.recipes.catalogue import RECIPES
 from motion_core.video.pictures.pixels import to_image
 from motion_core.video.reading import read_clip
 from motion_core.video.writing import write_clip
-from tests.cli.test_commands import ROOT, SMALL, refused, run
-from tests.cli.test_commands import clip as clip
+from tests.slow.cli.test_commands import ROOT, SMALL, refused, run
+from tests.slow.cli.test_commands import clip as clip
 
 EACH = pytest.mark.parametrize("recipe", RECIPES)
 

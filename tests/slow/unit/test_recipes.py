@@ -22,7 +22,7 @@ from motion_core.sampling.sample import AdaptConfig, AppliedAdapter, sample
 from motion_core.training.examples import Example, ReferenceSet
 from motion_core.training.feature_matching import FeatureSites, extract
 from tests.conftest import seeded
-from tests.unit.test_animatediff import build
+from tests.quick.unit.test_animatediff import build
 
 EACH = pytest.mark.parametrize("name", RECIPES)
 

@@ -90,7 +90,7 @@ def read_all(whole: Path, folder: Path) -> dict[str, str]:
     """The outcome for each copy. Fails if the reader hangs, crashes or uses more than GROWTH."""
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("read_damaged.py"), whole, folder],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         preexec_fn=limit_memory,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ from motion_core.hooks.attention_maps import capture
 from motion_core.sampling.sample import invert
 from motion_core.sampling.step import Step
 from tests.conftest import seeded
-from tests.unit.guidance_methods import STEPS, T, build
+from tests.quick.unit.guidance_methods import STEPS, T, build
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "golden.json").read_text())
 
