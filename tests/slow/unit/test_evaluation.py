@@ -11,7 +11,7 @@ from threading import Event, Thread
 import pytest
 import torch
 
-from motion_core.commands import main
+from motion_core.commands.main import main
 from motion_core.errors import FileError, ModelError, MotionError, OptionError, VideoError
 from motion_core.evaluation.cache import Shelf, fingerprint
 from motion_core.evaluation.cost import measured
