@@ -25,7 +25,7 @@ def one_clip(latents: torch.Tensor, text: torch.Tensor, mask: torch.Tensor | Non
 def short_recipe(name: str, **changes) -> Recipe:
     """Two steps of a recipe at a high rate, small where it is of low rank."""
     recipe = find_recipe(name, "official" if name == "motion_inversion" else "published")
-    numbers = {"steps": 2, "learning_rate": 1e-2, "memory": "fast", **changes}
+    numbers = {"steps": 2, "learning_rate": 1e-2, "memory": "fast", **changes}  # None keeps the recipe's
     return replace(recipe, rank=4).changed(**numbers)
 
 

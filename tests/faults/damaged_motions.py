@@ -1,4 +1,4 @@
-"""Damages motion files and says what reading makes of each: `python -m tests.faults.damaged_motions KIND COUNT FOLDER`.
+"""Damages motion files and reports how each is read: `python -m tests.faults.damaged_motions KIND COUNT FOLDER`.
 
 It prints a line a file, before and after it is read, so that whoever runs it knows where it ended; at last how many
 MiB it grew.
@@ -28,7 +28,7 @@ from motion_core.formats.motion_lora import read_motion_lora
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from tests.faults import damage
-from tests.unit import test_adapter_file, test_embedding, test_motion_lora, test_official
+from tests.unit import test_adapter_file, test_embedding, test_motion_inversion_file, test_motion_lora
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ KINDS = {
     ),
     "without_digest": Kind("a.safetensors", _without_digest, MotionEmbedding.load, damage.SAFETENSORS, False),
     "official": Kind(
-        "a.pt", lambda path: torch.save(test_official.official(), path), _official, damage.ANY, True
+        "a.pt", lambda path: torch.save(test_motion_inversion_file.official(), path), _official, damage.ANY, True
     ),
     "motion_lora": Kind(
         "a.safetensors", lambda path: save_file(_lora(), path, {"rank": "2"}), read_motion_lora,
@@ -76,7 +76,7 @@ KINDS = {
         "a.ckpt", lambda path: torch.save({"state_dict": _lora()}, path), read_motion_lora, damage.ANY, True
     ),
     "repacked_official": Kind(
-        "a.pt", lambda path: torch.save(test_official.official(), path), _official, (damage.repack,), False
+        "a.pt", lambda path: torch.save(test_motion_inversion_file.official(), path), _official, (damage.repack,), False
     ),
 }  # fmt: skip
 
@@ -92,7 +92,7 @@ def describe(motion: MotionEmbedding | Adapter) -> list[Any]:
     return [motion.family, repr(motion.origin), own, numbers]
 
 
-def judge(kind: Kind, path: Path, right: list[Any]) -> str:
+def check_reading(kind: Kind, path: Path, right: list[Any]) -> str:
     """`right`, `refused` or `different`, or what is wrong with the answer."""
     try:
         motion = kind.read(path)
@@ -122,7 +122,7 @@ def main(name: str, count: int, folder: Path) -> None:
         print(number, how.__name__, end=" ", flush=True)
         with warnings.catch_warnings(), contextlib.redirect_stderr(None):
             warnings.simplefilter("ignore")
-            said = judge(kind, path, right)
+            said = check_reading(kind, path, right)
         print(said, flush=True)
     print("grown", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
