@@ -1,4 +1,4 @@
-"""Damages motion files and reads them: `python -m tests.quick.faults.damaged_motions KIND COUNT FOLDER`.
+"""Damages motion files and reports how each is read: `python -m tests.quick.faults.damaged_motions KIND COUNT FOLDER`.
 
 It prints the damage of a file before reading it and the outcome after, so a crash shows at which file it happened. The
 last line says by how many MiB the process has grown.
@@ -92,8 +92,8 @@ def describe(motion: MotionEmbedding | Adapter) -> list[Any]:
     return [motion.family, repr(motion.origin), own, numbers]
 
 
-def read_outcome(kind: Kind, path: Path, expected: list[Any]) -> str:
-    """`right`, `refused` or `different`, or `WRONG` and what is wrong."""
+def check_reading(kind: Kind, path: Path, right: list[Any]) -> str:
+    """`right`, `refused` or `different`, or what is wrong with the answer."""
     try:
         motion = kind.read(path)
     except MotionError as error:
@@ -122,8 +122,8 @@ def main(name: str, count: int, folder: Path) -> None:
         print(number, how.__name__, end=" ", flush=True)
         with warnings.catch_warnings(), contextlib.redirect_stderr(None):
             warnings.simplefilter("ignore")
-            outcome = read_outcome(kind, path, expected)
-        print(outcome, flush=True)
+            said = check_reading(kind, path, right)
+        print(said, flush=True)
     print("grown", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
