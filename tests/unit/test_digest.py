@@ -55,7 +55,7 @@ def test_an_altered_description_is_refused(motion, saved, change):
         type(motion).load(saved)
 
 
-def test_tensors_that_changed_places_are_refused(motion, saved):
+def test_swapped_tensors_are_refused(motion, saved):
     tensors, about = load_file(saved), describe(saved)
     one, other = next((a, b) for a in tensors for b in tensors if a < b and tensors[a].shape == tensors[b].shape)
     tensors[one], tensors[other] = tensors[other] * 2, tensors[one] * 2
@@ -65,7 +65,7 @@ def test_tensors_that_changed_places_are_refused(motion, saved):
 
 
 def test_a_file_from_before_there_was_a_digest_is_read(motion, saved):
-    before = {name: said for name, said in describe(saved).items() if name != "digest"}
+    before = {name: value for name, value in describe(saved).items() if name != "digest"}
     save_file(load_file(saved), saved, before)
     loaded = type(motion).load(saved)
     loaded.save(saved)
@@ -87,7 +87,7 @@ def test_each_precision_has_its_digest(motion, tmp_path, dtype):
 
 
 @pytest.mark.parametrize(("number", "says"), [(1e30, "up to 1e\\+30, beyond 1e\\+06"), (torch.inf, "not finite")])
-def test_numbers_beyond_all_learning_are_neither_read_nor_written(motion, saved, number, says):
+def test_numbers_beyond_any_training_are_neither_read_nor_written(motion, saved, number, says):
     tensors, about = load_file(saved), describe(saved)
     key = next(key for key, tensor in tensors.items() if tensor.ndim)
     tensors[key] = tensors[key].float()
@@ -96,13 +96,13 @@ def test_numbers_beyond_all_learning_are_neither_read_nor_written(motion, saved,
     before = saved.read_bytes()
     with pytest.raises(FileError, match=says):
         type(motion).load(saved)
-    huge = motion.map(*[lambda *given: given[-1] * 0 + number] * (2 if isinstance(motion, MotionEmbedding) else 1))
+    huge = motion.map(lambda t: torch.full_like(t, number))
     with pytest.raises(FileError, match=f"{says}.*lower learning rate"):
         huge.save(saved, torch.float32)
     assert saved.read_bytes() == before
 
 
-def test_an_alpha_beyond_all_learning_is_refused(tmp_path):
+def test_an_alpha_beyond_any_training_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     test_adapter_file.make().save(path)
     tensors = load_file(path)

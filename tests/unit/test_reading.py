@@ -18,10 +18,11 @@ from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
 from tests.conftest import seeded
-from tests.unit import test_adapter_file, test_embedding, test_official
+from tests.unit import test_adapter_file, test_embedding
 from tests.unit.test_digest import describe
+from tests.unit.test_motion_inversion_file import BLOCKS, official
 
-BLOCK = test_official.BLOCKS[0]
+BLOCK = BLOCKS[0]
 SAFE_READERS = {
     "motion": read_motion,
     "embedding": MotionEmbedding.load,
@@ -106,7 +107,7 @@ def test_the_boundary_turns_any_error_into_a_sentence(tmp_path, error):
         {"noise": 1},
     ],
 )
-def test_a_recipe_that_can_not_be_obeyed_is_refused_on_reading(tmp_path, change):
+def test_a_recipe_with_values_of_wrong_types_is_refused_on_reading(tmp_path, change):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
     save_file(load_file(path), path, {**describe(path), "recipe": json.dumps(change)})
@@ -129,7 +130,7 @@ LOOKALIKES = {
 
 
 @pytest.mark.parametrize("content", LOOKALIKES)
-def test_what_was_downloaded_instead_of_the_file_is_named(tmp_path, content):
+def test_a_web_page_or_pointer_in_place_of_the_file_is_named(tmp_path, content):
     for readers, name in ((SAFE_READERS, "a.safetensors"), (PICKLE_READERS, "a.pt")):
         (tmp_path / name).write_bytes(content)
         for read in readers.values():
@@ -153,8 +154,8 @@ ODD = {
 @pytest.mark.parametrize("says", ODD)
 def test_a_tensor_that_is_not_plain_is_one_sentence(tmp_path, says):
     odd = ODD[says]()
-    official = {**test_official.official(), f"{BLOCK}.attn1.vSpatial": odd}
-    torch.save(official, tmp_path / "motion_embed.pt")
+    stored = {**official(), f"{BLOCK}.attn1.vSpatial": odd}
+    torch.save(stored, tmp_path / "motion_embed.pt")
     if odd.ndim == 3:
         assert says in refused(PICKLE_READERS["official"], tmp_path / "motion_embed.pt")
     key = f"{test_adapter_file.MODULE}.attention_blocks.0.processor.to_q_lora"
@@ -166,19 +167,19 @@ def test_a_tensor_that_is_not_plain_is_one_sentence(tmp_path, says):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
 def test_the_official_file_is_read_from_any_floating_point(tmp_path, dtype):
-    stored = {key: tensor.detach().to(dtype) for key, tensor in test_official.official().items()}
+    stored = {key: tensor.detach().to(dtype) for key, tensor in official().items()}
     torch.save(stored, tmp_path / "motion_embed.pt")
     embedding = read_official(tmp_path / "motion_embed.pt", 576, 320)
     assert torch.equal(embedding.qk[BLOCK], stored[f"{BLOCK}.pos_embed"][:, :24].float())
 
 
 def test_the_official_file_is_read_from_a_wrapped_model(tmp_path):
-    torch.save(test_official.official(), tmp_path / "plain.pt")
-    torch.save({f"module.module.{k}": t for k, t in test_official.official().items()}, tmp_path / "wrapped.pt")
+    torch.save(official(), tmp_path / "plain.pt")
+    torch.save({f"module.module.{k}": t for k, t in official().items()}, tmp_path / "wrapped.pt")
     plain, wrapped = (read_official(tmp_path / name, 576, 320) for name in ("plain.pt", "wrapped.pt"))
     assert wrapped.grids == plain.grids and set(wrapped.v) == set(plain.v)
     assert all(map(torch.equal, wrapped.parameters, plain.parameters))
-    twice = test_official.official()
+    twice = official()
     torch.save({**twice, f"module.{BLOCK}.pos_embed": twice[f"{BLOCK}.pos_embed"]}, tmp_path / "twice.pt")
     assert "twice" in refused(PICKLE_READERS["official"], tmp_path / "twice.pt")
 
@@ -187,13 +188,13 @@ def test_the_official_file_is_read_from_a_wrapped_model(tmp_path):
     ("key", "shape"), [("pos_embed", (180, 32, 16)), ("attn2.vSpatial", (180, 32, 8)), ("attn1.vSpatial", (0, 32, 16))]
 )
 def test_official_tensors_that_do_not_belong_together_are_refused(tmp_path, key, shape):
-    torch.save({**test_official.official(), f"{BLOCK}.{key}": seeded(*shape)}, tmp_path / "x.pt")
+    torch.save({**official(), f"{BLOCK}.{key}": seeded(*shape)}, tmp_path / "x.pt")
     assert "belong together" in refused(PICKLE_READERS["official"], tmp_path / "x.pt")
 
 
 def test_an_altered_number_in_a_pickle_is_refused(tmp_path):
     path = tmp_path / "motion_embed.pt"
-    torch.save(test_official.official(), path)
+    torch.save(official(), path)
     content = bytearray(path.read_bytes())
     number = seeded(1, 24, 16)  # the first tensor's, as the fixture draws it
     place = content.find(number[0, 3].numpy().tobytes())
@@ -215,7 +216,7 @@ def test_endings_in_capitals_are_the_same_endings(tmp_path):
     path = tmp_path / "MOTION.SAFETENSORS"
     test_embedding.make().save(path)
     assert read_motion(path).origin == test_embedding.make().origin
-    torch.save(test_official.official(), tmp_path / "MOTION_EMBED.PT")
+    torch.save(official(), tmp_path / "MOTION_EMBED.PT")
     assert "is a pickle" in refused(MotionEmbedding.load, tmp_path / "MOTION_EMBED.PT")
 
 
