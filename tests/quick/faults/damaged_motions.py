@@ -92,8 +92,8 @@ def describe(motion: MotionEmbedding | Adapter) -> list[Any]:
     return [motion.family, repr(motion.origin), own, numbers]
 
 
-def check_reading(kind: Kind, path: Path, right: list[Any]) -> str:
-    """`right`, `refused` or `different`, or what is wrong with the answer."""
+def read_outcome(kind: Kind, path: Path, expected: list[Any]) -> str:
+    """`right`, `refused` or `different`, or `WRONG` and what is wrong."""
     try:
         motion = kind.read(path)
     except MotionError as error:
@@ -122,8 +122,8 @@ def main(name: str, count: int, folder: Path) -> None:
         print(number, how.__name__, end=" ", flush=True)
         with warnings.catch_warnings(), contextlib.redirect_stderr(None):
             warnings.simplefilter("ignore")
-            said = check_reading(kind, path, right)
-        print(said, flush=True)
+            outcome = read_outcome(kind, path, expected)
+        print(outcome, flush=True)
     print("grown", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 

@@ -39,8 +39,8 @@ ARROWS: dict[str, set[str]] = {
     "metrics": {*LOW, "files", "video", "tracking"},
     "starter": {*LOW, "video", "models", "motions", "hooks", "recipes", "metrics", PIPELINE},
     "evaluation": {
-        *LOW, "diffusion", "models", "motions", "hooks", "recipes", "sampling", "guidance", "metrics", "tracking", "video",
-        "starter", PIPELINE,
+        *LOW, "diffusion", "models", "motions", "hooks", "recipes", "sampling", "guidance", "metrics", "tracking",
+        "video", "starter", PIPELINE,
     },
     "commands": {
         *LOW, "diffusion", "files", "models", "motions", "formats", "hooks", "recipes", "training", "guidance",

@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
-from motion_core.recipes.learn_config import LearnConfig
 
 from motion_core.evaluation.material.synthetic import draw_looks, redraw, render_reference, score_clip
 from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import read_suite
 from motion_core.models.zeroscope.loading import load_model
+from motion_core.recipes.motion_inversion import STARTER
 from motion_core.starter.demo import main as demo
 from motion_core.starter.examples import EXAMPLES, draw_example, find_example
 from motion_core.starter.folder import find_starter
@@ -74,7 +74,7 @@ def test_the_example_clips_are_what_the_code_draws():
 
 
 def test_the_demo_writes_what_it_promises(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("motion_core.starter.demo.DEFAULTS", replace(LearnConfig.of("starter"), steps=2))
+    monkeypatch.setattr("motion_core.starter.demo.RECIPE", STARTER.changed(steps=2))
     monkeypatch.setattr("sys.argv", ["demo", "--out", str(tmp_path / "demo")])
     assert demo() == 0
     made = {path.name for path in (tmp_path / "demo").iterdir()}
