@@ -17,7 +17,7 @@ from motion_core.evaluation.cache import Shelf, fingerprint
 from motion_core.evaluation.cost import measured
 from motion_core.evaluation.jobs import Job, Result
 from motion_core.evaluation.material.filmed import Filmed
-from motion_core.evaluation.material.synthetic import Synthetic, draw_looks, redraw, render_reference, score_clip
+from motion_core.evaluation.material.synthetic import Synthetic, draw_appearance, redraw, render_reference, score_clip
 from motion_core.evaluation.results import Results
 from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import SHIPPED, parse_suite, read_suite
@@ -210,7 +210,7 @@ def test_without_ray_one_sentence(tmp_path, monkeypatch):
 
 def test_a_perfect_transfer_scores_so_and_backwards_too():
     reference = render_reference("hops")
-    looks = draw_looks(reference, 0)
+    looks = draw_appearance(reference, 0)
     made = redraw(reference, 0)
     scores = score_clip(made, reference, *looks)
     assert scores["fidelity"] > 0.95 and scores["position_error"] < 2 and scores["appearance"] > 0.9
