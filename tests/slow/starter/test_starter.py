@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from motion_core.evaluation.material.synthetic import draw_looks, redraw, render_reference, score_clip
+from motion_core.evaluation.material.synthetic import draw_appearance, redraw, render_reference, score_clip
 from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import read_suite
 from motion_core.models.zeroscope.loading import load_model
@@ -56,13 +56,13 @@ def test_the_looks_stay_the_prompts(scores):
 def test_the_ceiling_is_high(model, reference):
     for number in range(4):
         seen = model.decode(model.encode(redraw(reference, number)))
-        scores = score_clip(seen, reference, *draw_looks(reference, number))
+        scores = score_clip(seen, reference, *draw_appearance(reference, number))
         assert scores["fidelity"] > 0.9 and scores["colour"] > 0.9 and scores["position_error"] < 3
 
 
 def test_looks_asked_for_are_never_the_references(reference):
     for seed in range(50):
-        subject, ground = draw_looks(reference, seed)
+        subject, ground = draw_appearance(reference, seed)
         assert subject.colour != reference.subject.colour and subject.shape != reference.subject.shape
         assert ground != reference.ground
 

@@ -17,7 +17,7 @@ from motion_core.evaluation.cache import MotionCache, fingerprint
 from motion_core.evaluation.cost import measured
 from motion_core.evaluation.jobs import EvaluationJob
 from motion_core.evaluation.material.filmed import Filmed
-from motion_core.evaluation.material.synthetic import Synthetic, draw_looks, redraw, render_reference, score_clip
+from motion_core.evaluation.material.synthetic import Synthetic, draw_appearance, redraw, render_reference, score_clip
 from motion_core.evaluation.result import Result
 from motion_core.evaluation.results import Results
 from motion_core.evaluation.runner import evaluate
@@ -66,8 +66,8 @@ def never():
 def test_motions_are_measured_as_a_file_holds_them(tmp_path, learnt):
     cache = MotionCache(tmp_path, "weights")
     first, cost = cache.motion("hops", {"steps": 3}, lambda: learnt)
-    again, told = cache.motion("hops", {"steps": 3}, never)
-    assert isinstance(again, MotionEmbedding) and told == cost and cost.seconds >= 0
+    again, kept_cost = cache.motion("hops", {"steps": 3}, never)
+    assert isinstance(again, MotionEmbedding) and kept_cost == cost and cost.seconds >= 0
     assert all(torch.equal(a, b) for a, b in zip(first.parameters, again.parameters, strict=True))
     for other, name, settings in (
         (cache, "hops", {"steps": 4}),
@@ -211,7 +211,7 @@ def test_without_ray_one_sentence(tmp_path, monkeypatch):
 
 def test_a_perfect_transfer_scores_so_and_backwards_too():
     reference = render_reference("hops")
-    looks = draw_looks(reference, 0)
+    looks = draw_appearance(reference, 0)
     made = redraw(reference, 0)
     scores = score_clip(made, reference, *looks)
     assert scores["fidelity"] > 0.95 and scores["position_error"] < 2 and scores["appearance"] > 0.9
@@ -287,11 +287,11 @@ def test_filmed_clips_are_read_with_their_captions(tmp_path):
     (tmp_path / "hop.txt").write_text("a square hops\n\na ball hops\na cross hops\n")
     material = make_filmed(tmp_path)
     assert material.reference("hop").caption == "a square hops" and list(material.names) == ["hop"]
-    takes = material.samples("hop", 2)
-    assert [take.prompt for take in takes] == ["a ball hops"] * 2 + ["a cross hops"] * 2
-    assert len({take.noise for take in takes}) == 4
+    samples = material.samples("hop", 2)
+    assert [each.prompt for each in samples] == ["a ball hops"] * 2 + ["a cross hops"] * 2
+    assert len({each.noise for each in samples}) == 4
     seen = material.reference("hop").clip.frames
-    same, turned = (material.score("hop", takes[0], frames)["fidelity"] for frames in (seen, seen.flip(0)))
+    same, turned = (material.score("hop", samples[0], frames)["fidelity"] for frames in (seen, seen.flip(0)))
     assert same > 0.5 > turned
     with pytest.raises(VideoError, match="holds no clips"):
         make_filmed(tmp_path / "none").names  # noqa: B018
