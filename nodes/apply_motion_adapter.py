@@ -1,4 +1,4 @@
-"""ApplyMotionAdapter: a MODEL that moves as an adapter says."""
+"""ApplyMotionAdapter: a MODEL that applies an adapter."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..motion_core.motions.adapter import Adapter
-from ..motion_core.sampling.sample import BRANCHES, AdaptConfig
+from ..motion_core.motions.apply_settings import BRANCHES, AdapterSettings
+from .apply_settings import OWN, choose_settings, offer_settings
 from .host.motion_patch import apply_adapter
-from .newer_host import advanced, where_known
+from .host.previews import preview_text
+from .newer_host import advanced, if_known
 from .sockets import MotionAdapterSocket
 
 ALL, TEMPORAL = "all", "temporal"
@@ -23,13 +25,16 @@ class ApplyMotionAdapter(io.ComfyNode):
             display_name="Apply Motion Adapter",
             category="motion inversion",
             description="Lets everything that the model makes move as the adapter says. Several of these add up.",
-            **where_known(search_aliases=["use motion adapter", "motion lora", "motion transfer"]),
+            **if_known(
+                search_aliases=["use motion adapter", "motion lora", "motion transfer"], has_intermediate_output=True
+            ),
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the adapter was learnt on."),
                 MotionAdapterSocket.Input("adapter", tooltip="From Train or Load Motion Adapter."),
                 io.Float.Input("strength", default=1.0, min=-10.0, max=10.0, step=0.05, tooltip="1 as learnt, 0 off."),
                 io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."
+                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Applied from this part of sampling."
                 ),
                 io.Float.Input(
                     "end",
@@ -37,13 +42,13 @@ class ApplyMotionAdapter(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Felt up to this part of sampling; 0.5 for motion_matcher.",
+                    tooltip="Applied up to this part of sampling; 0.5 for motion_matcher.",
                 ),
                 io.Combo.Input(
                     "parts",
                     options=[ALL, TEMPORAL],
                     default=ALL,
-                    tooltip="temporal: without what works within frames and holds the looks of the reference.",
+                    tooltip="temporal: without what works within frames and holds the appearance of the reference.",
                 ),
                 advanced(
                     io.Combo.Input(
@@ -55,6 +60,7 @@ class ApplyMotionAdapter(io.ComfyNode):
                         "amplifies it.",
                     )
                 ),
+                offer_settings("strength", "start", "end", "branches"),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
@@ -69,6 +75,8 @@ class ApplyMotionAdapter(io.ComfyNode):
         end: float,
         parts: str,
         branches: str = BRANCHES[0],
+        settings: str = OWN,
     ) -> io.NodeOutput:
-        config = AdaptConfig(strength, start, end, branches)
-        return io.NodeOutput(apply_adapter(model, adapter, config, parts == TEMPORAL))
+        applied, text = choose_settings(settings, adapter, AdapterSettings(branches, start, end, strength))
+        patched = apply_adapter(model, adapter, applied, temporal_only=parts == TEMPORAL)
+        return io.NodeOutput(patched, ui=preview_text(cls, text))

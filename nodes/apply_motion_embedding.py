@@ -1,4 +1,4 @@
-"""ApplyMotionEmbedding: a MODEL that moves as the motion says."""
+"""ApplyMotionEmbedding: a MODEL that applies a motion embedding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..motion_core.motions.apply_settings import BRANCHES, EmbeddingSettings
 from ..motion_core.motions.embedding import MotionEmbedding
-from ..motion_core.sampling.sample import BRANCHES, ApplyConfig
-from .host.motion_patch import apply_motion
+from .apply_settings import OWN, choose_settings, offer_settings
+from .host.motion_patch import apply_embedding
+from .host.previews import preview_text
 from .host.windows import FRAME_INDICES
-from .newer_host import advanced, where_known
+from .newer_host import advanced, if_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -22,7 +24,8 @@ class ApplyMotionEmbedding(io.ComfyNode):
             display_name="Apply Motion Embedding",
             category="motion inversion",
             description="Lets everything that the model makes move as the motion says. Several of these add up.",
-            **where_known(search_aliases=["use motion", "motion transfer", "copy movement"]),
+            **if_known(search_aliases=["use motion", "motion transfer", "copy movement"], has_intermediate_output=True),
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
@@ -46,14 +49,14 @@ class ApplyMotionEmbedding(io.ComfyNode):
                     "branches",
                     options=list(BRANCHES),
                     default="both",
-                    tooltip="both: the paper's. conditional: only the prompted half of guidance feels the motion, so "
+                    tooltip="both: the paper's. conditional: only the prompted half of guidance gets the motion, so "
                     "that guidance amplifies it.",
                 ),
                 io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Felt from this part of sampling."
+                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Applied from this part of sampling."
                 ),
                 io.Float.Input(
-                    "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Felt up to this part of sampling."
+                    "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Applied up to this part of sampling."
                 ),
                 advanced(
                     io.Combo.Input(
@@ -65,6 +68,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
                         "it over the whole clip.",
                     )
                 ),
+                offer_settings("strength_qk", "strength_v", "branches", "start", "end"),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
@@ -80,6 +84,8 @@ class ApplyMotionEmbedding(io.ComfyNode):
         start: float,
         end: float,
         frame_index: str = "window",
+        settings: str = OWN,
     ) -> io.NodeOutput:
-        config = ApplyConfig(strength_qk, strength_v, "none", branches, start, end)
-        return io.NodeOutput(apply_motion(model, motion, config, frame_index))
+        own = EmbeddingSettings(branches, start, end, strength_qk, strength_v, debias="none")
+        applied, text = choose_settings(settings, motion, own)
+        return io.NodeOutput(apply_embedding(model, motion, applied, frame_index), ui=preview_text(cls, text))

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..motion_core.video.pictures import augmentation
 from ..motion_core.video.pictures.augmentation import AUGMENTATIONS, MOST_VERSIONS, AugmentConfig
-from .newer_host import where_known
+from .newer_host import if_known
 
 
 class AugmentReferenceVideo(io.ComfyNode):
@@ -19,7 +19,7 @@ class AugmentReferenceVideo(io.ComfyNode):
             category="motion inversion",
             description="Repeats the clip nearer, off centre and in other light. What they share is the motion, so "
             "that is what is learnt.",
-            **where_known(search_aliases=["zoom video", "shift video", "vary clip"]),
+            **if_known(search_aliases=["zoom video", "shift video", "vary clip"]),
             inputs=[
                 io.Image.Input("images", tooltip="The reference's frames, from Load Reference Video."),
                 io.Int.Input(

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..motion_core.metrics.pictures import side_by_side
 from .host.clips import by_label
 from .host.previews import preview_video
-from .newer_host import where_known
+from .newer_host import if_known
 
 LABELS = ("reference", "result", "result 2", "result 3")
 
@@ -22,7 +22,7 @@ class CompareVideos(io.ComfyNode):
             display_name="Compare Videos",
             category="motion inversion/evaluation",
             description="Puts up to four clips side by side, each below its label, as frames to save.",
-            **where_known(search_aliases=["side by side", "video grid", "compare clips"], has_intermediate_output=True),
+            **if_known(search_aliases=["side by side", "video grid", "compare clips"], has_intermediate_output=True),
             is_output_node=True,
             inputs=[
                 io.Image.Input("images_1", tooltip="The first clip, to whose height the others are scaled."),

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..motion_core.motions.debias import DEBIAS_MODES
 from ..motion_core.motions.embedding import MotionEmbedding
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -18,7 +18,7 @@ class DebiasValueEmbedding(io.ComfyNode):
             display_name="Debias Value Embedding",
             category="motion inversion",
             description="Takes what stays the same over time, the reference's looks, out of the value embedding.",
-            **where_known(search_aliases=["remove appearance", "keep only motion"]),
+            **if_known(search_aliases=["remove appearance", "keep only motion"]),
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train or Load Motion Embedding."),
                 io.Combo.Input(

@@ -7,8 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..motion_core.diffusion.initial_noise import NOISE_METHODS
-from .host.inverted import mix_noise
-from .newer_host import where_known
+from .host.inversion import mix_noise
+from .newer_host import if_known
 
 
 class InversionNoiseMix(io.ComfyNode):
@@ -19,7 +19,7 @@ class InversionNoiseMix(io.ComfyNode):
             display_name="Inversion Noise Mix",
             category="motion inversion",
             description="Mixes the reference's inverted noise with random noise: closer to its motion, and its looks.",
-            **where_known(search_aliases=["mix noise", "blend noise", "initial noise"]),
+            **if_known(search_aliases=["mix noise", "blend noise", "initial noise"]),
             inputs=[
                 io.Latent.Input("inverted", tooltip="From Invert Reference Video."),
                 io.Combo.Input(

@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .host.inverted import make_inverted
-from .newer_host import where_known
+from .host.inversion import make_inverted
+from .newer_host import if_known
 
 
 class InvertReferenceVideo(io.ComfyNode):
@@ -18,7 +18,7 @@ class InvertReferenceVideo(io.ComfyNode):
             display_name="Invert Reference Video",
             category="motion inversion",
             description="Runs sampling backwards, from the reference to the noise that leads to it (DDIM inversion).",
-            **where_known(search_aliases=["ddim inversion", "video to noise"]),
+            **if_known(search_aliases=["ddim inversion", "video to noise"]),
             inputs=[
                 io.Model.Input("model", tooltip="The model that will sample, without a motion applied."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode."),

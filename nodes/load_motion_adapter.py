@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from .host.adapter_loading import load_adapter
 from .host.folders import explain_missing, find_adapter, list_adapters
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionAdapterSocket
 
 
@@ -21,7 +21,7 @@ class LoadMotionAdapter(io.ComfyNode):
             category="motion inversion",
             description="Loads an adapter that was saved here, a motion LoRA, or a file of MotionDirector's. The file "
             "is checked; nothing in it is run.",
-            **where_known(search_aliases=["open motion adapter", "motion lora", "motiondirector"]),
+            **if_known(search_aliases=["open motion adapter", "motion lora", "motiondirector"]),
             inputs=[
                 io.Combo.Input("adapter", options=list_adapters(), tooltip="A file in models/motion_adapters."),
                 io.Model.Input(

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..motion_core.motions.embedding import MotionEmbedding
 from .host.folders import explain_missing, find_motion, list_motions
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -18,7 +18,7 @@ class LoadMotionEmbedding(io.ComfyNode):
             display_name="Load Motion Embedding",
             category="motion inversion",
             description="Loads a motion that was saved or downloaded. The file is checked; nothing in it is run.",
-            **where_known(search_aliases=["open motion", "import motion"]),
+            **if_known(search_aliases=["open motion", "import motion"]),
             inputs=[
                 io.Combo.Input("motion", options=list_motions(), tooltip="A file in models/motion_embeddings."),
             ],

@@ -10,7 +10,7 @@ from ..motion_core.video.frames.options import ClipOptions
 from ..motion_core.video.reading import Clip, read_clip, take_frames
 from .host.folders import find_clip, list_clips
 from .host.previews import preview_video
-from .newer_host import where_known
+from .newer_host import if_known
 
 
 class LoadReferenceVideo(io.ComfyNode):
@@ -21,7 +21,7 @@ class LoadReferenceVideo(io.ComfyNode):
             display_name="Load Reference Video",
             category="motion inversion",
             description="Picks frames from the video whose motion you want, at the size that the model works at.",
-            **where_known(
+            **if_known(
                 search_aliases=["load video", "upload video", "import clip", "video frames"],
                 has_intermediate_output=True,
             ),

@@ -10,7 +10,7 @@ from ..motion_core.errors import OptionError
 from ..motion_core.models.zeroscope.loading import stored_dtype
 from .host.folders import explain_missing, find_model, list_models
 from .host.model_loading import load_sockets
-from .newer_host import where_known
+from .newer_host import if_known
 
 DTYPES = {"as stored": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -23,7 +23,7 @@ class LoadVideoDiffusionModel(io.ComfyNode):
             display_name="Load Video Diffusion Model",
             category="motion inversion",
             description="Loads ZeroScope or ModelScope from a diffusers folder, or the small starter model.",
-            **where_known(search_aliases=["zeroscope", "modelscope", "text to video", "starter model"]),
+            **if_known(search_aliases=["zeroscope", "modelscope", "text to video", "starter model"]),
             inputs=[
                 io.Combo.Input(
                     "model",

@@ -8,7 +8,7 @@ from ..motion_core.metrics.comparison import STILL, compare_motion
 from ..motion_core.metrics.pictures import say_numbers
 from ..motion_core.tracking.tracks import Tracks
 from .host.previews import preview_text
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionTracksSocket
 
 
@@ -20,7 +20,7 @@ class MotionFidelity(io.ComfyNode):
             display_name="Motion Fidelity",
             category="motion inversion/evaluation",
             description="Whether the points of two clips go the same ways: 1 the same, -1 the opposite.",
-            **where_known(search_aliases=["motion score", "compare motion"], has_intermediate_output=True),
+            **if_known(search_aliases=["motion score", "compare motion"], has_intermediate_output=True),
             is_output_node=True,
             hidden=[io.Hidden.unique_id],
             inputs=[

@@ -1,4 +1,4 @@
-"""MotionGuidance: a MODEL that is steered towards a reference while it samples, with nothing learnt."""
+"""MotionGuidance: a MODEL that is guided by a reference while it samples, with nothing trained."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from comfy_api.latest import io
 
 from ..motion_core.guidance.dmt import DISTANCES
 from ..motion_core.guidance.methods import METHODS, PRESETS, find_method
-from ..motion_core.memory.checkpointing import MEMORY_MODES
+from ..motion_core.guidance.shared_options import BLOCKS
+from ..motion_core.memory.checkpointing import CHECKPOINTING_MODES
 from .choice import offer_choice
 from .host.guidance import guide
-from .newer_host import where_known
+from .newer_host import if_known
 
 OF_PRESET = "preset's"
-"""Stands for: whatever the preset says."""
+"""The value of the preset."""
 OF_ONE_METHOD = ("optimisation_steps", "distance", "restart_end")
-"""What not every method has; hidden where it is not had, and then not heeded."""
-BLOCKS = tuple(f"up_blocks.{number}" for number in range(4))
+"""Settings that not every method has. They are hidden and ignored for the others."""
 
 
 class MotionGuidance(io.ComfyNode):
@@ -29,7 +29,7 @@ class MotionGuidance(io.ComfyNode):
             category="motion inversion",
             description="Lets what the model makes follow a reference clip with nothing learnt: gradients guide the "
             "first part of sampling. Slower to sample; the model itself stays as it is.",
-            **where_known(search_aliases=["motionclone", "dmt", "follow motion", "motion transfer without training"]),
+            **if_known(search_aliases=["motionclone", "dmt", "follow motion", "motion transfer without training"]),
             inputs=[
                 io.Model.Input("model", tooltip="The video model that samples."),
                 io.Latent.Input(
@@ -80,11 +80,11 @@ class MotionGuidance(io.ComfyNode):
                     "block",
                     options=[OF_PRESET, *BLOCKS],
                     default=OF_PRESET,
-                    tooltip="The part of the model that is looked at: 0 coarse, 3 fine.",
+                    tooltip="The part of the model that is compared: 0 coarse, 3 fine.",
                 ),
                 io.Combo.Input(
                     "memory",
-                    options=[OF_PRESET, *MEMORY_MODES],
+                    options=[OF_PRESET, *CHECKPOINTING_MODES],
                     default=OF_PRESET,
                     tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
                     "everything. The result is the same.",
@@ -95,7 +95,7 @@ class MotionGuidance(io.ComfyNode):
                     min=0,
                     max=2**63 - 1,
                     control_after_generate=False,
-                    tooltip="Of the noise that motion_clone looks at the reference in, and of dmt's restarts.",
+                    tooltip="Of the noise that motion_clone adds to the reference, and of dmt's restarts.",
                 ),
                 io.Int.Input(
                     "optimisation_steps",

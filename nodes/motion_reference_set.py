@@ -1,4 +1,4 @@
-"""MotionReferenceSet: further clips to learn from, or not to forget."""
+"""MotionReferenceSet: further clips to train on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .host.adapter_learning import LACKS, SHOWS, SUBJECT, Shown, split_clips
-from .newer_host import where_known
+from .host.latents import split_clips
+from .host.references import LACKS, SHOWS, SUBJECT, CaptionedLatents
+from .newer_host import if_known
 from .sockets import MotionReferencesSocket
 
 
@@ -19,7 +20,7 @@ class MotionReferenceSet(io.ComfyNode):
             display_name="Motion Reference Set",
             category="motion inversion",
             description="One more clip for Train Motion Adapter; several of these in a row make a set.",
-            **where_known(search_aliases=["several clips", "more references"]),
+            **if_known(search_aliases=["several clips", "more references"]),
             inputs=[
                 io.Latent.Input(
                     "latent",
@@ -34,7 +35,7 @@ class MotionReferenceSet(io.ComfyNode):
                     options=[SHOWS, LACKS, SUBJECT],
                     default=SHOWS,
                     tooltip="regularisation: a related clip without the motion, so that the model forgets nothing. "
-                    "subject: pictures, each for itself, whose looks are learnt beside the motion.",
+                    "subject: pictures, each for itself, whose appearance is learnt beside the motion.",
                 ),
                 MotionReferencesSocket.Input("references", optional=True, tooltip="The set so far."),
                 io.Int.Input(
@@ -56,9 +57,9 @@ class MotionReferenceSet(io.ComfyNode):
         latent: dict[str, Any],
         positive: Any,
         role: str,
-        references: list[Shown] | None = None,
+        references: list[CaptionedLatents] | None = None,
         clips: int = 1,
     ) -> io.NodeOutput:
         latents = latent["samples"]
         parts = split_clips(latents, len(latents) if role == SUBJECT else clips)
-        return io.NodeOutput([*(references or ()), *(Shown(part, positive, role) for part in parts)])
+        return io.NodeOutput([*(references or ()), *(CaptionedLatents(part, positive, role) for part in parts)])

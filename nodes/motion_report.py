@@ -12,7 +12,7 @@ from ..motion_core.metrics.pictures import draw_report, say_numbers
 from ..motion_core.tracking.tracks import Tracks
 from .host.clips import by_label
 from .host.previews import preview_text
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionTracksSocket
 
 REFERENCE = "reference"
@@ -32,9 +32,7 @@ class MotionReport(io.ComfyNode):
             display_name="Motion Report",
             category="motion inversion/evaluation",
             description="One picture: frames of the reference and of up to three results, their tracks, the numbers.",
-            **where_known(
-                search_aliases=["results picture", "contact sheet", "evaluation"], has_intermediate_output=True
-            ),
+            **if_known(search_aliases=["results picture", "contact sheet", "evaluation"], has_intermediate_output=True),
             is_output_node=True,
             hidden=[io.Hidden.unique_id],
             inputs=[

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..motion_core.errors import OptionError
 from ..motion_core.video.pictures.recolouring import COLOURINGS, recolour
-from .newer_host import where_known
+from .newer_host import if_known
 
 
 class RecolourReferenceVideo(io.ComfyNode):
@@ -18,7 +18,7 @@ class RecolourReferenceVideo(io.ComfyNode):
             display_name="Recolour Reference Video",
             category="motion inversion",
             description="Repeats the clip in other colours. What they share is the motion, so that is what is learnt.",
-            **where_known(search_aliases=["recolor video", "change colors", "tint"]),
+            **if_known(search_aliases=["recolor video", "change colors", "tint"]),
             inputs=[
                 io.Image.Input("images", tooltip="The reference's frames, from Load Reference Video."),
                 io.Int.Input(

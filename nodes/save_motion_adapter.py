@@ -8,7 +8,7 @@ from ..motion_core.formats.motion_lora import write_motion_lora
 from ..motion_core.motions.adapter import Adapter
 from ..motion_core.printable import printable
 from .host.folders import ADAPTER_FOLDER, free_path, saved_name
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionAdapterSocket
 
 OURS, MOTION_LORA = "motion adapter", "motion LoRA"
@@ -22,7 +22,7 @@ class SaveMotionAdapter(io.ComfyNode):
             display_name="Save Motion Adapter",
             category="motion inversion",
             description="Writes the adapter to models/motion_adapters; a file of that name is kept, not replaced.",
-            **where_known(search_aliases=["export motion adapter", "save lora"], has_intermediate_output=True),
+            **if_known(search_aliases=["export motion adapter", "save lora"], has_intermediate_output=True),
             is_output_node=True,
             inputs=[
                 MotionAdapterSocket.Input("adapter", tooltip="From Train Motion Adapter."),

@@ -7,7 +7,7 @@ from comfy_api.latest import io, ui
 from ..motion_core.motions.embedding import MotionEmbedding
 from ..motion_core.printable import printable
 from .host.folders import MOTION_FOLDER, free_path, saved_name
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionEmbeddingSocket
 
 
@@ -19,7 +19,7 @@ class SaveMotionEmbedding(io.ComfyNode):
             display_name="Save Motion Embedding",
             category="motion inversion",
             description="Writes the motion to models/motion_embeddings; a file of that name is kept, not replaced.",
-            **where_known(search_aliases=["export motion", "keep motion"], has_intermediate_output=True),
+            **if_known(search_aliases=["export motion", "keep motion"], has_intermediate_output=True),
             is_output_node=True,
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train Motion Embedding."),

@@ -1,4 +1,4 @@
-"""StopByAppearance: ends the learning of an adapter when its previews no longer look as they should."""
+"""StopByAppearance: ends the training of an adapter when its previews no longer show their prompt."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.recipes.captions import without_token
-from ..motion_core.training.early_stop import StopConfig
-from .host.appearance_stop import Watch
+from ..motion_core.recipes.customizing_motion import without_token
+from ..motion_core.training.early_stop import StopSettings
 from .host.clip_features import encode_prompt
-from .newer_host import where_known
+from .host.preview_score import PreviewScore
+from .newer_host import if_known
 from .sockets import EarlyStopSocket
 
 
@@ -23,7 +23,7 @@ class StopByAppearance(io.ComfyNode):
             category="motion inversion",
             description="Now and then a preview is made while an adapter is learnt, and a CLIP says how well it shows "
             "its prompt. Learning ends when that falls, and the adapter from before is kept.",
-            **where_known(search_aliases=["early stopping", "overfitting"]),
+            **if_known(search_aliases=["early stopping", "overfitting"]),
             inputs=[
                 io.String.Input(
                     "prompt",
@@ -86,6 +86,6 @@ class StopByAppearance(io.ComfyNode):
         cfg: float,
         seed: int,
     ) -> io.NodeOutput:
-        config = StopConfig(every, floor, patience)
-        wanted = encode_prompt(clip, without_token(prompt))
-        return io.NodeOutput(Watch(config, positive, negative, wanted, clip_vision, vae, steps, cfg, seed))
+        settings = StopSettings(every, floor, patience)
+        target = encode_prompt(clip, without_token(prompt))
+        return io.NodeOutput(PreviewScore(settings, positive, negative, target, clip_vision, vae, steps, cfg, seed))

@@ -11,7 +11,7 @@ from ..motion_core.metrics.clip_scores import frame_consistency, temporal_consis
 from ..motion_core.metrics.pictures import say_numbers
 from .host.clip_features import encode_frames
 from .host.previews import preview_text
-from .newer_host import where_known
+from .newer_host import if_known
 
 
 class TemporalConsistency(io.ComfyNode):
@@ -22,7 +22,7 @@ class TemporalConsistency(io.ComfyNode):
             display_name="Temporal Consistency",
             category="motion inversion/evaluation",
             description="How alike the frames of a clip are to a CLIP: 1 is a clip in which nothing changes.",
-            **where_known(search_aliases=["flicker", "frame consistency", "smoothness"], has_intermediate_output=True),
+            **if_known(search_aliases=["flicker", "frame consistency", "smoothness"], has_intermediate_output=True),
             is_output_node=True,
             hidden=[io.Hidden.unique_id],
             inputs=[

@@ -11,7 +11,7 @@ from ..motion_core.metrics.clip_scores import text_similarity
 from ..motion_core.metrics.pictures import say_numbers
 from .host.clip_features import encode_pair
 from .host.previews import preview_text
-from .newer_host import where_known
+from .newer_host import if_known
 
 
 class TextSimilarity(io.ComfyNode):
@@ -22,7 +22,7 @@ class TextSimilarity(io.ComfyNode):
             display_name="Text Similarity",
             category="motion inversion/evaluation",
             description="How well each frame shows what the prompt says, by a CLIP (CLIPScore).",
-            **where_known(search_aliases=["clip score", "prompt match"], has_intermediate_output=True),
+            **if_known(search_aliases=["clip score", "prompt match"], has_intermediate_output=True),
             is_output_node=True,
             hidden=[io.Hidden.unique_id],
             inputs=[

@@ -10,7 +10,7 @@ from ..motion_core.tracking.tracker import TRACKERS, find_tracker
 from ..motion_core.tracking.tracks import Tracks
 from .host.folders import NO_WEIGHTS, explain_missing, find_tracker_weights, list_tracker_weights
 from .host.previews import preview_video
-from .newer_host import where_known
+from .newer_host import if_known
 from .sockets import MotionTracksSocket
 
 
@@ -22,7 +22,7 @@ class TrackMotion(io.ComfyNode):
             display_name="Track Motion",
             category="motion inversion/evaluation",
             description="Follows a grid of points through a clip, and draws the ways that they go.",
-            **where_known(
+            **if_known(
                 search_aliases=["point tracking", "cotracker", "optical flow", "trajectories"],
                 has_intermediate_output=True,
             ),

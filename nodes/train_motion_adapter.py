@@ -1,4 +1,4 @@
-"""TrainMotionAdapter: the motion of one or more clips, learnt by a published recipe that changes the model's layers."""
+"""TrainMotionAdapter: trains an adapter on the motion of one or more clips, by a published recipe."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.memory.checkpointing import MEMORY_MODES
-from ..motion_core.recipes.catalogue import PRESETS, RECIPES, find_recipe
+from ..motion_core.memory.modes import MEMORY_MODES
+from ..motion_core.recipes.catalogue import ADAPTER_PRESETS, ADAPTER_RECIPES, find_recipe
 from .choice import offer_choice
-from .host.adapter_learning import Shown, learn_adapter
-from .host.appearance_stop import Watch
-from .host.previews import preview_curve
-from .newer_host import where_known
+from .host.preview_score import PreviewScore
+from .host.previews import preview_curve, preview_text
+from .host.references import CaptionedLatents
+from .host.training import describe, train_on_model
+from .newer_host import if_known
 from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
 OF_RECIPE = "recipe's"
-"""Stands for: whatever the recipe says."""
+"""The value of the recipe."""
 
 
 class TrainMotionAdapter(io.ComfyNode):
@@ -28,10 +29,11 @@ class TrainMotionAdapter(io.ComfyNode):
             category="motion inversion",
             description="Learns a motion by VMC, MotionDirector, Customizing Motion or MotionMatcher. The model stays "
             "as it is; Cancel works at every step.",
-            **where_known(
+            **if_known(
                 search_aliases=["learn motion", "motiondirector", "vmc", "motion lora", "fine-tune"],
                 has_intermediate_output=True,
             ),
+            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
@@ -42,14 +44,14 @@ class TrainMotionAdapter(io.ComfyNode):
                 ),
                 offer_choice(
                     "recipe",
-                    {recipe.name: recipe.unused for recipe in RECIPES.values()},
+                    {recipe.name: recipe.unused_options & {"rank"} for recipe in ADAPTER_RECIPES},
                     default="motion_director",
                     tooltip="vmc: one clip. motion_director: one or more. customizing_motion: several, and "
                     "regularisation. motion_matcher: one, by its attention maps; the most memory.",
                 ),
                 io.Combo.Input(
                     "preset",
-                    options=list(PRESETS),
+                    options=list(ADAPTER_PRESETS),
                     default="published",
                     tooltip="published: the authors' numbers, for ZeroScope and its size. starter: for the starter "
                     "model, at most two minutes on two CPU cores.",
@@ -63,8 +65,9 @@ class TrainMotionAdapter(io.ComfyNode):
                     "memory",
                     options=[OF_RECIPE, *MEMORY_MODES],
                     default=OF_RECIPE,
-                    tooltip="fast keeps everything, balanced recomputes norms and the high-resolution level, low "
-                    "everything. The result is the same.",
+                    tooltip="auto chooses by what is free. fast keeps everything, balanced recomputes norms and the "
+                    "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
+                    "weights in 8 bits during training, which changes the result a little.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -78,7 +81,7 @@ class TrainMotionAdapter(io.ComfyNode):
                     "references", optional=True, tooltip="More clips, and clips without the motion."
                 ),
                 EarlyStopSocket.Input(
-                    "early_stop", optional=True, tooltip="Ends learning when previews no longer look as they should."
+                    "early_stop", optional=True, tooltip="Ends training when previews no longer show their prompt."
                 ),
             ],
             outputs=[
@@ -100,8 +103,8 @@ class TrainMotionAdapter(io.ComfyNode):
         rank: int,
         memory: str,
         seed: int,
-        references: list[Shown] | None = None,
-        early_stop: Watch | None = None,
+        references: list[CaptionedLatents] | None = None,
+        early_stop: PreviewScore | None = None,
     ) -> io.NodeOutput:
         chosen = find_recipe(recipe, preset).changed(
             steps=steps or None,
@@ -109,6 +112,7 @@ class TrainMotionAdapter(io.ComfyNode):
             rank=rank or None,
             memory=None if memory == OF_RECIPE else memory,
         )
-        shown = [Shown(latent["samples"], positive), *(references or ())]
-        learnt = learn_adapter(model, shown, chosen, seed, early_stop)
-        return io.NodeOutput(learnt.adapter, {"loss": learnt.losses}, ui=preview_curve(learnt.losses))
+        clips = [CaptionedLatents(latent["samples"], positive), *(references or ())]
+        trained = train_on_model(model, clips, chosen, seed, preview=early_stop)
+        shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()
+        return io.NodeOutput(trained.motion, {"loss": trained.losses}, ui=shown)

@@ -1,7 +1,8 @@
-"""TrainMotionEmbedding: the motion of one clip, learnt on the very MODEL that will sample."""
+"""TrainMotionEmbedding: trains a motion embedding on one clip, on the MODEL that will sample."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -9,19 +10,24 @@ from comfy_api.latest import io
 
 from ..motion_core.diffusion.objectives import OBJECTIVES
 from ..motion_core.diffusion.timesteps import TimestepSampler, parse_timesteps
-from ..motion_core.memory.modes import LEARNING_MODES
-from ..motion_core.motions.embedding import LAYOUTS
-from ..motion_core.recipes.learn_config import LearnConfig
-from ..motion_core.recipes.presets import PRESETS
-from ..motion_core.training.pool import AUTO
+from ..motion_core.memory.modes import MEMORY_MODES
+from ..motion_core.models.sites import SITE_CHOICES
+from ..motion_core.motions.embedding_file import LAYOUTS
+from ..motion_core.recipes.catalogue import RECIPES, find_recipe
 from ..motion_core.video.pictures.recolouring import COLOURINGS
-from .host.learning import describe, learn
+from .choice import retired
+from .host.latents import split_clips
 from .host.previews import preview_curve, preview_text
-from .newer_host import advanced, where_known
+from .host.references import CaptionedLatents
+from .host.training import describe, train_on_model
+from .newer_host import advanced, if_known
 from .sockets import MotionEmbeddingSocket
 
+logger = logging.getLogger(__name__)
+
+RECIPE = "motion_inversion"
 OF_PRESET = "preset's"
-"""Stands for: whatever the preset says."""
+"""The value of the preset."""
 SWITCH = {OF_PRESET: None, "on": True, "off": False}
 
 
@@ -33,7 +39,7 @@ class TrainMotionEmbedding(io.ComfyNode):
             display_name="Train Motion Embedding",
             category="motion inversion",
             description="Learns the motion of one clip. The model stays as it is; Cancel works at every step.",
-            **where_known(
+            **if_known(
                 search_aliases=["learn motion", "motion inversion", "motion transfer", "copy movement"],
                 has_intermediate_output=True,
             ),
@@ -43,27 +49,33 @@ class TrainMotionEmbedding(io.ComfyNode):
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
                 io.Conditioning.Input(
                     "positive",
-                    tooltip="What the reference shows, so that its looks need not be learnt with the motion.",
+                    tooltip="What the reference shows, so that its appearance need not be learnt with the motion.",
                 ),
                 io.Combo.Input(
                     "preset",
-                    options=list(PRESETS),
+                    options=list(RECIPES[RECIPE]),
                     default="official",
                     tooltip="official: a good start. paper: longer and faster, for motion that does not come through. "
                     "camera: camera motion. fast: a first look. starter: for the starter model.",
                 ),
                 io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the preset's."),
-                io.Float.Input("learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."),
+                advanced(
+                    io.Float.Input(
+                        "learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."
+                    )
+                ),
                 advanced(
                     io.Combo.Input(
                         "objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."
                     )
                 ),
-                io.Combo.Input(
-                    "sites",
-                    options=[OF_PRESET, "deepest", "all"],
-                    default=OF_PRESET,
-                    tooltip="deepest: simple or local motion. all: complex, wide motion; more memory.",
+                advanced(
+                    io.Combo.Input(
+                        "sites",
+                        options=[OF_PRESET, *SITE_CHOICES],
+                        default=OF_PRESET,
+                        tooltip="deepest: simple or local motion. all: complex, wide motion; more memory.",
+                    )
                 ),
                 advanced(
                     io.Combo.Input(
@@ -73,13 +85,15 @@ class TrainMotionEmbedding(io.ComfyNode):
                         tooltip="official: what the published code saves. paper: one value embedding for a block.",
                     )
                 ),
-                io.Combo.Input(
-                    "memory",
-                    options=[OF_PRESET, *LEARNING_MODES],
-                    default=OF_PRESET,
-                    tooltip="auto picks by what is free. fast keeps everything, balanced recomputes norms and the "
-                    "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
-                    "weights in 8 bits while it learns, which changes the result a little.",
+                advanced(
+                    io.Combo.Input(
+                        "memory",
+                        options=[OF_PRESET, *MEMORY_MODES],
+                        default=OF_PRESET,
+                        tooltip="auto picks by what is free. fast keeps everything, balanced recomputes norms and the "
+                        "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
+                        "weights in 8 bits while it learns, which changes the result a little.",
+                    )
                 ),
                 io.Int.Input(
                     "seed",
@@ -89,33 +103,25 @@ class TrainMotionEmbedding(io.ComfyNode):
                     control_after_generate=False,
                     tooltip="The same seed learns the same motion.",
                 ),
-                io.Int.Input(
-                    "colourings",
-                    default=1,
-                    min=1,
-                    max=COLOURINGS,
-                    tooltip="How many colourings of the clip the latent holds in a row, from Recolour Reference Video. "
-                    "With more than one, connect a prompt that names no colours, or an empty one.",
+                advanced(
+                    io.Int.Input(
+                        "colourings",
+                        default=1,
+                        min=1,
+                        max=COLOURINGS,
+                        tooltip="How many colourings of the clip the latent holds in a row, from Recolour Reference Video. "
+                        "With more than one, connect a prompt that names no colours, or an empty one.",
+                    )
                 ),
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
                 ),
-                advanced(
+                retired(
                     io.Int.Input(
-                        "pool",
-                        optional=True,
-                        default=0,
-                        min=AUTO,
-                        max=100_000,
-                        tooltip="0: every step sees new noise. More: steps take turns with so many draws of it, and "
-                        "what the model computes before the motion is felt is kept for each, which is faster and loses "
-                        "some of the motion. -1: as many as memory holds.",
+                        "pool", optional=True, default=0, min=-1, max=100_000, tooltip="Does nothing any more."
                     )
                 ),
-                _offer_switch(
-                    "early_stop",
-                    "on: ends once the loss on noise that is not learnt from falls no more; keeps the best.",
-                ),
+                retired(_offer_switch("early_stop", "Does nothing any more.")),
                 advanced(
                     io.String.Input(
                         "timesteps",
@@ -127,8 +133,8 @@ class TrainMotionEmbedding(io.ComfyNode):
                 ),
                 _offer_switch(
                     "steady",
-                    "on: cuts gradients to their usual length and gives the average of the last steps, so that "
-                    "a high learning rate goes far in few steps.",
+                    "on: clips gradients to their usual norm and averages the weights of the last steps, so that a high "
+                    "learning rate takes few steps.",
                 ),
             ],
             outputs=[
@@ -160,13 +166,14 @@ class TrainMotionEmbedding(io.ComfyNode):
     ) -> io.NodeOutput:
         chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
         given: dict[str, Any] = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
-        given |= {"steps": steps or None, "learning_rate": learning_rate or None, "pool": pool}
-        given |= {"early_stop": SWITCH[early_stop], "timesteps": _parse(timesteps), "steady": SWITCH[steady]}
-        config = LearnConfig.of(preset, seed=seed, colourings=colourings, **given)
-        learnt = learn(model, latent["samples"], positive, config, mask)
-        shown = preview_curve(learnt.losses, dict(learnt.validation))
-        shown |= preview_text(cls, describe(learnt, model)).as_dict()
-        return io.NodeOutput(learnt.embedding, {"loss": learnt.losses}, ui=shown)
+        given |= {"steps": steps or None, "learning_rate": learning_rate or None}
+        given |= {"timesteps": _parse(timesteps), "steady": SWITCH[steady], "colourings": colourings}
+        if pool or early_stop != OF_PRESET:
+            logger.warning("pool and early_stop of Train Motion Embedding are ignored; the options were removed.")
+        clips = [CaptionedLatents(part, positive) for part in split_clips(latent["samples"], colourings)]
+        trained = train_on_model(model, clips, find_recipe(RECIPE, preset).changed(**given), seed, mask=mask)
+        shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()
+        return io.NodeOutput(trained.motion, {"loss": trained.losses}, ui=shown)
 
 
 def _offer_switch(name: str, tooltip: str) -> io.Combo.Input:
@@ -174,6 +181,6 @@ def _offer_switch(name: str, tooltip: str) -> io.Combo.Input:
 
 
 def _parse(timesteps: str) -> TimestepSampler | None:
-    """None: the preset's. Raises OptionError."""
-    said = timesteps.strip()
-    return None if said in ("", OF_PRESET) else parse_timesteps(said)
+    """Returns None for the preset's. Raises OptionError."""
+    text = timesteps.strip()
+    return None if text in ("", OF_PRESET) else parse_timesteps(text)

@@ -1,4 +1,4 @@
-"""Attention that a backward can pass, whatever the host or a node has put in its place."""
+"""Attention with a backward, whatever attention the host or a node has chosen."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 _OVERRIDE = "optimized_attention_override"
-"""The host's own way to put another function in the place of its attention."""
+"""The host's own option for another attention function."""
 
 
 @dataclass(eq=False)
 class DifferentiableAttention:
-    """Attention as it is, until its output has no gradient where its input has one (SageAttention has no backward);
-    from then on, where a gradient is wanted, torch's scaled_dot_product_attention. theirs: what a node has put there.
+    """Attention as chosen, until its output has no gradient where its input has one (SageAttention has no backward).
+    From then on torch's scaled_dot_product_attention is used where a gradient is needed.
+    theirs: what a node has chosen.
     """
 
     theirs: Callable[..., Tensor] | None = None
     lacks_backward: bool = False
 
     def __call__(self, own: Callable[..., Tensor], *args: Any, **more: Any) -> Tensor:
-        wanted = torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
-        if not (wanted and self.lacks_backward):
+        needed = torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        if not (needed and self.lacks_backward):
             attended = self.theirs(own, *args, **more) if self.theirs else own(*args, **more)
-            if attended.requires_grad or not wanted:
+            if attended.requires_grad or not needed:
                 return attended
-            logger.info("The attention in use has no backward; torch's own takes its place where one is needed.")
+            logger.info("The attention in use has no backward. Torch's own is used where one is needed.")
             self.lacks_backward = True
         return attention_pytorch(*args, **more)
 
 
 def with_backward(model_options: dict[str, Any]) -> dict[str, Any]:
-    """The options with which attention is one that a backward can pass."""
+    """Returns options under which attention has a backward."""
     options = model_options.get("transformer_options", {})
     override = DifferentiableAttention(options.get(_OVERRIDE))
     return {**model_options, "transformer_options": {**options, _OVERRIDE: override}}

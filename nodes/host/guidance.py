@@ -22,49 +22,42 @@ from comfy.patcher_extension import WrappersMP, add_wrapper, get_all_wrappers
 from torch import Tensor
 
 from ...motion_core.errors import OptionError
-from ...motion_core.guidance.methods import Config, look_at
-from ...motion_core.models.family import find_sites
-from ...motion_core.sampling.step import Steering, Step
-from .motion_patch import MotionPatch, find_options, find_window
+from ...motion_core.guidance.methods import Config, prepare_guidance
+from ...motion_core.models.families import find_sites
+from ...motion_core.sampling.step import Guidance, Step
+from .denoiser import HostDenoiser, load_whole
+from .inference_mode import make_ordinary, ordinary_tensors
+from .latents import check_latents, describe_size, to_core, to_host
+from .motion_patch import MotionPatch, find_options
 from .progress import sampling_progress
-from .running import (
-    HostDenoiser,
-    Job,
-    check_latents,
-    load_whole,
-    number_of_text,
-    thaw_conditioning,
-    thawed,
-)
+from .running import SamplingJob
 from .static_weights import with_static_weights
 from .uncompiled import uncompiled
 from .video_model import count_branches, find_attention_owner
+from .windows import find_window
 
 UNSUITED = ("cfg_pp", "lcm", "dpm_fast", "dpm_adaptive")
-"""In the names of samplers that make something else of a prediction, or choose noise levels of their own."""
-
-_NEW_CLIP, _REFERENCE = 0, 1
-"""The texts of the denoiser, by number."""
+"""Parts of the names of samplers that use a prediction in another way, or choose noise levels of their own."""
 
 
 def guide(model: Any, latents: Tensor, conditioning: Any, config: Config) -> Any:
-    """A clone of MODEL that is steered while it samples. latents: the reference's, (N, C, h, w) as in a LATENT;
+    """Returns a clone of MODEL that is guided while it samples. latents: the reference's, (N, C, h, w) of a LATENT;
     conditioning: a prompt of the reference for DMT, the empty one for MotionClone. Raises OptionError, ModelError.
     """
     check_latents(model, latents)
-    if not model.injections:  # else temporal attention is put in while it samples
+    if not model.injections:  # else temporal attention is put in for a sampling
         find_sites(find_attention_owner(model.model.diffusion_model))
     if config.idle:
         return model.clone()
     clone = with_static_weights(model).clone()
-    guidance = Guidance(latents, conditioning, config)
-    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, guidance.key, guidance.during_sampling)
-    clone.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, guidance.key, guidance.during_steps)
-    clone.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, guidance.key, guidance.predict)
+    guided = GuidedSampling(latents, conditioning, config)
+    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, guided.key, guided.during_sampling)
+    clone.add_wrapper_with_key(WrappersMP.SAMPLER_SAMPLE, guided.key, guided.during_steps)
+    clone.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, guided.key, guided.predict)
     return clone
 
 
-class Guidance:
+class GuidedSampling:
     """The wrappers around a sampling, its steps and each prediction. Nothing of it outlives a sampling."""
 
     def __init__(self, latents: Tensor, conditioning: Any, config: Config):
@@ -84,55 +77,62 @@ class Guidance:
     def during_steps(
         self, executor: Any, guider: Any, sigmas: Tensor, extra_args: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Looks at the reference with the model that the host has made ready."""
+        """Runs the model, which the host has made ready, on the reference before the steps."""
         sampler = executor.class_obj
-        if isinstance(sampler, Job):  # learning and inversion, which nothing shall guide
+        if isinstance(sampler, SamplingJob):  # training and inversion are not guided
             return executor(guider, sigmas, extra_args, *args, **kwargs)
         _check_sampler(sampler, sigmas)
         _callback, noise, *_ = args
-        with thawed(guider.inner_model, noise.device):
+        with ordinary_tensors(guider.inner_model, noise.device):
             denoiser = _make_denoiser(guider, extra_args, self.key, len(noise))
-            steering = self._look(denoiser, sigmas, noise)
-            self.steps = GuidedSteps(steering, denoiser, sigmas, _find_patches(extra_args["model_options"]))
+            guidance = self._prepare(denoiser, sigmas, noise)
+            self.steps = GuidedSteps(guidance, denoiser, sigmas, _find_patches(extra_args["model_options"]))
             try:
                 return executor(guider, sigmas, extra_args, *args, **kwargs)
             finally:
                 self.steps = None
 
     def predict(self, executor: Any, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The wrapper around each prediction."""
         if self.steps is None:
             return executor(x, timestep, *args, **kwargs)
         return self.steps.predict(x, float(timestep.max()), lambda moved: executor(moved, timestep, *args, **kwargs))
 
-    def _look(self, denoiser: HostDenoiser, sigmas: Tensor, noise: Tensor) -> Steering:
-        new, old = (f"{len(x)} frames of {x.shape[-1] * 8}x{x.shape[-2] * 8}" for x in (noise, self.latents))
-        if new != old:
-            raise OptionError(f"the new clip is {new} and the reference {old}; give both one length and size")
-        latents = denoiser.base.process_latent_in(self.latents.clone().to(noise)).transpose(0, 1)[None]
+    def _prepare(self, denoiser: HostDenoiser, sigmas: Tensor, noise: Tensor) -> Guidance:
+        new, reference = describe_size(noise), describe_size(self.latents)
+        if new != reference:
+            raise OptionError(f"the new clip is {new} and the reference {reference}; give both one length and size")
+        _new_clip, condition = denoiser.conditions
         timesteps = _timesteps(denoiser.base.model_sampling, sigmas)
-        text = number_of_text(_REFERENCE, noise.device)
-        return look_at(denoiser, latents, text, self.config, timesteps, sampling_progress(len(timesteps)))
+        return prepare_guidance(
+            denoiser,
+            denoiser.to_clip(self.latents, noise),
+            condition,
+            self.config,
+            timesteps=timesteps,
+            progress=sampling_progress(len(timesteps)),
+        )
 
 
 class GuidedSteps:
-    """The predictions of one sampling. patches: motions that the model feels too."""
+    """The predictions of one sampling. patches: motions that are applied beside the guidance."""
 
-    def __init__(self, steering: Steering, denoiser: HostDenoiser, sigmas: Tensor, patches: list[MotionPatch]):
-        self.steering, self.patches = steering, patches
+    def __init__(self, guidance: Guidance, denoiser: HostDenoiser, sigmas: Tensor, patches: list[MotionPatch]):
+        self.guidance, self.patches = guidance, patches
         self.sigmas: list[float] = sigmas.tolist()
         self.timesteps = [int(denoiser.base.model_sampling.timestep(sigma)) if sigma else -1 for sigma in sigmas]
-        self.text = number_of_text(_NEW_CLIP, sigmas.device)
+        self.conditions = denoiser.conditions[:1]
 
     def predict(self, x: Tensor, sigma: float, predict: Callable[[Tensor], Tensor]) -> Tensor:
-        """The x0 (N, C, h, w) that leads where the method's step does. predict: gives the model's own."""
+        """Returns the x0 (N, C, h, w) that leads where the method's step does. predict: returns the model's own."""
         number = max(sum(level >= 0.999 * sigma for level in self.sigmas[:-1]) - 1, 0)
         level, next_level = self.sigmas[number : number + 2]
         step = self._step(number)
-        if not self.steering.acts_at(step):
+        if not self.guidance.acts_at(step):
             return predict(x)
         if not math.isclose(sigma, level, rel_tol=1e-3):
             raise OptionError(
-                "this sampler looks at the clip between its steps, where motion guidance cannot follow; "
+                "this sampler runs the model between its steps, where motion guidance cannot follow; "
                 "use euler, ddim or dpmpp_2m"
             )
 
@@ -142,25 +142,25 @@ class GuidedSteps:
 
         with ExitStack() as stack:
             for patch in self.patches:
-                stack.enter_context(patch.held_at_work())
-            moved = _as_in_host(self.steering.steer(_as_in_core(x, sigma), step, advance), next_level)
+                stack.enter_context(patch.held_attached())
+            moved = _as_in_host(self.guidance.guide(_as_in_core(x, sigma), step, advance), next_level)
         return x + (moved - x) * (sigma / (sigma - next_level))
 
     def _step(self, number: int) -> Step:
-        return Step(number, len(self.sigmas) - 1, *self.timesteps[number : number + 2], self.text)
+        return Step(number, len(self.sigmas) - 1, *self.timesteps[number : number + 2], self.conditions)
 
 
 def _as_in_core(x: Tensor, sigma: float) -> Tensor:
-    """(N, C, h, w) of the host to (1, C, N, h, w)."""
-    return x.transpose(0, 1)[None] / math.sqrt(1 + sigma**2)
+    """Turns the host's (N, C, h, w) into the core's (1, C, N, h, w)."""
+    return to_core(x) / math.sqrt(1 + sigma**2)
 
 
 def _as_in_host(z: Tensor, sigma: float) -> Tensor:
-    return z[0].transpose(0, 1) * math.sqrt(1 + sigma**2)
+    return to_host(z) * math.sqrt(1 + sigma**2)
 
 
 def _timesteps(model_sampling: Any, sigmas: Tensor) -> list[int]:
-    """Of a sampling, noisiest first, and down to the clean clip where the sampling stops before."""
+    """Returns the timesteps of a sampling, noisiest first. Where it stops early, they go on to the clean clip."""
     found = sorted({int(model_sampling.timestep(sigma)) for sigma in sigmas if sigma}, reverse=True)
     stride = max(1, (found[0] - found[-1]) // max(1, len(found) - 1))
     return found + (list(range(found[-1] - stride, 0, -stride)) if sigmas[-1] else [])
@@ -175,13 +175,15 @@ def _check_sampler(sampler: Any, sigmas: Tensor) -> None:
 
 
 def _make_denoiser(guider: Any, extra_args: dict[str, Any], key: str, frames: int) -> HostDenoiser:
-    """What the method looks through: one prompt and one clip at a time, without ControlNet."""
-    wanted = guider.conds.get("positive") or next(iter(guider.conds.values()))
-    texts = [[_without_control(entry) for entry in text] for text in (wanted, guider.conds[key])]
-    thaw_conditioning(texts)
+    """Makes the denoiser of the method: one prompt and one clip at a time, without ControlNet. Its conditions are the
+    new clip's and the reference's.
+    """
+    positive = guider.conds.get("positive") or next(iter(guider.conds.values()))
+    conditions = [[_without_control(entry) for entry in each] for each in (positive, guider.conds[key])]
+    make_ordinary(conditions)
     options = comfy.model_patcher.create_model_options_clone(extra_args["model_options"])
     add_wrapper(WrappersMP.DIFFUSION_MODEL, _check_forward, options, is_model_options=True)
-    return HostDenoiser(guider, {**extra_args, "model_options": options}, frames, texts)
+    return HostDenoiser(guider, {**extra_args, "model_options": options}, frames, conditions)
 
 
 def _without_control(entry: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +194,7 @@ def _check_forward(executor: Any, x: Tensor, timesteps: Tensor, *args: Any, **kw
     options = find_options(args, kwargs)
     if find_window(options) is not None:
         raise OptionError(
-            "motion guidance looks at the whole clip at once and not through sliding context windows; "
+            "motion guidance needs the whole clip at once and not sliding context windows; "
             "take the context options off the model"
         )
     if count_branches(options) != 1:

@@ -1,11 +1,10 @@
-"""A motion in a MODEL: a wrapper around the diffusion model, on a clone."""
+"""Applies a motion to a MODEL: a wrapper around the diffusion model, on a clone."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,37 +12,39 @@ from comfy.patcher_extension import WrappersMP
 from torch import nn
 
 from ...motion_core.errors import OptionError
-from ...motion_core.hooks.adapter_hooks import Adaptation, Adapting, match_layers, temporal_parts
-from ...motion_core.hooks.embedding_hooks import Injection, Injector, match_sites
+from ...motion_core.hooks.adapter_hooks import match_layers, temporal_parts
+from ...motion_core.hooks.applied import Hooks, make_hooks
+from ...motion_core.hooks.embedding_hooks import match_sites
+from ...motion_core.hooks.live_switch import LiveSwitch
 from ...motion_core.motions.adapter import Adapter
+from ...motion_core.motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings
 from ...motion_core.motions.embedding import MotionEmbedding
-from ...motion_core.sampling.sample import AdaptConfig, ApplyConfig
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 from .windows import FRAME_INDICES, find_repeated_window, find_window
 
 _CONDITIONAL = 0
-"""How the host marks the prompted half of guidance in `cond_or_uncond`."""
+"""The host's mark of the prompted branch of classifier-free guidance in `cond_or_uncond`."""
 
 
 class MotionPatch:
-    """Lets every forward of the wrapped diffusion model feel a motion. Nothing of it stays in the model, and what is
-    worth keeping from one forward to the next is kept only while one sampling lasts.
+    """A wrapper that applies a motion in every forward of the diffusion model. Nothing of it stays in the model, and
+    what is kept from one forward to the next is kept only during one sampling.
 
-    prepare: gives, for the module with the attention, what has `at_work()`; tune: sets what that yields for a forward.
+    make: makes the hooks for the module with the attention. set_switch: sets how the next forward applies them.
     """
 
     def __init__(
         self,
-        prepare: Callable[[nn.Module], Injector | Adapting],
-        tune: Callable[[Any, dict[str, Any]], None],
+        make: Callable[[nn.Module], Hooks],
+        set_switch: Callable[[LiveSwitch, dict[str, Any]], None],
         highest_sigma: float,
         lowest_sigma: float,
     ):
-        self.prepare, self.tune = prepare, tune
+        self.make, self.set_switch = make, set_switch
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
-        self.kept: dict[int, Injector | Adapting] | None = None
-        self.held: tuple[ExitStack, dict[int, Any]] | None = None
+        self.kept: dict[int, Hooks] | None = None
+        self.held: tuple[ExitStack, dict[int, LiveSwitch]] | None = None
 
     def during_sampling(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
         """The wrapper around a whole sampling."""
@@ -56,15 +57,15 @@ class MotionPatch:
 
     def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:
         options = find_options(args, kwargs)
-        if not self._is_felt(options):
+        if not self._applies_at(options):
             return executor(x, timesteps, *args, **kwargs)
-        with self._at_work(find_attention_owner(executor.class_obj)) as live:
-            self.tune(live, options)
+        with self._attached(find_attention_owner(executor.class_obj)) as switch:
+            self.set_switch(switch, options)
             return executor(x, timesteps, *args, **kwargs)
 
     @contextmanager
-    def held_at_work(self) -> Iterator[None]:
-        """Within the block, what a forward felt stays in the model for its backward."""
+    def held_attached(self) -> Iterator[None]:
+        """Within the block, the hooks of a forward stay attached for its backward."""
         with ExitStack() as stack:
             self.held = (stack, {})
             try:
@@ -72,82 +73,81 @@ class MotionPatch:
             finally:
                 self.held = None
 
-    def _at_work(self, module: nn.Module) -> AbstractContextManager[Any]:
+    def _attached(self, module: nn.Module) -> AbstractContextManager[LiveSwitch]:
         if self.held is None:
-            return self._prepared(module).at_work()
-        stack, live = self.held
-        if id(module) not in live:
-            live[id(module)] = stack.enter_context(self._prepared(module).at_work())
-        return nullcontext(live[id(module)])
+            return self._hooks_for(module).attached()
+        stack, switches = self.held
+        if id(module) not in switches:
+            switches[id(module)] = stack.enter_context(self._hooks_for(module).attached())
+        return nullcontext(switches[id(module)])
 
-    def _prepared(self, module: nn.Module) -> Injector | Adapting:
+    def _hooks_for(self, module: nn.Module) -> Hooks:
         kept = {} if self.kept is None else self.kept
         if id(module) not in kept:
-            kept[id(module)] = self.prepare(module)
+            kept[id(module)] = self.make(module)
         return kept[id(module)]
 
-    def _is_felt(self, options: dict[str, Any]) -> bool:
+    def _applies_at(self, options: dict[str, Any]) -> bool:
         sigmas = options.get("sigmas")
         return sigmas is None or self.lowest_sigma <= float(sigmas.max()) <= self.highest_sigma
 
 
-def apply_motion(model: Any, embedding: MotionEmbedding, config: ApplyConfig, frame_index: str = "window") -> Any:
-    """A clone of MODEL that feels the motion. Raises ModelError when the model has no such attention site."""
+def apply_embedding(
+    model: Any, embedding: MotionEmbedding, settings: EmbeddingSettings, frame_index: str = "window"
+) -> Any:
+    """Returns a clone of MODEL that applies an embedding. Raises ModelError for a model without its attention sites."""
     if frame_index not in FRAME_INDICES:
         raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
     place = find_window if frame_index == "absolute" else find_repeated_window
-    if not model.injections:  # else temporal attention is put in while it samples, and the patch finds out then
+    if not model.injections:  # else temporal attention is put in for a sampling, and the patch checks then
         match_sites(find_attention_owner(model.model.diffusion_model), embedding)
 
-    def prepare(module: nn.Module) -> Injector:
-        return Injector(module, embedding, config.strength_qk, config.strength_v)
+    def set_switch(switch: LiveSwitch, options: dict[str, Any]) -> None:
+        switch.window = place(options)
+        switch.gate = _find_gate(settings.branches, options)
 
-    def tune(injection: Injection, options: dict[str, Any]) -> None:
-        injection.window = place(options)
-        injection.gate = _find_gate(config.branches, options)
-
-    return _patched(model, prepare, tune, config)
+    return _patched(model, lambda module: make_hooks(embedding, module, settings), set_switch, settings)
 
 
-def apply_adapter(model: Any, adapter: Adapter, config: AdaptConfig, temporal_only: bool = False) -> Any:
-    """A clone of MODEL that feels the adapter, or what of it works along time. Raises ModelError as above."""
+def apply_adapter(model: Any, adapter: Adapter, settings: AdapterSettings, *, temporal_only: bool = False) -> Any:
+    """Returns a clone of MODEL that applies an adapter, or its parts that work along time. Raises ModelError."""
     if not model.injections:
         match_layers(find_attention_owner(model.model.diffusion_model), adapter)
 
-    def prepare(module: nn.Module) -> Adapting:
-        felt = temporal_parts(module, adapter) if temporal_only else adapter
-        return Adapting(module, _thawed(felt), config.strength)
+    def make(module: nn.Module) -> Hooks:
+        applied = temporal_parts(module, adapter) if temporal_only else adapter
+        return make_hooks(_as_ordinary_tensors(applied), module, settings)
 
-    def tune(adaptation: Adaptation, options: dict[str, Any]) -> None:
-        adaptation.gate = _find_gate(config.branches, options)
+    def set_switch(switch: LiveSwitch, options: dict[str, Any]) -> None:
+        switch.gate = _find_gate(settings.branches, options)
 
-    return _patched(model, prepare, tune, config)
+    return _patched(model, make, set_switch, settings)
 
 
 def _find_gate(branches: str, options: dict[str, Any]) -> torch.Tensor | None:
-    """1 for each batch entry of this forward that the motion is for, None where it is for all."""
+    """Returns 1 for each batch entry of this forward that gets the motion and 0 for the others; None where all do."""
     if branches != "conditional":
         return None
     running = options.get("cond_or_uncond") or [_CONDITIONAL]
     return torch.tensor([float(branch == _CONDITIONAL) for branch in running])
 
 
-def _thawed(adapter: Adapter) -> Adapter:
-    """Of ordinary tensors, where inference mode is off: a backward may have to pass."""
+def _as_ordinary_tensors(adapter: Adapter) -> Adapter:
+    """Returns the adapter without inference tensors where inference mode is off: a backward may have to pass."""
     if torch.is_inference_mode_enabled():
         return adapter
-    parts = {name: part.map(lambda t: t.clone() if t.is_inference() else t) for name, part in adapter.parts.items()}
-    return replace(adapter, parts=parts)
+    return adapter.map(lambda tensor: tensor.clone() if tensor.is_inference() else tensor)
 
 
 def _patched(
     model: Any,
-    prepare: Callable[[nn.Module], Injector | Adapting],
-    tune: Callable[[Any, dict[str, Any]], None],
-    config: ApplyConfig | AdaptConfig,
+    make: Callable[[nn.Module], Hooks],
+    set_switch: Callable[[LiveSwitch, dict[str, Any]], None],
+    settings: ApplySettings,
 ) -> Any:
     sampling = model.get_model_object("model_sampling")
-    patch = MotionPatch(prepare, tune, sampling.percent_to_sigma(config.start), sampling.percent_to_sigma(config.end))
+    highest, lowest = sampling.percent_to_sigma(settings.start), sampling.percent_to_sigma(settings.end)
+    patch = MotionPatch(make, set_switch, highest, lowest)
     clone, key = model.clone(), f"motion {uuid.uuid4()}"
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, patch)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, patch.during_sampling)
@@ -155,6 +155,7 @@ def _patched(
 
 
 def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Finds the transformer options in the arguments of a forward."""
     if "transformer_options" in kwargs:
         return kwargs["transformer_options"]
     return next((a for a in args if isinstance(a, dict) and "cond_or_uncond" in a), {})

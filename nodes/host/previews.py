@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,32 +22,33 @@ from .loss_curve import CURVE_SIZE, draw_curve
 logger = logging.getLogger(__name__)
 
 FPS = 8.0
-"""Of previews of frames whose speed is not known."""
+"""Frames a second of a preview where they are not known."""
 
 
-def preview_curve(losses: Sequence[float], looks: Mapping[int, float] | None = None) -> dict[str, Any]:
-    """The loss of learning that has ended, as a picture in the host's temp folder; nothing where nothing was learnt."""
+def preview_curve(losses: Sequence[float]) -> dict[str, Any]:
+    """Saves the loss of training that has ended as a picture in the host's temp folder; {} without any loss."""
     if not losses:
         return {}
-    saved = _save("loss", "png", CURVE_SIZE, partial(_write_curve, draw_curve(losses, len(losses), looks)))
+    saved = _save("loss", "png", CURVE_SIZE, partial(_write_curve, draw_curve(losses, len(losses))))
     return {"images": saved} if saved else {}
 
 
 def preview_video(frames: Tensor, fps: float = FPS) -> ui.PreviewVideo:
-    """Frames (N, H, W, 3) as a video in the host's temp folder: a node with a video upload shows nothing else."""
+    """Saves frames (N, H, W, 3) as a video in the host's temp folder. A node with a video upload shows nothing else."""
     height, width = frames.shape[1:3]
     return ui.PreviewVideo(_save("preview", "mp4", (width, height), partial(write_clip, frames=frames, fps=fps)))
 
 
 def preview_text(node: type[io.ComfyNode], text: str) -> ui.PreviewText:
-    """A text on the node, which has to ask for the hidden `unique_id`: the frontend shows no other text."""
+    """Shows a text on a node, which must ask for the hidden `unique_id`. The frontend shows no other text."""
     PromptServer.instance.send_progress_text(text, node.hidden.unique_id)
     return ui.PreviewText(text)
 
 
 def _save(prefix: str, ending: str, size: tuple[int, int], write: Callable[[Path], None]) -> list[ui.SavedResult]:
-    """A file under a free name in the host's temp folder. size: width, height. None, and a line in the log, where it
-    can't be written: what is previewed is worth more than the preview.
+    """Writes a file under a free name in the host's temp folder. size: width, height.
+
+    Where it can't be written there is a line in the log and no preview: the result is worth more than its preview.
     """
     try:
         folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(

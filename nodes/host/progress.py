@@ -1,4 +1,4 @@
-"""Progress of the core on the host's progress bar; its update is also what makes Cancel work."""
+"""Progress of the core on the host's progress bar. Its update is also what makes Cancel work."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ from .loss_curve import CURVE_SIZE, draw_curve
 CURVE_EVERY = 10
 
 
-class LearningProgress:
-    """A callback for `fit` that shows the loss as a curve while it learns, and validation losses as dots on it."""
+class TrainingProgress:
+    """A callback for training that shows the loss as a curve."""
 
     def __init__(self, steps: int):
         self.steps, self.bar = steps, comfy.utils.ProgressBar(steps)
         self.losses: list[float] = []
-        self.looks: dict[int, float] = {}
 
     def __call__(self, step: int, loss: float) -> None:
-        if step == 1:  # also when learning began again
-            self.losses, self.looks = [], {}
+        if step == 1:  # also when training has begun again
+            self.losses = []
         self.losses.append(loss)
         shown = step % CURVE_EVERY == 0 or step == self.steps
-        picture = ("JPEG", draw_curve(self.losses, self.steps, self.looks), CURVE_SIZE[0]) if shown else None
+        picture = ("JPEG", draw_curve(self.losses, self.steps), CURVE_SIZE[0]) if shown else None
         self.bar.update_absolute(step, self.steps, picture)
-
-    def validated(self, step: int, loss: float) -> None:
-        self.looks[step] = loss
 
 
 def sampling_progress(steps: int) -> Callable[[int, int], None]:
+    """Returns a callback for sampling and inversion."""
     bar = comfy.utils.ProgressBar(steps)
     return lambda step, total: bar.update_absolute(step, total)

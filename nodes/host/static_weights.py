@@ -19,17 +19,17 @@ from ...motion_core.errors import ModelError, first_line
 logger = logging.getLogger(__name__)
 
 _copies: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
-"""By model, what makes a patcher one of its copy. All patchers of a model share it; it goes when the model goes."""
+"""Model -> what makes a patcher of its copy. All patchers of a model share it, and it is freed with the model."""
 
 
 def moves_its_weights(model: Any) -> bool:
-    """Whether the host moves weights of MODEL while it runs. Older hosts never do."""
+    """Whether the host moves weights of MODEL while it runs. Older hosts do not."""
     is_dynamic = getattr(model, "is_dynamic", None)
     return bool(is_dynamic and is_dynamic())
 
 
 def with_static_weights(model: Any) -> Any:
-    """MODEL itself, or, where the host moves its weights, a clone of it over a copy that is loaded whole.
+    """Returns MODEL, or, where the host moves its weights, a clone of it over a copy that is loaded whole.
 
     The clone has the patches, wrappers and options of MODEL. The copy takes as much memory as the model. It is loaded
     once. Raises ModelError where the loader of MODEL does not let the host load it again.
@@ -42,7 +42,7 @@ def with_static_weights(model: Any) -> Any:
     try:
         with torch.inference_mode(False):
             clone = model.clone(disable_dynamic=True, model_override=kept)
-    except Exception as reason:  # whatever a loader makes of a file that has changed or gone
+    except Exception as reason:  # a loader may raise anything for a file that was changed or removed
         raise ModelError(
             f"a copy of this model is needed for gradients, and its loader makes none ({first_line(reason)}); "
             "load it by one of ComfyUI's own loaders, or start ComfyUI with --disable-dynamic-vram"

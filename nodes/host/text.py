@@ -32,14 +32,14 @@ class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
 
     def encode(self, tokens: list[list[int]]) -> tuple[Tensor, Tensor]:
         device = next(self.encoder.parameters()).device
-        said = self.encoder(torch.tensor(tokens, device=device))
-        return said[0].float(), said[1].float()
+        output = self.encoder(torch.tensor(tokens, device=device))
+        return output[0].float(), output[1].float()
 
     def encode_token_weights(self, tokens: dict[str, Any]) -> tuple[Tensor, ...]:
         return super().encode_token_weights(tokens[_KEY])
 
     def set_clip_options(self, options: dict[str, Any]) -> None:
-        """The last layer is what these models were trained on: there is nothing to choose."""
+        """Ignores options: these models were trained on the last layer."""
 
     def reset_clip_options(self) -> None:
         """See `set_clip_options`."""
@@ -79,7 +79,7 @@ class Tokenizer:
 
 
 def as_clip(model: VideoModel) -> comfy.sd.CLIP:
-    """The CLIP socket of a loaded video model."""
+    """Makes the CLIP of a loaded video model."""
     tokenizer = Tokenizer(model)
 
     def place(dtype: torch.dtype, device: torch.device, model_options: dict[str, Any]) -> TextEncoder:

@@ -17,7 +17,7 @@ from ...motion_core.errors import OptionError
 from ...motion_core.models.zeroscope.loading import VideoModel
 
 MEMORY_FACTOR = 2.0
-"""What the host multiplies its estimate of a sampling step's memory with; ZeroScope's UNet is of SD 2's width."""
+"""Factor of the host's estimate of a sampling step's memory. ZeroScope's UNet has the width of SD 2's."""
 
 
 class FramesUNet(nn.Module):
@@ -61,22 +61,22 @@ class FramesUNet(nn.Module):
         branches = count_branches(transformer_options)
         frames = len(x) // branches
         clips = x.unflatten(0, (branches, frames)).transpose(1, 2)  # (branches, C, F, h, w)
-        said = self.unet(clips, timesteps[::frames], encoder_hidden_states=context[::frames].to(x.dtype)).sample
-        return said.transpose(1, 2).flatten(0, 1)
+        output = self.unet(clips, timesteps[::frames], encoder_hidden_states=context[::frames].to(x.dtype)).sample
+        return output.transpose(1, 2).flatten(0, 1)
 
 
 def count_branches(transformer_options: dict[str, Any]) -> int:
-    """How many clips a batch holds: the halves of guidance that the host runs together."""
+    """Returns how many clips a batch holds: the branches of classifier-free guidance that the host runs together."""
     return len(transformer_options.get("cond_or_uncond") or [0])
 
 
 def find_attention_owner(diffusion_model: nn.Module) -> nn.Module:
-    """The module that the core knows the attention sites of."""
+    """Finds the module in which the core finds the attention sites."""
     return diffusion_model.unet if isinstance(diffusion_model, FramesUNet) else diffusion_model
 
 
 def as_model(model: VideoModel) -> comfy.model_patcher.ModelPatcher:
-    """The MODEL socket of a loaded video model."""
+    """Makes the MODEL of a loaded video model."""
     unet = model.denoiser.module
     config = _ModelConfig({"disable_unet_model_creation": True, "in_channels": unet.config.in_channels})
     config.unet_config["dtype"] = next(unet.parameters()).dtype

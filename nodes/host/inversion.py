@@ -1,4 +1,4 @@
-"""Starting noise in the host's two conventions.
+"""Initial noise from an inversion, in the host's two conventions.
 
 A NOISE is unit noise, which the host scales to the first sigma. A LATENT that a sampler starts from with added noise
 off is what the host would have made of it: noise * sqrt(1 + sigma^2), unscaled as latents are.
@@ -15,11 +15,14 @@ from torch import Tensor
 
 from ...motion_core.diffusion.initial_noise import mix
 from ...motion_core.errors import OptionError
-from .learning import invert_to_noise
-from .running import schedule_of
+from ...motion_core.sampling.inversion import invert
+from .denoiser import HostDenoiser, schedule_of
+from .latents import to_host
+from .progress import sampling_progress
+from .running import run_in_host
 
 _KEY = "motion_inversion"
-"""Where an inverted LATENT keeps what `InvertedNoise` needs."""
+"""The entry of an inverted LATENT that holds its `InvertedNoise`."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,20 @@ class InvertedNoise:
     latent_format: Any
 
     def as_latent(self, noise: Tensor) -> dict[str, Any]:
+        """Returns a LATENT to start from, of a noise like this one."""
         started = noise * math.sqrt(1 + self.sigma**2)
         return {"samples": self.latent_format.process_out(started), _KEY: self}
 
 
 @dataclass(frozen=True)
 class MixedNoise:
-    """A NOISE socket: the mixture, for a latent of its shape. seed: as the host's samplers ask for it."""
+    """A NOISE socket: the mixture, for a latent of its shape. seed: the host's samplers ask for it."""
 
     noise: Tensor
     seed: int
 
     def generate_noise(self, input_latent: dict[str, Any]) -> Tensor:
+        """Returns the noise. Raises OptionError for a latent of another shape."""
         wanted = tuple(input_latent["samples"].shape)
         if wanted != tuple(self.noise.shape):
             raise OptionError(
@@ -52,16 +57,27 @@ class MixedNoise:
         return self.noise.clone()
 
 
+def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) -> Tensor:
+    """Returns the unit noise from which sampling in `steps` steps would lead back to latents. Both are (N, C, h, w)."""
+
+    def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
+        return invert(denoiser, clip, denoiser.conditions[0], steps, progress=sampling_progress(steps))
+
+    return to_host(run_in_host(model, [conditioning], latents, work)).cpu()
+
+
 def make_inverted(model: Any, latents: Tensor, conditioning: Any, steps: int) -> dict[str, Any]:
-    """The inverted noise of a LATENT, from which sampling with the scheduler `ddim_uniform` in as many steps starts."""
+    """Inverts a LATENT. Sampling with the scheduler `ddim_uniform` in as many steps starts from the result."""
     noise = invert_to_noise(model, latents, conditioning, steps)
     sampling = model.get_model_object("model_sampling")
     first = schedule_of(sampling).timesteps(steps)[0]
     return InvertedNoise(noise, float(sampling.sigmas[first]), model.get_model_object("latent_format")).as_latent(noise)
 
 
-def mix_noise(inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> tuple[MixedNoise, dict]:
-    """NOISE and LATENT of one mixture. Raises OptionError when the latent does not come from an inversion."""
+def mix_noise(
+    inverted: dict[str, Any], method: str, beta: float, factor: int, *, seed: int
+) -> tuple[MixedNoise, dict[str, Any]]:
+    """Returns one mixture as a NOISE and as a LATENT. Raises OptionError for a latent that is no inverted noise."""
     kept = inverted.get(_KEY)
     if not isinstance(kept, InvertedNoise):
         raise OptionError("this latent is no inverted noise; connect Invert Reference Video")
