@@ -1,4 +1,4 @@
-"""The `settings` of Apply Motion Embedding and Apply Motion Adapter: what the motion suggests, or the node's widgets."""
+"""The `settings` of the nodes that apply a motion: what the motion suggests, or the node's widgets."""
 
 from __future__ import annotations
 

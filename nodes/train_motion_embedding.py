@@ -29,6 +29,7 @@ RECIPE = "motion_inversion"
 OF_PRESET = "preset's"
 """The value of the preset."""
 SWITCH = {OF_PRESET: None, "on": True, "off": False}
+GONE = "Does nothing any more; kept for old graphs."
 
 
 class TrainMotionEmbedding(io.ComfyNode):
@@ -109,19 +110,15 @@ class TrainMotionEmbedding(io.ComfyNode):
                         default=1,
                         min=1,
                         max=COLOURINGS,
-                        tooltip="How many colourings of the clip the latent holds in a row, from Recolour Reference Video. "
-                        "With more than one, connect a prompt that names no colours, or an empty one.",
+                        tooltip="How many colourings of the clip the latent holds in a row, from Recolour Reference "
+                        "Video. With more than one, connect a prompt that names no colours, or an empty one.",
                     )
                 ),
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
                 ),
-                retired(
-                    io.Int.Input(
-                        "pool", optional=True, default=0, min=-1, max=100_000, tooltip="Does nothing any more."
-                    )
-                ),
-                retired(_offer_switch("early_stop", "Does nothing any more.")),
+                retired(io.Int.Input("pool", optional=True, default=0, min=-1, max=100_000, tooltip=GONE)),
+                retired(_offer_switch("early_stop", GONE)),
                 advanced(
                     io.String.Input(
                         "timesteps",
@@ -133,8 +130,8 @@ class TrainMotionEmbedding(io.ComfyNode):
                 ),
                 _offer_switch(
                     "steady",
-                    "on: clips gradients to their usual norm and averages the weights of the last steps, so that a high "
-                    "learning rate takes few steps.",
+                    "on: clips gradients to their usual norm and averages the weights of the last steps, so that a "
+                    "high learning rate takes few steps.",
                 ),
             ],
             outputs=[
