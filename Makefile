@@ -4,16 +4,30 @@ BIN := $(VENV)/bin
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test clean table bench
+.PHONY: demo check test test-slow test-host clean table bench
 
 demo: $(VENV)/ready
 	$(BIN)/python -m motion_core.starter.demo --out demo
 
-test: $(VENV)/ready
+PYTEST := $(BIN)/python -m pytest -c tests/pytest.ini
+check test test-slow test-host: export OMP_NUM_THREADS := 1
+
+# Lint, types and the quick tests: for every save.
+check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -c tests/pytest.ini tests
+	$(PYTEST) -n 2 tests/quick
+
+# Everything. A live host waits for its server and browser much of the time, so the slow tests run beside it.
+test: check
+	$(MAKE) --no-print-directory --keep-going --output-sync=target -j2 test-slow test-host
+
+test-slow: $(VENV)/ready
+	$(PYTEST) tests/slow
+
+test-host: $(VENV)/ready
+	$(PYTEST) tests/host tests/ui
 
 table: $(VENV)/ready
 	$(BIN)/python -m motion_core evaluate starter

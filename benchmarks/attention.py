@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .learning import now, say_machine
+from .machine import describe_machine, now
 
 SHAPES = {
     "ZeroScope": ((2560, 5, 64), (640, 10, 64), (160, 20, 64), (40, 20, 64)),
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = torch.device(given.device)
     torch.manual_seed(0)
     print(measure(given.frames, device, given.rounds), end="\n\n")
-    print(f"{say_machine(device)}; {given.frames} frames, a forward and a backward, medians of {given.rounds}")
+    print(f"{describe_machine(device)}; {given.frames} frames, a forward and a backward, medians of {given.rounds}")
 
 
 if __name__ == "__main__":

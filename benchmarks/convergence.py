@@ -1,7 +1,7 @@
-"""How much sooner learning reaches the loss that the official way ends at: the same clips of the starter model, each
-way in turn. The loss is that on draws that no way learns from, the same for all; looking at it is not timed.
+"""How much sooner training reaches the loss at which the official training ends: the same clips of the starter model,
+each plan in turn. The loss is on noise samples that no plan trains on, the same for all; computing it is not timed.
 
-`python -m benchmarks.convergence` takes the official code's 400 steps as `benchmarks.ways` emulates them.
+`python -m benchmarks.convergence` takes the official code's 400 steps as `benchmarks.variants` emulates them.
 """
 
 from __future__ import annotations
@@ -9,159 +9,152 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
 
 import torch
 from torch import Tensor
 
-from motion_core.diffusion.noise_samples import Draw, Draws
+from motion_core.diffusion.noise_samples import NoiseSample, NoiseSampler
 from motion_core.diffusion.timesteps import parse_timesteps
-from motion_core.evaluation.material.material import open_material
-from motion_core.models.family import find_sites
+from motion_core.evaluation.material.synthetic import Synthetic
+from motion_core.models.families import find_sites
 from motion_core.models.sites import select_sites
 from motion_core.models.zeroscope.loading import VideoModel, load_model
-from motion_core.recipes.presets import find_preset
+from motion_core.recipes.motion_inversion import FAST, OFFICIAL
+from motion_core.recipes.optimizer_settings import OptimizerSettings
+from motion_core.recipes.recipe import Recipe
 from motion_core.starter.folder import find_starter
-from motion_core.training.loop import Descent, Losses
-from motion_core.training.pool import Pool, make_pool
-from motion_core.training.prefix import Prefix
-from motion_core.training.train import measure_grids
+from motion_core.training.examples import Example
+from motion_core.training.loop import Losses, minimize
+from motion_core.training.parts import measure_grids
 
-from .learning import say_machine
-from .ways import OFFICIAL, Learner, Way
+from .machine import describe_machine
+from .variants import OFFICIAL as OFFICIAL_STEP
+from .variants import TrainedModel, Variant
 
-LOOKS = 16
-"""Draws that the loss is looked at on."""
+VALIDATION_SAMPLES = 16
+"""Noise samples that the loss is computed on."""
 EVERY = 20
-"""Steps between two looks."""
+"""Steps between two computations."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A way, with how many steps at which rate and noise levels."""
+    """A variant of the step, with how many steps at which rate and noise levels."""
 
-    way: Way
-    steps: int
-    rate: float
-    steady: bool = False
+    variant: Variant
+    optimizer: OptimizerSettings
     timesteps: str = "all"
 
     @classmethod
-    def of(cls, preset: str, way: Way, timesteps: str = "all") -> Plan:
-        learn = find_preset(preset).learn
-        return cls(way, learn["steps"], learn["learning_rate"], learn.get("steady", False), timesteps)
+    def of(cls, recipe: Recipe, variant: Variant, timesteps: str = "all") -> Plan:
+        return cls(variant, recipe.optimizer, timesteps)
 
 
 PLANS = (
-    Plan.of("official", Way(OFFICIAL, "low", official=True)),
-    Plan.of("official", Way("`official`, our step")),
-    Plan.of("fast", Way("`fast`", flat=True)),
-    Plan.of("fast", Way("`fast`, from a pool of 50", flat=True, pool=50)),
-    Plan.of("fast", Way("`fast`, high noise more often", flat=True), "coarse:0.5"),
+    Plan.of(OFFICIAL, Variant(OFFICIAL_STEP, "low", official=True)),
+    Plan.of(OFFICIAL, Variant("`official`, our step")),
+    Plan.of(FAST, Variant("`fast`", fast_kernels=True)),
+    Plan.of(FAST, Variant("`fast`, high noise more often", fast_kernels=True), "coarse:0.5"),
 )
 
 
 @dataclass(eq=False)
 class Course:
-    """What a plan did on a clip: (step, processor seconds so far, loss) at each look."""
+    """The validation losses of a plan on a clip: (step, processor seconds so far, loss)."""
 
-    looks: list[tuple[int, float, float]] = field(default_factory=list)
+    losses: list[tuple[int, float, float]] = field(default_factory=list)
 
     def reaches(self, loss: float) -> tuple[int, float] | None:
-        """The step and the seconds at which the loss was this low."""
-        return next(((step, seconds) for step, seconds, found in self.looks if found <= loss), None)
+        """Returns the step and the seconds at which the loss was this low."""
+        return next(((step, seconds) for step, seconds, found in self.losses if found <= loss), None)
 
 
-class Track:
-    """A clip that ways learn, on the starter model."""
+class ConvergenceRun:
+    """A clip that the plans train on, on the starter model."""
 
-    def __init__(self, model: VideoModel, name: str, sites: str):
-        reference = open_material({"kind": "synthetic", "clips": [name]}).reference(name, False)
+    def __init__(self, model: VideoModel, name: str, which: str):
+        reference = Synthetic((name,)).reference(name)
         self.model, self.module, self.caption = model, model.denoiser.module, reference.caption
         with torch.no_grad():
             self.latents, self.text = model.encode(reference.clip.frames), model.encode_text([reference.caption])
-            self.sites = select_sites(find_sites(self.module), sites)
-            grids = measure_grids(model.denoiser, self.sites, self.latents, self.text)
-        self.learner = Learner(self.module, self.sites, grids, self.latents.shape[2], self.latents.device)
-        self.unseen = self._draws(1, "all").draw_spread(LOOKS)
+            sites = select_sites(find_sites(self.module), which)
+            grids = measure_grids(model.denoiser, sites, Example(self.latents, self.text[0]))
+        self.trained = TrainedModel(self.module, sites, grids, self.latents.shape[2], self.latents.device)
+        self.unseen = self._sampler(1, "all").draw_stratified(VALIDATION_SAMPLES)
 
-    def _draws(self, seed: int, timesteps: str) -> Draws:
-        generator = torch.Generator().manual_seed(seed)
-        return Draws(parse_timesteps(timesteps), 1, self.latents.shape, generator)
-
-    def _predict(self, draw: Draw, text: Tensor) -> Tensor:
-        noisy = self.model.denoiser.schedule.add_noise(self.latents, draw.eps, draw.t)
-        return self.model.denoiser.predict(noisy, draw.t, text)
-
-    def _loss(self, draw: Draw, text: Tensor) -> Tensor:
-        return (self._predict(draw, text) - draw.eps).square().mean()
-
-    def follow(self, plan: Plan, limit: int) -> Course:
-        """Learn by that plan, in no more steps than the limit."""
-        course, way, steps = Course(), plan.way, min(plan.steps, limit)
+    def train(self, plan: Plan, limit: int) -> Course:
+        """Trains by a plan, in no more steps than the limit."""
+        course, steps = Course(), min(plan.optimizer.steps, limit)
         started = time.process_time()
-        with ExitStack() as stack:
-            embedding = stack.enter_context(self.learner.learning(way))
-            draws = self._draws(0, plan.timesteps)
-            pool = self._make_pool(plan, draws) if way.pool else None
-            if pool:
-                stack.enter_context(pool.prefix.at_work())
-            looking = 0.0
+        with self.trained.training(plan.variant) as embedding:
+            sampler = self._sampler(0, plan.timesteps)
+            validating = 0.0
 
-            def draw() -> Losses:
-                self.module.train(way.official)
-                text = self.model.encode_text([self.caption]) if way.official else self.text
-                yield self._loss((pool or draws).draw(), text), embedding.parameters
+            def draw_losses() -> Losses:
+                self.module.train(plan.variant.official)
+                text = self.model.encode_text([self.caption]) if plan.variant.official else self.text
+                yield self._loss(sampler.draw(), text), embedding.parameters
 
-            def look(step: int) -> bool:
-                nonlocal looking
+            def observe(step: int) -> bool:
+                nonlocal validating
                 now = time.process_time()
-                if pool:
-                    pool.prefix.state = None
-                course.looks.append((step, now - started - looking, self._look()))
-                looking += time.process_time() - now
+                course.losses.append((step, now - started - validating, self._validate()))
+                validating += time.process_time() - now
                 return False
 
-            descent = Descent(steps, plan.rate, steady=plan.steady)
-            descent.follow(embedding.parameters, draw, half=False, look=look, look_every=min(EVERY, steps))
+            settings = OptimizerSettings(steps, plan.optimizer.learning_rate, steady=plan.optimizer.steady)
+            every = min(EVERY, steps)
+            minimize(
+                embedding.parameters,
+                draw_losses,
+                settings,
+                half=False,
+                is_due=lambda step: step % every == 0,
+                observe=observe,
+            )
         return course
 
+    def _sampler(self, seed: int, timesteps: str) -> NoiseSampler:
+        generator = torch.Generator().manual_seed(seed)
+        return NoiseSampler(parse_timesteps(timesteps), [self.latents.shape], generator)
+
+    def _loss(self, sample: NoiseSample, text: Tensor) -> Tensor:
+        noisy = self.model.denoiser.schedule.add_noise(self.latents, sample.eps, sample.t)
+        return (self.model.denoiser.predict(noisy, sample.t, list(text)) - sample.eps).square().mean()
+
     @torch.no_grad()
-    def _look(self) -> float:
+    def _validate(self) -> float:
         self.module.eval()
-        return torch.stack([self._loss(draw, self.text) for draw in self.unseen]).mean().item()
-
-    def _make_pool(self, plan: Plan, draws: Draws) -> Pool:
-        prefix = Prefix.find(self.module, self.sites, lambda: self._predict(self.unseen[0], self.text))
-        return make_pool(plan.way.pool, plan.steps, draws, prefix, self.latents.device, None)
+        return torch.stack([self._loss(sample, self.text) for sample in self.unseen]).mean().item()
 
 
-def measure(model: VideoModel, clips: Sequence[str], sites: str, limit: int) -> str:
-    """The table: each plan on each clip, the official one first."""
-    tracks = [Track(model, name, sites) for name in clips]
-    courses = {plan.way: [track.follow(plan, limit) for track in tracks] for plan in PLANS}
-    marks = [course.looks[-1] for course in courses[PLANS[0].way]]
+def measure(model: VideoModel, clips: Sequence[str], which: str, limit: int) -> str:
+    """Measures the table: each plan on each clip, the official one first."""
+    runs = [ConvergenceRun(model, name, which) for name in clips]
+    courses = {plan.variant: [run.train(plan, limit) for run in runs] for plan in PLANS}
+    targets = [course.losses[-1] for course in courses[PLANS[0].variant]]
     head = [
         "| learning | steps to that loss | seconds | times sooner | loss at its end |",
         "| --- | --- | --- | --- | --- |",
     ]
-    return "\n".join(head + [_describe(way, found, marks) for way, found in courses.items()])
+    return "\n".join(head + [_describe(variant, found, targets) for variant, found in courses.items()])
 
 
-def _describe(way: Way, courses: Sequence[Course], marks: Sequence[tuple[int, float, float]]) -> str:
-    """A row: medians over the clips, of the ratio with its range; how many clips where not all reach the mark."""
-    found = [course.reaches(loss) for course, (_, _, loss) in zip(courses, marks, strict=True)]
-    reached = [(*each, mark[1] / each[1]) for each, mark in zip(found, marks, strict=True) if each]
-    end = f"{median(course.looks[-1][2] for course in courses):.4f}"
+def _describe(variant: Variant, courses: Sequence[Course], targets: Sequence[tuple[int, float, float]]) -> str:
+    """A row: medians over the clips, the range of the ratio, and how many clips reach the target if not all do."""
+    found = [course.reaches(loss) for course, (_, _, loss) in zip(courses, targets, strict=True)]
+    reached = [(*each, target[1] / each[1]) for each, target in zip(found, targets, strict=True) if each]
+    end = f"{median(course.losses[-1][2] for course in courses):.4f}"
     if not reached:
-        return f"| {way.name} | never | | | {end} |"
+        return f"| {variant.name} | never | | | {end} |"
     steps, seconds, ratios = zip(*reached, strict=True)
     sooner = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
     if len(reached) < len(courses):
         sooner += f", on {len(reached)} of {len(courses)} clips"
-    return f"| {way.name} | {median(steps):g} | {median(seconds):.1f} | {'1' if way.official else sooner} | {end} |"
+    cells = (variant.name, f"{median(steps):g}", f"{median(seconds):.1f}", "1" if variant.official else sooner, end)
+    return f"| {' | '.join(cells)} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -173,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)  # of the official way's dropout
     model = load_model(find_starter(), "cpu")
     print(measure(model, given.clips, given.sites, given.limit), end="\n\n")
-    print(f"{say_machine(torch.device('cpu'))}; medians over {len(given.clips)} clips, range of the ratio in brackets")
+    where = describe_machine(torch.device("cpu"))
+    print(f"{where}; medians over {len(given.clips)} clips, range of the ratio in brackets")
 
 
 if __name__ == "__main__":

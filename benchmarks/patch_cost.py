@@ -1,7 +1,7 @@
 """What an applied motion costs in sampling: the same forwards without and with it, in turn, in one run.
 Processor time, so that what else the machine does matters little.
 
-`python -m benchmarks.patch_cost` measures AnimateDiff on a live host (see the README's Developing), on the tests' small
+`python -m benchmarks.patch_cost` measures AnimateDiff on a live host (see docs/architecture.md), on the tests' small
 model. `--true-size` measures the core on diffusers' `UNetMotionModel` at SD 1.5's size with random weights instead.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from motion_core.hooks.embedding_hooks import Injector
-from motion_core.models.family import find_sites
+from motion_core.hooks.embedding_hooks import EmbeddingHooks
+from motion_core.models.families import find_sites
 from motion_core.motions.embedding import MotionEmbedding
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_ONE, LiveHost, find_host
@@ -40,10 +40,10 @@ def measure_on_host(side: int, frames: int, rounds: int, sites: str) -> str:
             patched = graphs.apply(graph, model, learn(graph, model, clip, wanted, steps=1, sites=sites))
             numbers = {"frames": frames, "side": side, "forwards": 2, "rounds": rounds}
             node = graph.add("ProbeCost", plain=model, patched=patched, positive=wanted, **numbers)
-            said = host.wait(host.queue(graph), patience=3600)[node]["text"][0]
+            lines = host.wait(host.queue(graph), patience=3600)[node]["text"][0]
         finally:
             host.stop()
-    pairs = [tuple(map(float, line.split())) for line in said.splitlines()]
+    pairs = [tuple(map(float, line.split())) for line in lines.splitlines()]
     return describe_pairs([a for a, _ in pairs], [b for _, b in pairs], NAMES)
 
 
@@ -56,15 +56,15 @@ def measure_at_true_size(side: int, frames: int, rounds: int, sites: str) -> str
     unet = UNetMotionModel(sample_size=64, cross_attention_dim=768).eval()  # else SD 1.5's and the modules' own numbers
     chosen = select_sites(find_sites(unet), sites)
     grids = {site.block: (max(1, side >> site.level),) * 2 for site in chosen}
-    embedding = MotionEmbedding.zeros("animatediff", chosen, grids, frames).map(_ones, _ones)
-    injector = Injector(unet, embedding)
+    embedding = MotionEmbedding.zeros("animatediff", chosen, grids, frames).map(torch.ones_like)
+    hooks = EmbeddingHooks(unet, embedding)
     noise, text = torch.randn(2, 4, frames, side, side), torch.randn(2 * frames, 77, 768)
     seconds: dict[str, list[float]] = {name: [] for name in NAMES}
 
     def forward(patched: bool) -> None:
         start = time.process_time()
         if patched:
-            with injector.at_work():
+            with hooks.attached():
                 unet(noise, torch.tensor(500), encoder_hidden_states=text)
         else:
             unet(noise, torch.tensor(500), encoder_hidden_states=text)
@@ -79,10 +79,6 @@ def measure_at_true_size(side: int, frames: int, rounds: int, sites: str) -> str
     return describe_pairs(seconds["plain"], seconds["patched"], NAMES)
 
 
-def _ones(_: str, tensor: torch.Tensor) -> torch.Tensor:
-    return torch.ones_like(tensor)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--true-size", action="store_true", help="the core at SD 1.5's size, without a host")
@@ -93,8 +89,8 @@ def main() -> None:
     given = parser.parse_args()
     measure = measure_at_true_size if given.true_size else measure_on_host
     what = "UNetMotionModel at SD 1.5's size" if given.true_size else "AnimateDiff-Evolved on a live host, small model"
-    said = measure(given.side, given.frames, given.rounds, given.sites)
-    print(f"{what}, {given.frames} frames of {given.side}x{given.side} latents, sites {given.sites}: {said}")
+    cost = measure(given.side, given.frames, given.rounds, given.sites)
+    print(f"{what}, {given.frames} frames of {given.side}x{given.side} latents, sites {given.sites}: {cost}")
 
 
 if __name__ == "__main__":

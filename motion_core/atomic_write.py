@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Atomic writing: a file is written completely or not at all."""
 
 import os
 import tempfile
@@ -15,37 +15,37 @@ def replacing(
     error: type[MotionError] = FileError,
     failures: tuple[type[Exception], ...] = (OSError,),
 ) -> Iterator[Path]:
-    """Gives a scratch path beside `path`, and puts it in its place when the block ends well.
+    """Yields a temporary path in the same folder, and moves that file to `path` when the block succeeds.
 
-    Otherwise the scratch file goes and what stood at `path` stays. Raises `error` in place of `failures`.
+    If the block fails, the temporary file is deleted and an older file at `path` stays. Turns `failures` into `error`.
     """
     target = Path(path)
-    scratch: Path | None = None
+    temporary: Path | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
         os.close(handle)
-        scratch = Path(name)
-        yield scratch
-        _settle(scratch)
-        os.replace(scratch, target)
+        temporary = Path(name)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
     except failures as reason:
-        said = getattr(reason, "strerror", None) or reason
+        cause = getattr(reason, "strerror", None) or reason
         raise error(
-            f"{target} can't be written ({said}); check that its folder exists, may be written to and has room"
+            f"{target} can't be written ({cause}); check that its folder exists, is writable and has free space"
         ) from reason
     finally:
-        if scratch is not None:
-            scratch.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file, whole or not at all. Raises FileError."""
-    with replacing(path) as scratch:
-        scratch.write_bytes(content)
+    """Writes a file atomically. Raises FileError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
-def _settle(path: Path) -> None:
-    """Hand the bytes to the disk and give the file the rights a new file gets (a scratch file has its owner's only)."""
+def _flush(path: Path) -> None:
+    """Syncs the file to disk, and gives it the permissions of a new file instead of those of a temporary one."""
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(path, 0o666 & ~mask)

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The choice of a torch device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .errors import OptionError
 
 
 def choose_device(device: str | None = None) -> str:
-    """The device that is asked for; where none is, `cuda` if torch finds a GPU, else `cpu`.
+    """Returns the given device; for None, `cuda` if torch finds a GPU, else `cpu`.
 
-    Raises OptionError for `cuda` where torch finds no GPU.
+    Raises OptionError for `cuda` if torch finds no GPU.
     """
     if device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,12 +1,12 @@
-"""The one family of errors. Each message is a sentence that says what, which value, and what to do."""
+"""All errors that this project raises. A message is one sentence: what is wrong, which value, what to do."""
 
 from .printable import one_line
 
 
 class MotionError(Exception):
-    """Something a person can put right; its text is meant for them.
+    """An error that the user can correct. Its message is meant for the user.
 
-    It may quote names and values of files that nobody knows, so it is kept to one printable line.
+    A message may quote names and values from unknown files, so it is reduced to one printable line.
     """
 
     def __init__(self, message: str = ""):
@@ -18,11 +18,11 @@ class OptionError(MotionError, ValueError):
 
 
 class VideoError(MotionError):
-    """A reference clip can't be read or a result can't be written."""
+    """A reference clip can't be read, or a result can't be written."""
 
 
 class FileError(MotionError):
-    """A motion's file is damaged, of another kind, or can't be written."""
+    """A motion file is damaged, of another format, or can't be written."""
 
 
 class ModelError(MotionError):
@@ -30,10 +30,10 @@ class ModelError(MotionError):
 
 
 class MemoryShortage(MotionError):
-    """The work did not fit into memory; the text names the setting that lowers the need."""
+    """The work does not fit into memory. The message names the setting that needs less."""
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in one line, for a sentence of ours."""
+    """The first line of an error's message, or its class name, for use in another message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

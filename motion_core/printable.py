@@ -1,25 +1,25 @@
-"""Text that came from a file or a person, safe to show: it can't steer a terminal or pass for another line."""
+"""Escaping of text from files and users, so that it cannot control a terminal or forge a line of output."""
 
 import unicodedata
 
 _JOINERS = "\u200c\u200d"
-"""Invisible characters that Persian and emoji are written with; they change the shape of their neighbours alone."""
-_MOST = 1500
+"""Zero-width joiners. Persian and emoji need them, and they only change the shape of the characters next to them."""
+_MAX_LENGTH = 1500
 
 
-def printable(text: str, lines: bool = False) -> str:
-    """The text with escapes, such as `\\x1b`, for controls, bidi overrides and all else that is not seen as it is.
+def printable(text: str, *, lines: bool = False) -> str:
+    """Replaces control characters, bidi overrides and other invisible characters by escapes such as `\\x1b`.
 
-    lines: whether line breaks and tabs stay.
+    lines: whether to keep line breaks and tabs.
     """
     if text.isprintable():
         return text
     kept = _JOINERS + ("\n\t" if lines else "")
-    return "".join(char if _is_seen(char) or char in kept else _escape(char) for char in text)
+    return "".join(char if _is_visible(char) or char in kept else _escape(char) for char in text)
 
 
-def _is_seen(char: str) -> bool:
-    return char.isprintable() or unicodedata.category(char) == "Zs"  # Python counts a wide space as not printable
+def _is_visible(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"  # Python regards a wide space as not printable
 
 
 def _escape(char: str) -> str:
@@ -27,6 +27,6 @@ def _escape(char: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A sentence in one printable line, its middle left out where a name or value of a file makes it endless."""
+    """Reduces text to one printable line. Of a line above 1500 characters, the middle is left out."""
     line = printable(" ".join(text.splitlines()))
-    return line if len(line) <= _MOST else f"{line[: _MOST - 500]} ... {line[-500:]}"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 500]} ... {line[-500:]}"

@@ -1,4 +1,4 @@
-"""ApplyMotionAdapter: a MODEL that applies an adapter."""
+"""ApplyMotionAdapter: a MODEL that moves as an adapter says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from comfy_api.latest import io
 
 from ..motion_core.motions.adapter import Adapter
 from ..motion_core.motions.apply_settings import BRANCHES, AdapterSettings
-from .apply_settings import OWN, choose_settings, offer_settings
+from .apply_settings_choice import OWN, choose_settings, describe_settings, settings_choice
 from .host.motion_patch import apply_adapter
 from .host.previews import preview_text
 from .newer_host import advanced, if_known
+from .option_inputs import setting_input
 from .sockets import MotionAdapterSocket
 
 ALL, TEMPORAL = "all", "temporal"
@@ -32,35 +33,15 @@ class ApplyMotionAdapter(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the adapter was learnt on."),
                 MotionAdapterSocket.Input("adapter", tooltip="From Train or Load Motion Adapter."),
-                io.Float.Input("strength", default=1.0, min=-10.0, max=10.0, step=0.05, tooltip="1 as learnt, 0 off."),
-                io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Applied from this part of sampling."
-                ),
-                io.Float.Input(
-                    "end",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Applied up to this part of sampling; 0.5 for motion_matcher.",
-                ),
+                *(setting_input(AdapterSettings, name) for name in ("strength", "start", "end")),
                 io.Combo.Input(
                     "parts",
                     options=[ALL, TEMPORAL],
                     default=ALL,
-                    tooltip="temporal: without what works within frames and holds the appearance of the reference.",
+                    tooltip="temporal: without the parts that work within frames and hold the reference's appearance.",
                 ),
-                advanced(
-                    io.Combo.Input(
-                        "branches",
-                        options=list(BRANCHES),
-                        default=BRANCHES[0],
-                        optional=True,
-                        tooltip="both: the papers' way. conditional: only with the prompt, so that guidance "
-                        "amplifies it.",
-                    )
-                ),
-                offer_settings("strength", "start", "end", "branches"),
+                advanced(setting_input(AdapterSettings, "branches", optional=True)),
+                settings_choice(("strength", "start", "end", "branches")),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
@@ -70,13 +51,11 @@ class ApplyMotionAdapter(io.ComfyNode):
         cls,
         model: Any,
         adapter: Adapter,
-        strength: float,
-        start: float,
-        end: float,
         parts: str,
         branches: str = BRANCHES[0],
         settings: str = OWN,
+        **own: Any,
     ) -> io.NodeOutput:
-        applied, text = choose_settings(settings, adapter, AdapterSettings(branches, start, end, strength))
-        patched = apply_adapter(model, adapter, applied, temporal_only=parts == TEMPORAL)
-        return io.NodeOutput(patched, ui=preview_text(cls, text))
+        chosen = choose_settings(settings, adapter, **own, branches=branches)
+        applied = apply_adapter(model, adapter, chosen, temporal_only=parts == TEMPORAL)
+        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(chosen)))

@@ -1,4 +1,4 @@
-"""ApplyMotionEmbedding: a MODEL that applies a motion embedding."""
+"""ApplyMotionEmbedding: a MODEL that moves as the motion says."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.motions.apply_settings import BRANCHES, EmbeddingSettings
+from ..motion_core.motions.apply_settings import EmbeddingSettings
 from ..motion_core.motions.embedding import MotionEmbedding
-from .apply_settings import OWN, choose_settings, offer_settings
+from .apply_settings_choice import OWN, choose_settings, describe_settings, settings_choice
 from .host.motion_patch import apply_embedding
 from .host.previews import preview_text
 from .host.windows import FRAME_INDICES
 from .newer_host import advanced, if_known
+from .option_inputs import setting_input
 from .sockets import MotionEmbeddingSocket
+
+_OWN = ("strength_qk", "strength_v", "branches", "start", "end")
 
 
 class ApplyMotionEmbedding(io.ComfyNode):
@@ -29,35 +32,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
-                io.Float.Input(
-                    "strength_qk",
-                    default=1.0,
-                    min=-10.0,
-                    max=10.0,
-                    step=0.05,
-                    tooltip="How much of the timing between frames: 1 as learnt, 0 off.",
-                ),
-                io.Float.Input(
-                    "strength_v",
-                    default=1.0,
-                    min=-10.0,
-                    max=10.0,
-                    step=0.05,
-                    tooltip="How much of where things move: 1 as learnt, 0 camera motion only, above 1 exaggerates.",
-                ),
-                io.Combo.Input(
-                    "branches",
-                    options=list(BRANCHES),
-                    default="both",
-                    tooltip="both: the paper's. conditional: only the prompted half of guidance gets the motion, so "
-                    "that guidance amplifies it.",
-                ),
-                io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="Applied from this part of sampling."
-                ),
-                io.Float.Input(
-                    "end", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Applied up to this part of sampling."
-                ),
+                *(setting_input(EmbeddingSettings, name) for name in _OWN),
                 advanced(
                     io.Combo.Input(
                         "frame_index",
@@ -68,7 +43,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
                         "it over the whole clip.",
                     )
                 ),
-                offer_settings("strength_qk", "strength_v", "branches", "start", "end"),
+                settings_choice(_OWN),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )
@@ -78,14 +53,10 @@ class ApplyMotionEmbedding(io.ComfyNode):
         cls,
         model: Any,
         motion: MotionEmbedding,
-        strength_qk: float,
-        strength_v: float,
-        branches: str,
-        start: float,
-        end: float,
         frame_index: str = "window",
         settings: str = OWN,
+        **own: Any,
     ) -> io.NodeOutput:
-        own = EmbeddingSettings(branches, start, end, strength_qk, strength_v, debias="none")
-        applied, text = choose_settings(settings, motion, own)
-        return io.NodeOutput(apply_embedding(model, motion, applied, frame_index), ui=preview_text(cls, text))
+        chosen = choose_settings(settings, motion, **own, debias="none")
+        applied = apply_embedding(model, motion, chosen, frame_index)
+        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(chosen)))

@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..motion_core.video.pictures import augmentation
-from ..motion_core.video.pictures.augmentation import AUGMENTATIONS, MOST_VERSIONS, AugmentConfig
+from ..motion_core.video.pictures.augmentation import AUGMENTATIONS, MAX_VERSIONS, AugmentConfig
 from .newer_host import if_known
 
 
@@ -26,7 +26,7 @@ class AugmentReferenceVideo(io.ComfyNode):
                     "versions",
                     default=4,
                     min=1,
-                    max=MOST_VERSIONS,
+                    max=MAX_VERSIONS,
                     tooltip="How often the clip is repeated; the first is the clip as it is. Motion Reference Set is "
                     "told the same number.",
                 ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.metrics.pictures import side_by_side
+from ..motion_core.metrics.report import side_by_side
 from .host.clips import by_label
 from .host.previews import preview_video
 from .newer_host import if_known

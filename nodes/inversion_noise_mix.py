@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..motion_core.diffusion.initial_noise import NOISE_METHODS
-from .host.inversion import mix_noise
+from .host.inverted import mix_noise
 from .newer_host import if_known
 
 
@@ -47,4 +47,4 @@ class InversionNoiseMix(io.ComfyNode):
 
     @classmethod
     def execute(cls, inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> io.NodeOutput:
-        return io.NodeOutput(*mix_noise(inverted, method, beta, factor, seed=seed))
+        return io.NodeOutput(*mix_noise(inverted, method, beta, factor, seed))

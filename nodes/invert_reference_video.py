@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .host.inversion import make_inverted
+from .host.inverted import make_inverted
 from .newer_host import if_known
 
 

@@ -1,4 +1,4 @@
-"""MotionReferenceSet: further clips to train on."""
+"""MotionReferenceSet: further clips to learn from, or not to forget."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .host.latents import split_clips
-from .host.references import LACKS, SHOWS, SUBJECT, CaptionedLatents
+from .host.training import CLIP, REGULARISATION, SUBJECT, CaptionedLatents
 from .newer_host import if_known
 from .sockets import MotionReferencesSocket
 
@@ -32,8 +32,8 @@ class MotionReferenceSet(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "role",
-                    options=[SHOWS, LACKS, SUBJECT],
-                    default=SHOWS,
+                    options=[CLIP, REGULARISATION, SUBJECT],
+                    default=CLIP,
                     tooltip="regularisation: a related clip without the motion, so that the model forgets nothing. "
                     "subject: pictures, each for itself, whose appearance is learnt beside the motion.",
                 ),

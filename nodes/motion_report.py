@@ -8,7 +8,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..motion_core.metrics.comparison import STILL, compare_motion
-from ..motion_core.metrics.pictures import draw_report, say_numbers
+from ..motion_core.metrics.report import draw_report, format_scores
 from ..motion_core.tracking.tracks import Tracks
 from .host.clips import by_label
 from .host.previews import preview_text
@@ -76,7 +76,7 @@ class MotionReport(io.ComfyNode):
         scores = {name.replace("_", " "): given[name] for name in SCORES if name in given}
         numbers = {**_measure(tracks, still), **scores}
         drawn = {label: found.scaled(*clips[label].shape[1:3]) for label, found in tracks.items()}
-        report, said = draw_report(clips, drawn, numbers)[None], say_numbers(numbers)
+        report, said = draw_report(clips, drawn, numbers)[None], format_scores(numbers)
         shown = {**ui.PreviewImage(report, cls=cls).as_dict(), **preview_text(cls, said).as_dict()}
         return io.NodeOutput(report, said, ui=shown)
 

@@ -1,4 +1,4 @@
-"""StopByAppearance: ends the training of an adapter when its previews no longer show their prompt."""
+"""StopByAppearance: ends the learning of an adapter when its previews no longer look as they should."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from comfy_api.latest import io
 from ..motion_core.recipes.customizing_motion import without_token
 from ..motion_core.training.early_stop import StopSettings
 from .host.clip_features import encode_prompt
-from .host.preview_score import PreviewScore
+from .host.preview_stop import PreviewStop
 from .newer_host import if_known
+from .option_inputs import SEED, setting_input
 from .sockets import EarlyStopSocket
 
 
@@ -21,8 +22,8 @@ class StopByAppearance(io.ComfyNode):
             node_id="StopByAppearance",
             display_name="Stop By Appearance",
             category="motion inversion",
-            description="Now and then a preview is made while an adapter is learnt, and a CLIP says how well it shows "
-            "its prompt. Learning ends when that falls, and the adapter from before is kept.",
+            description="Makes a preview now and then while an adapter is trained, and scores with a CLIP how well it "
+            "shows its prompt. Training ends when that falls, and the adapter from before is kept.",
             **if_known(search_aliases=["early stopping", "overfitting"]),
             inputs=[
                 io.String.Input(
@@ -39,33 +40,12 @@ class StopByAppearance(io.ComfyNode):
                     "SD 1.5's lacks the projection.",
                 ),
                 io.Vae.Input("vae", tooltip="The model's, which makes frames of a preview."),
-                io.Int.Input("every", default=50, min=1, max=100_000, tooltip="Steps of learning between previews."),
-                io.Float.Input(
-                    "floor",
-                    default=-1.0,
-                    min=-1.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Learning ends when a preview's text similarity is below this; the last adapter above it "
-                    "is kept. -1: none; the best is kept. Take a little less than the plain model's Text Similarity.",
-                ),
-                io.Int.Input(
-                    "patience",
-                    default=3,
-                    min=0,
-                    max=1000,
-                    tooltip="Learning ends after so many previews without a better one than before. 0: never.",
-                ),
+                setting_input(StopSettings, "every"),
+                setting_input(StopSettings, "floor"),
+                setting_input(StopSettings, "patience", default=3),
                 io.Int.Input("steps", default=20, min=1, max=999, tooltip="Sampling steps of a preview."),
                 io.Float.Input("cfg", default=7.5, min=1.0, max=100.0, step=0.1, tooltip="Guidance of a preview."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**63 - 1,
-                    control_after_generate=False,
-                    tooltip="Of the preview's noise, which is the same each time.",
-                ),
+                io.Int.Input("seed", default=0, **SEED, tooltip="Of the preview's noise, which is the same each time."),
             ],
             outputs=[EarlyStopSocket.Output(display_name="early_stop", tooltip="For Train Motion Adapter.")],
         )
@@ -88,4 +68,4 @@ class StopByAppearance(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = StopSettings(every, floor, patience)
         target = encode_prompt(clip, without_token(prompt))
-        return io.NodeOutput(PreviewScore(settings, positive, negative, target, clip_vision, vae, steps, cfg, seed))
+        return io.NodeOutput(PreviewStop(settings, positive, negative, target, clip_vision, vae, steps, cfg, seed))

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..motion_core.metrics.clip_scores import frame_consistency, temporal_consistency
-from ..motion_core.metrics.pictures import say_numbers
+from ..motion_core.metrics.report import format_scores
 from .host.clip_features import encode_frames
 from .host.previews import preview_text
 from .newer_host import if_known
@@ -39,5 +39,5 @@ class TemporalConsistency(io.ComfyNode):
     def execute(cls, images: Tensor, clip_vision: Any) -> io.NodeOutput:
         features = encode_frames(clip_vision, images[..., :3])
         temporal, frame = temporal_consistency(features).item(), frame_consistency(features).item()
-        said = say_numbers({"temporal consistency": temporal, "frame consistency": frame})
+        said = format_scores({"temporal consistency": temporal, "frame consistency": frame})
         return io.NodeOutput(temporal, frame, ui=preview_text(cls, said))

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..motion_core.metrics.clip_scores import text_similarity
-from ..motion_core.metrics.pictures import say_numbers
+from ..motion_core.metrics.report import format_scores
 from .host.clip_features import encode_pair
 from .host.previews import preview_text
 from .newer_host import if_known
@@ -45,4 +45,4 @@ class TextSimilarity(io.ComfyNode):
     @classmethod
     def execute(cls, images: Tensor, prompt: str, clip_vision: Any, clip: Any) -> io.NodeOutput:
         similarity = text_similarity(*encode_pair(clip, prompt, clip_vision, images[..., :3])).item()
-        return io.NodeOutput(similarity, ui=preview_text(cls, say_numbers({"text similarity": similarity})))
+        return io.NodeOutput(similarity, ui=preview_text(cls, format_scores({"text similarity": similarity})))

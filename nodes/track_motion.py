@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..motion_core.metrics.pictures import draw_row
+from ..motion_core.metrics.report import draw_row
 from ..motion_core.tracking.tracker import TRACKERS, find_tracker
 from ..motion_core.tracking.tracks import Tracks
 from .host.folders import NO_WEIGHTS, explain_missing, find_tracker_weights, list_tracker_weights

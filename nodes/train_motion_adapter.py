@@ -1,23 +1,25 @@
-"""TrainMotionAdapter: trains an adapter on the motion of one or more clips, by a published recipe."""
+"""TrainMotionAdapter: trains the motion of one or more clips by a published recipe that changes the model's layers."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy_api.latest import io
 
-from ..motion_core.memory.modes import MEMORY_MODES
 from ..motion_core.recipes.catalogue import ADAPTER_PRESETS, ADAPTER_RECIPES, find_recipe
+from ..motion_core.recipes.recipe import list_training_options
 from .choice import offer_choice
-from .host.preview_score import PreviewScore
+from .host.preview_stop import PreviewStop
 from .host.previews import preview_curve, preview_text
-from .host.references import CaptionedLatents
-from .host.training import describe, train_on_model
-from .newer_host import if_known
+from .host.provenance import find_reference_info
+from .host.training import CaptionedLatents, describe, train_in_host
+from .newer_host import advanced, if_known
+from .option_inputs import OLDER_WORDS, SEED, preset_input, read_options
 from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
-OF_RECIPE = "recipe's"
-"""The value of the recipe."""
+_OPTIONS = list_training_options()
+_SHOWN = ("steps", "learning_rate", "rank", "memory")
 
 
 class TrainMotionAdapter(io.ComfyNode):
@@ -33,7 +35,7 @@ class TrainMotionAdapter(io.ComfyNode):
                 search_aliases=["learn motion", "motiondirector", "vmc", "motion lora", "fine-tune"],
                 has_intermediate_output=True,
             ),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
@@ -44,7 +46,7 @@ class TrainMotionAdapter(io.ComfyNode):
                 ),
                 offer_choice(
                     "recipe",
-                    {recipe.name: recipe.unused_options & {"rank"} for recipe in ADAPTER_RECIPES},
+                    {recipe.name: recipe.unused_options & set(_SHOWN) for recipe in ADAPTER_RECIPES},
                     default="motion_director",
                     tooltip="vmc: one clip. motion_director: one or more. customizing_motion: several, and "
                     "regularisation. motion_matcher: one, by its attention maps; the most memory.",
@@ -56,32 +58,17 @@ class TrainMotionAdapter(io.ComfyNode):
                     tooltip="published: the authors' numbers, for ZeroScope and its size. starter: for the starter "
                     "model, at most two minutes on two CPU cores.",
                 ),
-                io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the recipe's."),
-                io.Float.Input(
-                    "learning_rate", default=0.0, min=0.0, max=10.0, step=0.0001, tooltip="0: the recipe's."
-                ),
-                io.Int.Input("rank", default=0, min=0, max=1024, tooltip="Of a low-rank adapter; 0: the recipe's."),
-                io.Combo.Input(
-                    "memory",
-                    options=[OF_RECIPE, *MEMORY_MODES],
-                    default=OF_RECIPE,
-                    tooltip="auto chooses by what is free. fast keeps everything, balanced recomputes norms and the "
-                    "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
-                    "weights in 8 bits during training, which changes the result a little.",
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**63 - 1,
-                    control_after_generate=False,
-                    tooltip="The same seed learns the same motion.",
-                ),
+                preset_input(*_OPTIONS["steps"]),
+                *(advanced(preset_input(*_OPTIONS[name])) for name in _SHOWN[1:]),
+                io.Int.Input("seed", default=0, **SEED, tooltip="The same seed learns the same motion."),
                 MotionReferencesSocket.Input(
                     "references", optional=True, tooltip="More clips, and clips without the motion."
                 ),
                 EarlyStopSocket.Input(
-                    "early_stop", optional=True, tooltip="Ends training when previews no longer show their prompt."
+                    "early_stop", optional=True, tooltip="Ends training when previews no longer look as they should."
+                ),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
                 ),
             ],
             outputs=[
@@ -91,6 +78,11 @@ class TrainMotionAdapter(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, memory: str) -> bool | str:
+        known = (*_OPTIONS["memory"][1].choices, *OLDER_WORDS, "preset's")
+        return memory in known or f"memory is {memory!r}; use one of {', '.join(_OPTIONS['memory'][1].choices)}"
+
+    @classmethod
     def execute(
         cls,
         model: Any,
@@ -98,21 +90,15 @@ class TrainMotionAdapter(io.ComfyNode):
         positive: Any,
         recipe: str,
         preset: str,
-        steps: int,
-        learning_rate: float,
-        rank: int,
-        memory: str,
         seed: int,
         references: list[CaptionedLatents] | None = None,
-        early_stop: PreviewScore | None = None,
+        early_stop: PreviewStop | None = None,
+        mask: torch.Tensor | None = None,
+        **options: Any,
     ) -> io.NodeOutput:
-        chosen = find_recipe(recipe, preset).changed(
-            steps=steps or None,
-            learning_rate=learning_rate or None,
-            rank=rank or None,
-            memory=None if memory == OF_RECIPE else memory,
-        )
+        chosen = find_recipe(recipe, preset).changed(**read_options(_OPTIONS, options))
         clips = [CaptionedLatents(latent["samples"], positive), *(references or ())]
-        trained = train_on_model(model, clips, chosen, seed, preview=early_stop)
+        info = find_reference_info(model, cls.hidden.prompt, cls.hidden.unique_id)
+        trained = train_in_host(model, clips, chosen, seed=seed, mask=mask, stop=early_stop, info=info)
         shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()
         return io.NodeOutput(trained.motion, {"loss": trained.losses}, ui=shown)

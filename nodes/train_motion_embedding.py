@@ -1,4 +1,4 @@
-"""TrainMotionEmbedding: trains a motion embedding on one clip, on the MODEL that will sample."""
+"""TrainMotionEmbedding: trains the motion of one clip on the very MODEL that will sample."""
 
 from __future__ import annotations
 
@@ -8,28 +8,21 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..motion_core.diffusion.objectives import OBJECTIVES
-from ..motion_core.diffusion.timesteps import TimestepSampler, parse_timesteps
-from ..motion_core.memory.modes import MEMORY_MODES
-from ..motion_core.models.sites import SITE_CHOICES
-from ..motion_core.motions.embedding_file import LAYOUTS
-from ..motion_core.recipes.catalogue import RECIPES, find_recipe
+from ..motion_core.recipes.catalogue import find_recipe
+from ..motion_core.recipes.motion_inversion import MOTION_INVERSION, OFFICIAL
+from ..motion_core.recipes.recipe import list_training_options
 from ..motion_core.video.pictures.recolouring import COLOURINGS
-from .choice import retired
+from .choice import tell_frontend
 from .host.latents import split_clips
 from .host.previews import preview_curve, preview_text
-from .host.references import CaptionedLatents
-from .host.training import describe, train_on_model
+from .host.provenance import find_reference_info
+from .host.training import CaptionedLatents, describe, train_in_host
 from .newer_host import advanced, if_known
+from .option_inputs import PRESET, SEED, preset_input, read_options
 from .sockets import MotionEmbeddingSocket
 
 logger = logging.getLogger(__name__)
-
-RECIPE = "motion_inversion"
-OF_PRESET = "preset's"
-"""The value of the preset."""
-SWITCH = {OF_PRESET: None, "on": True, "off": False}
-GONE = "Does nothing any more; kept for old graphs."
+_OPTIONS = list_training_options()
 
 
 class TrainMotionEmbedding(io.ComfyNode):
@@ -44,7 +37,7 @@ class TrainMotionEmbedding(io.ComfyNode):
                 search_aliases=["learn motion", "motion inversion", "motion transfer", "copy movement"],
                 has_intermediate_output=True,
             ),
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
             inputs=[
                 io.Model.Input("model", tooltip="The model that will also sample."),
                 io.Latent.Input("latent", tooltip="The reference clip through VAE Encode: its frames are the batch."),
@@ -54,56 +47,17 @@ class TrainMotionEmbedding(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "preset",
-                    options=list(RECIPES[RECIPE]),
-                    default="official",
+                    options=list(MOTION_INVERSION),
+                    default=OFFICIAL.preset,
                     tooltip="official: a good start. paper: longer and faster, for motion that does not come through. "
                     "camera: camera motion. fast: a first look. starter: for the starter model.",
                 ),
-                io.Int.Input("steps", default=0, min=0, max=100_000, tooltip="Steps of learning; 0: the preset's."),
-                advanced(
-                    io.Float.Input(
-                        "learning_rate", default=0.0, min=0.0, max=10.0, step=0.001, tooltip="0: the preset's."
-                    )
+                preset_input(*_OPTIONS["steps"]),
+                *(
+                    advanced(preset_input(*_OPTIONS[name]))
+                    for name in ("learning_rate", "objective", "sites", "layout", "memory")
                 ),
-                advanced(
-                    io.Combo.Input(
-                        "objective", options=[OF_PRESET, *OBJECTIVES], default=OF_PRESET, tooltip="What is minimised."
-                    )
-                ),
-                advanced(
-                    io.Combo.Input(
-                        "sites",
-                        options=[OF_PRESET, *SITE_CHOICES],
-                        default=OF_PRESET,
-                        tooltip="deepest: simple or local motion. all: complex, wide motion; more memory.",
-                    )
-                ),
-                advanced(
-                    io.Combo.Input(
-                        "layout",
-                        options=[OF_PRESET, *LAYOUTS],
-                        default=OF_PRESET,
-                        tooltip="official: what the published code saves. paper: one value embedding for a block.",
-                    )
-                ),
-                advanced(
-                    io.Combo.Input(
-                        "memory",
-                        options=[OF_PRESET, *MEMORY_MODES],
-                        default=OF_PRESET,
-                        tooltip="auto picks by what is free. fast keeps everything, balanced recomputes norms and the "
-                        "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, "
-                        "weights in 8 bits while it learns, which changes the result a little.",
-                    )
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**63 - 1,
-                    control_after_generate=False,
-                    tooltip="The same seed learns the same motion.",
-                ),
+                io.Int.Input("seed", default=0, **SEED, tooltip="The same seed learns the same motion."),
                 advanced(
                     io.Int.Input(
                         "colourings",
@@ -114,25 +68,26 @@ class TrainMotionEmbedding(io.ComfyNode):
                         "Video. With more than one, connect a prompt that names no colours, or an empty one.",
                     )
                 ),
-                io.Mask.Input(
-                    "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
-                ),
-                retired(io.Int.Input("pool", optional=True, default=0, min=-1, max=100_000, tooltip=GONE)),
-                retired(_offer_switch("early_stop", GONE)),
                 advanced(
-                    io.String.Input(
-                        "timesteps",
-                        optional=True,
-                        default=OF_PRESET,
-                        tooltip="Noise levels to learn at: all, a range such as 500-999 (where motion is decided), or "
-                        "coarse:0.5 (high noise more often).",
+                    io.Mask.Input(
+                        "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
                     )
                 ),
-                _offer_switch(
-                    "steady",
-                    "on: clips gradients to their usual norm and averages the weights of the last steps, so that a "
-                    "high learning rate takes few steps.",
+                tell_frontend(
+                    io.Int.Input("pool", optional=True, default=0, min=-1, max=100_000, tooltip="Has no effect."),
+                    retired=True,
                 ),
+                tell_frontend(
+                    io.Combo.Input(
+                        "early_stop",
+                        optional=True,
+                        options=[PRESET, "on", "off"],
+                        default=PRESET,
+                        tooltip="Has no effect.",
+                    ),
+                    retired=True,
+                ),
+                *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in ("timesteps", "steady")),
             ],
             outputs=[
                 MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias, Apply and Save."),
@@ -147,37 +102,19 @@ class TrainMotionEmbedding(io.ComfyNode):
         latent: dict[str, Any],
         positive: Any,
         preset: str,
-        steps: int,
-        learning_rate: float,
-        objective: str,
-        sites: str,
-        layout: str,
-        memory: str,
         seed: int,
         colourings: int = 1,
         mask: torch.Tensor | None = None,
         pool: int = 0,
-        early_stop: str = OF_PRESET,
-        timesteps: str = OF_PRESET,
-        steady: str = OF_PRESET,
+        early_stop: str = PRESET,
+        **options: Any,
     ) -> io.NodeOutput:
-        chosen = {"objective": objective, "sites": sites, "layout": layout, "memory": memory}
-        given: dict[str, Any] = {name: None if value == OF_PRESET else value for name, value in chosen.items()}
-        given |= {"steps": steps or None, "learning_rate": learning_rate or None}
-        given |= {"timesteps": _parse(timesteps), "steady": SWITCH[steady], "colourings": colourings}
-        if pool or early_stop != OF_PRESET:
-            logger.warning("pool and early_stop of Train Motion Embedding are ignored; the options were removed.")
-        clips = [CaptionedLatents(part, positive) for part in split_clips(latent["samples"], colourings)]
-        trained = train_on_model(model, clips, find_recipe(RECIPE, preset).changed(**given), seed, mask=mask)
+        if pool or early_stop not in (PRESET, "off"):
+            logger.info("The widgets pool and early_stop of Train Motion Embedding have no effect any more.")
+        chosen = read_options(_OPTIONS, options)
+        recipe = find_recipe(OFFICIAL.name, preset).changed(**chosen, colourings=colourings)
+        clips = [CaptionedLatents(clip, positive) for clip in split_clips(latent["samples"], colourings)]
+        info = find_reference_info(model, cls.hidden.prompt, cls.hidden.unique_id)
+        trained = train_in_host(model, clips, recipe, seed=seed, mask=mask, info=info)
         shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()
         return io.NodeOutput(trained.motion, {"loss": trained.losses}, ui=shown)
-
-
-def _offer_switch(name: str, tooltip: str) -> io.Combo.Input:
-    return advanced(io.Combo.Input(name, optional=True, options=list(SWITCH), default=OF_PRESET, tooltip=tooltip))
-
-
-def _parse(timesteps: str) -> TimestepSampler | None:
-    """Returns None for the preset's. Raises OptionError."""
-    text = timesteps.strip()
-    return None if text in ("", OF_PRESET) else parse_timesteps(text)

@@ -1,4 +1,4 @@
-"""Files that other people made are read behind one boundary, and their tensors are checked in one place."""
+"""Reading of files that may be damaged or hostile: one boundary for errors, and one check of tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import FileError, MotionError, first_line
 
 LARGEST = 1e6
-"""What is learnt stays far below it; float16 ends at 65504."""
+"""Largest magnitude in a file. Trained values stay far below it; float16 ends at 65504."""
 _MOST_BYTES = 8 * 2**30
 _LOOKALIKES = {
     b"<!doctype html": "is a web page",
@@ -24,10 +24,10 @@ _LOOKALIKES = {
 
 @contextmanager
 def reading(path: str | os.PathLike[str], noun: str) -> Iterator[Path]:
-    """Gives the path, and turns whatever goes wrong while it is read into one FileError.
+    """Yields the path, and turns every error while reading it into a FileError. A MotionError passes as it is.
 
-    noun: the file that is expected. Sentences of ours pass as they are. A missing, too large or misnamed file has its
-    own.
+    Raises FileError at once for a missing file, one above 8 GiB, a web page or a git-lfs pointer.
+    noun: what error sentences call the file.
     """
     file = Path(path)
     try:
@@ -35,7 +35,7 @@ def reading(path: str | os.PathLike[str], noun: str) -> Iterator[Path]:
         yield file
     except MotionError:
         raise
-    except Exception as reason:  # a damaged or hostile file can fail in any way, RecursionError and MemoryError too
+    except Exception as reason:  # a hostile file can raise anything, RecursionError and MemoryError too
         raise FileError(
             f"{file.name} is damaged or no {noun} ({first_line(reason)[:200]}); save or download it again"
         ) from reason
@@ -43,34 +43,35 @@ def reading(path: str | os.PathLike[str], noun: str) -> Iterator[Path]:
 
 def _require_file(path: Path, noun: str) -> None:
     if not path.is_file():
-        raise FileError(f"{path} is not there; check the name")
+        raise FileError(f"{path} does not exist; check the name")
     if path.stat().st_size > _MOST_BYTES:
         raise FileError(f"{path.name} is larger than 8 GiB, so it is no {noun}; check the file")
     with path.open("rb") as file:
         start = file.read(200).lstrip().lower()
-    for sign, said in _LOOKALIKES.items():
+    for sign, description in _LOOKALIKES.items():
         if start.startswith(sign):
-            raise FileError(f"{path.name} {said} and no {noun}; download the file itself")
+            raise FileError(f"{path.name} {description} and no {noun}; download the file itself")
 
 
 def checked_numbers(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors in float32, dense and on the CPU. Raises FileError where one can't be had whole or is out of range.
+    """Checks the tensors of a file and converts them to float32.
 
-    They may not be larger together than the file: a view can repeat a few numbers endlessly.
+    Raises FileError for a tensor that is not dense, not of floating point, on the meta device or out of range, and for
+    tensors that together are larger than the file: an expanded view can pretend to any size.
     """
     for key, tensor in tensors.items():
-        odd = _describe_odd(tensor)
-        if odd:
+        problem = _find_problem(tensor)
+        if problem:
             raise FileError(
-                f"{path.name}: {key[:200]} is {odd}; save it as a plain tensor of float16, bfloat16 or float32"
+                f"{path.name}: {key[:200]} is {problem}; save it as a plain tensor of float16, bfloat16 or float32"
             )
     if sum(t.numel() * t.element_size() for t in tensors.values()) > path.stat().st_size:
         raise FileError(f"{path.name} declares more numbers than it holds; save or download it again")
     return {key: _checked(path, key, tensor.detach().float()) for key, tensor in tensors.items()}
 
 
-def _describe_odd(tensor: Tensor) -> str:
-    """What keeps a tensor's numbers from being read as they are, or nothing."""
+def _find_problem(tensor: Tensor) -> str:
+    """Why a tensor cannot be converted to float32, or an empty string."""
     if tensor.is_meta:
         return "on the meta device, without numbers"
     if tensor.layout is not torch.strided or tensor.is_nested:
@@ -81,15 +82,16 @@ def _describe_odd(tensor: Tensor) -> str:
 
 
 def _checked(path: Path, key: str, tensor: Tensor) -> Tensor:
+    """The tensor, if all its numbers are finite and in range. Raises FileError."""
     largest = largest_magnitude(tensor)
     if largest <= LARGEST:
         return tensor
-    said = f"up to {largest:g}, beyond {LARGEST:g}" if largest < torch.inf else "that are not finite"
-    raise FileError(f"{path.name}: {key[:200]} holds numbers {said}; save or download it again")
+    problem = f"up to {largest:g}, beyond {LARGEST:g}" if largest < torch.inf else "that are not finite"
+    raise FileError(f"{path.name}: {key[:200]} holds numbers {problem}; save or download it again")
 
 
 def largest_magnitude(tensor: Tensor) -> float:
-    """Of the numbers in a tensor; infinity where one is not finite, 0 where there are none."""
+    """The largest absolute value in a tensor: infinity if one is not finite, 0 if it is empty."""
     if not tensor.numel():
         return 0.0
     low, high = (bound.item() for bound in tensor.aminmax())

@@ -1,4 +1,4 @@
-"""The motion of two clips in numbers, whatever their sizes."""
+"""Motion scores of two clips that may differ in size."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from .discrepancy import motion_discrepancy
 from .fidelity import raw_motion_fidelity
 
 STILL = 0.25
-"""Pixels a step below which what a tracker sees is taken for noise."""
+"""Pixels per frame. A track that moves less is regarded as noise of the tracker."""
 
 
 @dataclass(frozen=True)
 class MotionScores:
-    """fidelity: -1..1, 1 is identical; raw: eq. 6 as published, twice that; discrepancy: 0 is best."""
+    """fidelity: -1..1, 1 is identical; raw: eq. 6 as published, twice the fidelity; discrepancy: 0 is best."""
 
     fidelity: float
     raw: float
@@ -20,11 +20,11 @@ class MotionScores:
 
 
 def compare_motion(reference: Tracks, output: Tracks, still: float = STILL) -> MotionScores:
-    """Scores in pixels of the reference, to whose size the output's tracks are scaled. still: as in `motion_fidelity`.
+    """Compares the tracks of two clips in pixels of the reference. The output's tracks are scaled to its size.
 
-    Raises OptionError for tracks of unequal length or none.
+    still: see `motion_fidelity`. Raises OptionError for no tracks or an unequal number of frames.
     """
     size = reference.height, reference.width
-    places = reference.scaled(*size), output.scaled(*size)
-    raw = raw_motion_fidelity(*places, still).item()
-    return MotionScores(raw / 2, raw, motion_discrepancy(*places, *size).item())
+    tracks = reference.scaled(*size), output.scaled(*size)
+    raw = raw_motion_fidelity(*tracks, still).item()
+    return MotionScores(raw / 2, raw, motion_discrepancy(*tracks, *size).item())

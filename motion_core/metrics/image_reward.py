@@ -1,4 +1,4 @@
-"""ImageReward (Xu et al. 2023): how much people would like frames as pictures of a prompt."""
+"""ImageReward (Xu et al. 2023): a learnt score of how much people prefer a picture for a prompt."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,36 +19,37 @@ _TOKENIZER = "bert-base-uncased"
 
 @dataclass(frozen=True)
 class ImageReward:
-    """model: the package's."""
+    """Scores frames. model: the one that the ImageReward package builds."""
 
     model: Any
 
     @torch.no_grad()
     def score(self, frames: Tensor, prompt: str) -> Tensor:
-        """Mean over frames (N, H, W, 3), floats of 0..1; about 0 on average and mostly in -2..2, higher is better.
+        """Mean reward of the frames: about 0 on average and mostly in -2..2. Higher is better.
 
-        Raises OptionError for other shapes.
+        frames: (N, H, W, 3), floats of 0..1. Raises OptionError for other shapes.
         """
         check_frames(frames)
-        return torch.tensor([self.model.score(prompt, _to_file(frame)) for frame in frames]).mean()
+        return torch.tensor([self.model.score(prompt, _to_png(frame)) for frame in frames]).mean()
 
 
-def _to_file(frame: Tensor) -> BytesIO:
-    """The model opens its pictures itself."""
+def _to_png(frame: Tensor) -> BytesIO:
+    """A frame as a PNG in memory, because the package opens image files itself."""
     file = BytesIO()
     to_image(frame).save(file, "PNG")
     return file
 
 
 def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
-    """Load a folder with ImageReward.pt and med_config.json. device: `cuda` when there is one, else `cpu`.
+    """Loads a folder with ImageReward.pt and med_config.json. Downloads nothing.
 
-    The package itself takes the tokenizer of bert-base-uncased from the hub's cache, and would else download it.
+    The package takes the tokenizer of bert-base-uncased from the Hugging Face cache. Where the cache lacks it, the
+    package would download it. device: None takes `cuda` if there is one, else `cpu`.
     Raises ModelError where the package, a file or that tokenizer is missing, FileError where the weights are damaged.
     """
     try:
         from ImageReward.ImageReward import ImageReward as Model
-    except Exception as reason:  # it needs old neighbours, and fails in many ways without them
+    except Exception as reason:  # it needs old versions of its dependencies, and fails in many ways without them
         raise ModelError(
             f"ImageReward could not be imported ({reason}); pip install image-reward, or leave this score out"
         ) from reason
@@ -60,8 +61,10 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     weights = read_pickle(folder / "ImageReward.pt", "ImageReward.pt")
     try:
         model = Model(med_config=str(folder / "med_config.json"), device=device)
-        missing = model.load_state_dict(weights, strict=False).missing_keys  # it may hold buffers of older packages
-    except Exception as reason:  # whatever a damaged file or a missing tokenizer makes of it
+        missing = model.load_state_dict(
+            weights, strict=False
+        ).missing_keys  # the file may hold buffers of older versions
+    except Exception as reason:  # a damaged file or a missing tokenizer fails in many ways
         raise ModelError(f"{folder} can't be loaded as ImageReward ({reason}); download it again") from reason
     if missing:
         raise ModelError(f"{folder} lacks a part of ImageReward's weights; download it again")
@@ -69,11 +72,11 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
 
 
 def _require_tokenizer() -> None:
-    """Raises ModelError where the hub's cache lacks it, before the package fetches it unasked."""
+    """Raises ModelError if the Hugging Face cache lacks the tokenizer. The package would download it unasked."""
     from huggingface_hub import try_to_load_from_cache
 
     if not any(isinstance(try_to_load_from_cache(_TOKENIZER, name), str) for name in ("vocab.txt", "tokenizer.json")):
         raise ModelError(
-            f"ImageReward needs the tokenizer {_TOKENIZER}, and it is not in the hub's cache; fetch it with "
+            f"ImageReward needs the tokenizer {_TOKENIZER}, and it is not in the Hugging Face cache; download it with "
             f"`hf download {_TOKENIZER} vocab.txt tokenizer_config.json`"
         )

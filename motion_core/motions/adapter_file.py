@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, OptionError
-from ..files.tensor_file import About, Kind, Tensors, reading_description
+from ..files.tensor_file import FileFormat, Metadata, Tensors, parsing_metadata
 from .adapter_parts import LowRank, Part, WeightDelta
 from .origin import Origin
 
-KIND = Kind(
+KIND = FileFormat(
     noun="motion adapter",
     format="motion-adapter",
     version=1,
@@ -56,8 +56,8 @@ def _tensors_of(part: Part) -> dict[str, Tensor]:
     return {_WEIGHT: part.weight} if part.bias is None else {_WEIGHT: part.weight, _BIAS: part.bias}
 
 
-def _parse(path: Path, about: About, tensors: Tensors) -> AdapterContent:
-    with reading_description(path):
+def _parse(path: Path, about: Metadata, tensors: Tensors) -> AdapterContent:
+    with parsing_metadata(path):
         family, origin = about["family"], Origin.read(about)
     by_layer: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():

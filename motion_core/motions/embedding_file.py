@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError
-from ..files.tensor_file import About, Kind, Tensors, reading_description
+from ..files.tensor_file import FileFormat, Metadata, Tensors, parsing_metadata
 from ..models.sites import Grid
 from .debias import DEBIAS_MODES, undo_difference
 from .origin import Origin
 
-KIND = Kind(
+KIND = FileFormat(
     noun="motion embedding",
     format="motion-embedding",
     version=2,
@@ -74,10 +74,10 @@ def _describe(content: EmbeddingContent) -> dict[str, str]:
     }
 
 
-def _parse(path: Path, about: About, tensors: Tensors) -> EmbeddingContent:
+def _parse(path: Path, about: Metadata, tensors: Tensors) -> EmbeddingContent:
     if about["version"] == "0":
         about = {"debiased_by": "none", "layout": "official", **about}
-    with reading_description(path):
+    with parsing_metadata(path):
         grids = {str(block): _parse_grid(pair) for block, pair in json.loads(about["grids"]).items()}
         frames, family, layout, debiased_by = int(about["frames"]), *(about[k] for k in _WORDS)
         origin = Origin.read(about)

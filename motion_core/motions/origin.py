@@ -25,6 +25,9 @@ class ReferenceInfo:
     model: str = ""
 
 
+UNKNOWN = ReferenceInfo()
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where a motion comes from: the reference clip (pixels, frames a second), its prompt, and how it was trained.

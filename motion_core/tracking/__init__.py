@@ -1,1 +1,1 @@
-"""Tracks of points through a clip: (tracks, N, 2) in pixels, x and y, with (0, 0) in the upper left pixel's centre."""
+"""Point tracking. Tracks: (tracks, N, 2), x and y in pixels; (0, 0) is the centre of the upper left pixel."""

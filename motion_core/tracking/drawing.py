@@ -1,4 +1,4 @@
-"""Tracks drawn over the frames that they were taken from."""
+"""Drawing tracks over the frames of their clip."""
 
 import colorsys
 from collections.abc import Sequence
@@ -14,11 +14,10 @@ Colour = tuple[int, int, int]
 
 
 def draw_tracks(frames: Tensor, tracks: Tensor, scale: int = 1, trail: int = 8) -> Tensor:
-    """Each track as a point and, fading, the way it came; the rest of the picture stays as it is.
+    """Draws each track as a point with a fading trail: (N, H * scale, W * scale, 3). Other pixels stay unchanged.
 
-    frames: (N, H, W, 3) floats of 0..1; tracks: (T, N, 2) in their pixels; scale: whole-number enlargement of the
-    frames before the drawing; trail: for how many frames a way is seen. -> (N, H * scale, W * scale, 3).
-    Raises OptionError for other shapes.
+    frames: (N, H, W, 3) floats of 0..1; tracks: (T, N, 2) in their pixels; scale: a whole number by which the frames
+    are enlarged first; trail: how many frames back the trail reaches. Raises OptionError for other shapes.
     """
     check_frames(frames)
     if tracks.ndim != 3 or tracks.shape[1:] != (len(frames), 2):
@@ -35,22 +34,22 @@ def draw_tracks(frames: Tensor, tracks: Tensor, scale: int = 1, trail: int = 8) 
 
 
 def _pick_colour(share: float) -> Colour:
-    """Around the wheel of hues, so that points of one row, which follow each other, are of like colours."""
+    """A colour by hue. Points in one row of the grid come one after another, so they get similar colours."""
     red, green, blue = colorsys.hsv_to_rgb(share, 0.8, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _draw_trails(frame: Tensor, trails: Sequence[Sequence[Sequence[float]]], colours: Sequence[Colour]) -> Tensor:
-    """frame: (H, W, 3); trails: by track, the places (x, y) up to now."""
+    """Draws on one frame (H, W, 3). trails: by track, its last positions (x, y), the current one last."""
     height, width = frame.shape[:2]
-    thick = max(1, round(min(height, width) / 250))
-    ink = Image.new("RGBA", (width, height))
-    draw = ImageDraw.Draw(ink)
-    for places, colour in zip(trails, colours, strict=True):
-        for age in range(len(places) - 1, 0, -1):
-            fade = round(255 * (1 - age / len(places)))
-            draw.line([*places[-age - 1], *places[-age]], fill=(*colour, fade), width=thick)
-        x, y = places[-1]
-        draw.ellipse([x - thick, y - thick, x + thick, y + thick], fill=(*colour, 255))
-    drawn = from_image(ink).to(frame)
+    thickness = max(1, round(min(height, width) / 250))
+    layer = Image.new("RGBA", (width, height))
+    draw = ImageDraw.Draw(layer)
+    for positions, colour in zip(trails, colours, strict=True):
+        for age in range(len(positions) - 1, 0, -1):
+            fade = round(255 * (1 - age / len(positions)))
+            draw.line([*positions[-age - 1], *positions[-age]], fill=(*colour, fade), width=thickness)
+        x, y = positions[-1]
+        draw.ellipse([x - thickness, y - thickness, x + thickness, y + thickness], fill=(*colour, 255))
+    drawn = from_image(layer).to(frame)
     return torch.lerp(frame, drawn[..., :3], drawn[..., 3:])

@@ -1,4 +1,4 @@
-"""Pyramidal Lucas-Kanade, as OpenCV has it."""
+"""Pyramidal Lucas-Kanade optical flow, from OpenCV."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..video.pictures.pixels import to_bytes
-from .following import follow_grid
+from .grid_tracking import track_grid
 
 WINDOW = (15, 15)
 LEVELS = 3
@@ -17,25 +17,25 @@ LEVELS = 3
 
 @dataclass(frozen=True)
 class LucasKanade:
-    """opencv: the module cv2; spacing: pixels between points, 0 for a twentieth of the shorter side."""
+    """A `Tracker`. opencv: the module cv2; spacing: see `find_tracker`."""
 
     opencv: Any
     spacing: int = 0
 
     def track(self, frames: Tensor) -> Tensor:
-        return follow_grid(frames, self.spacing, self._step)
+        return track_grid(frames, self.spacing, self._step)
 
-    def _step(self, here: Tensor, there: Tensor, points: Tensor) -> Tensor:
+    def _step(self, frame: Tensor, next_frame: Tensor, points: Tensor) -> Tensor:
         pictures = (
-            self.opencv.cvtColor(to_bytes(frame).numpy(), self.opencv.COLOR_RGB2GRAY) for frame in (here, there)
+            self.opencv.cvtColor(to_bytes(pixels).numpy(), self.opencv.COLOR_RGB2GRAY) for pixels in (frame, next_frame)
         )
-        start = points.nan_to_num(-1e6).numpy()  # a lost point is outside of the picture, and stays lost
+        start = points.nan_to_num(-1e6).numpy()  # far outside the picture, so a lost point stays lost
         moved, found, _ = self.opencv.calcOpticalFlowPyrLK(*pictures, start, None, winSize=WINDOW, maxLevel=LEVELS)
         return torch.from_numpy(moved).where(torch.from_numpy(found).bool(), torch.nan)
 
 
 def load_lucas_kanade(spacing: int = 0, weights: Path | None = None) -> LucasKanade:
-    """Needs no weights. Raises ModelError where OpenCV is not installed."""
+    """Loads OpenCV. It needs no weights. Raises ModelError if OpenCV is not installed."""
     try:
         import cv2
     except Exception as reason:  # a broken install fails in many ways

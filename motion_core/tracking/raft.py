@@ -1,4 +1,4 @@
-"""Tracks chained from the optical flow of RAFT (Teed and Deng 2020), as torchvision has it."""
+"""Tracks from the optical flow of RAFT (Teed and Deng 2020), from torchvision."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,31 +10,31 @@ from torch.nn import functional as F
 from ..device import choose_device
 from ..errors import ModelError
 from ..files.pickle_file import read_pickle
-from .following import follow_grid
+from .grid_tracking import track_grid
 
 LEAST_SIDE = 128
-"""Pixels below which RAFT's pyramid has no top."""
+"""Pixels. RAFT's pyramid needs sides of at least this length."""
 
 
 @dataclass(frozen=True)
 class Raft:
-    """model: torchvision's, large or small; spacing: pixels between points, 0 for a twentieth of the shorter side."""
+    """A `Tracker`. model: torchvision's RAFT, large or small; spacing: see `find_tracker`."""
 
     model: nn.Module
     spacing: int = 0
 
     def track(self, frames: Tensor) -> Tensor:
-        return follow_grid(frames, self.spacing, self._step)
+        return track_grid(frames, self.spacing, self._step)
 
-    def _step(self, here: Tensor, there: Tensor, points: Tensor) -> Tensor:
-        return move_along(self.estimate_flow(here, there), points)
+    def _step(self, frame: Tensor, next_frame: Tensor, points: Tensor) -> Tensor:
+        return move_along(self.estimate_flow(frame, next_frame), points)
 
     @torch.no_grad()
-    def estimate_flow(self, here: Tensor, there: Tensor) -> Tensor:
-        """Pixels (H, W, 2) by which each place of one frame (H, W, 3) moves to the other, on the CPU."""
-        height, width = here.shape[:2]
+    def estimate_flow(self, frame: Tensor, next_frame: Tensor) -> Tensor:
+        """Optical flow (H, W, 2) in pixels between two frames (H, W, 3), on the CPU."""
+        height, width = frame.shape[:2]
         sides = [max(LEAST_SIDE, round(side / 8) * 8) for side in (height, width)]
-        pair = torch.stack([here, there]).permute(0, 3, 1, 2).to(next(self.model.parameters())) * 2 - 1
+        pair = torch.stack([frame, next_frame]).permute(0, 3, 1, 2).to(next(self.model.parameters())) * 2 - 1
         pair = F.interpolate(pair, sides, mode="bilinear", antialias=True)
         flow = F.interpolate(self.model(pair[:1], pair[1:])[-1], (height, width), mode="bilinear", antialias=True)
         scale = torch.tensor([width / sides[1], height / sides[0]])
@@ -42,18 +42,19 @@ class Raft:
 
 
 def move_along(flow: Tensor, points: Tensor) -> Tensor:
-    """Points (T, 2) after a flow (H, W, 2); those that leave the picture become NaN."""
+    """Moves points (T, 2) along a flow (H, W, 2). Points that leave the picture become NaN."""
     last = torch.tensor([flow.shape[1] - 1, flow.shape[0] - 1])
-    places = (points / last * 2 - 1)[None, None]
-    moved = points + F.grid_sample(flow.permute(2, 0, 1)[None], places, align_corners=True)[0, :, 0].T
+    normalized = (points / last * 2 - 1)[None, None]
+    moved = points + F.grid_sample(flow.permute(2, 0, 1)[None], normalized, align_corners=True)[0, :, 0].T
     inside = ((moved >= 0) & (moved <= last)).all(-1, keepdim=True)
     return moved.where(inside, torch.nan)
 
 
 def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
-    """Load torchvision's RAFT on the GPU if there is one. weights: its file, large or small.
+    """Loads torchvision's RAFT, on the GPU if there is one. weights: the file of the large or the small model.
 
-    Raises ModelError where torchvision or the weights are missing or of another model, FileError for a damaged file.
+    Raises ModelError if torchvision or the weights are missing, or the weights are of another model; FileError for a
+    damaged file.
     """
     if weights is None or not weights.is_file():
         raise ModelError(
@@ -69,6 +70,6 @@ def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
     try:
         model = raft_large() if len(state["feature_encoder.convnormrelu.0.weight"]) == 64 else raft_small()
         model.load_state_dict(state)
-    except Exception as reason:  # whatever a damaged file or another model's makes of it
+    except Exception as reason:  # a damaged file or another model fails in many ways
         raise ModelError(f"{weights} holds no weights of torchvision's RAFT; download the file again") from reason
     return Raft(model.eval().to(choose_device()), spacing)

@@ -1,4 +1,4 @@
-"""What a tracker is, and which ones there are."""
+"""The protocol of a tracker, and the trackers by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,25 +13,27 @@ from .raft import load_raft
 
 
 class Tracker(Protocol):
-    def track(self, frames: Tensor) -> Tensor:
-        """Follow points from the first frame to the last. frames: (N, H, W, 3) floats of 0..1 -> (tracks, N, 2).
+    """Tracks points through a clip."""
 
-        Tracks are float32 on the CPU. Raises OptionError for other shapes, VideoError where no point can be followed.
+    def track(self, frames: Tensor) -> Tensor:
+        """Tracks points from the first frame to the last: (tracks, N, 2) float32 on the CPU.
+
+        frames: (N, H, W, 3) floats of 0..1. Raises OptionError for other shapes, VideoError if every point is lost.
         """
 
 
 Load = Callable[[int, Path | None], Tracker]
 
 TRACKERS: dict[str, Load] = {"lucas_kanade": load_lucas_kanade, "raft": load_raft, "cotracker": load_cotracker}
-"""By name, the first that can be had being what `auto` takes."""
+"""By name, in the order in which `auto` tries them."""
 
 
 def find_tracker(name: str = "auto", spacing: int = 0, weights: Path | None = None) -> Tracker:
-    """A tracker by name, or for `auto` the first that is installed. Nothing is ever downloaded.
+    """Loads a tracker by name; `auto` takes the first that is installed. Downloads nothing.
 
-    spacing: pixels between the points, which lie on a grid in the first frame (0: a twentieth of the shorter side);
-    weights: the file of RAFT's or CoTracker's. Raises OptionError for an unknown name or a negative spacing, ModelError
-    with what to install where a tracker can't be had.
+    spacing: pixels between the points of the grid in the first frame, 0 for a twentieth of the shorter side;
+    weights: the file for RAFT or CoTracker. Raises OptionError for an unknown name or a negative spacing, ModelError
+    with what to install if the tracker is missing.
     """
     if spacing < 0:
         raise OptionError(f"spacing={spacing} must be a number of pixels, or 0 for a twentieth of the shorter side")

@@ -24,6 +24,8 @@ class Example:
             raise OptionError(f"latents have shape {tuple(self.latents.shape)}; give one clip as (1, C, N, h, w)")
         if not self.latents.isfinite().all():
             raise OptionError("a clip's latents are not finite; check the autoencoder that encoded them")
+        # one layout, whatever made them: kernels round differently in another
+        object.__setattr__(self, "latents", self.latents.contiguous())
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..memory.peak import MemoryUse, PeakMeter
 from ..models.families import recognize
 from ..models.sites import Grid, select_sites
 from ..motions.motion import Motion
-from ..motions.origin import Origin, ReferenceInfo
+from ..motions.origin import UNKNOWN, Origin, ReferenceInfo
 from ..progress import TrainingCallback
 from ..recipes.loss_term import SPATIAL
 from ..recipes.recipe import EMBEDDING, Recipe
@@ -34,7 +34,6 @@ from .step_losses import StepLosses
 from .temporal_convolutions import as_2d_convolutions
 
 logger = logging.getLogger(__name__)
-UNKNOWN = ReferenceInfo()
 
 
 @dataclass(frozen=True)

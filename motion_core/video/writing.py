@@ -1,4 +1,4 @@
-"""Writing clips and contact sheets: the whole file or none, and the same bytes for the same frames."""
+"""Writing clips and contact sheets, atomically, and with the same bytes for the same frames."""
 
 import io
 import math
@@ -24,24 +24,24 @@ from .pictures.contact_sheets import draw_sheet
 from .pictures.pixels import check_frames, to_bytes, to_image
 
 FPS_RANGE = (0.01, 240.0)
-# suffix -> encoders, best first, with their settings for a quality at which the eye sees no loss
+# suffix -> encoders, best first, with settings for a quality without visible loss
 ENCODERS: dict[str, dict[str, dict[str, str]]] = {
-    # x264's macroblock tree differs from run to run on small frames, even on one thread
+    # x264's macroblock tree is not deterministic for small frames, even on one thread
     ".mp4": {"libx264": {"crf": "17", "mbtree": "0"}, "mpeg4": {"qmin": "2", "qmax": "4", "b": "20M"}},
     ".webm": {"libvpx-vp9": {"crf": "20", "cpu-used": "3"}, "libvpx": {"crf": "6", "b": "8M"}},
     ".gif": {"gif": {}},
 }
 FAILURES = (OSError, av.FFmpegError, UnknownCodecError)
-GIF_FPS = 50.0  # players slow anything faster down to a crawl
-PALETTE_SAMPLES = 2**20  # pixels looked at to choose a gif's colours
+GIF_FPS = 50.0  # players show faster gifs at 10 frames per second
+PALETTE_SAMPLES = 2**20  # pixels from which a gif's palette is chosen
 
 
 def write_clip(path: str | os.PathLike[str], frames: Tensor, fps: float) -> None:
-    """Write frames, (N, H, W, 3) floats of 0..1, as .mp4, .webm or a looping .gif; fps: frames a second.
+    """Writes frames, (N, H, W, 3) floats of 0..1, as .mp4, .webm or a looping .gif. fps: frames per second.
 
-    Odd sides of mp4 and webm gain a repeated row or column; a gif plays at 50 frames a second at most.
-    Raises VideoError (unknown suffix, or the file can't be written; an older file of that name is then untouched)
-    or OptionError (frames or fps of the wrong kind).
+    Odd sides of an mp4 or webm are padded by repeating the last row or column. A gif plays at 50 frames per second at
+    most. If writing fails, an older file of that name stays as it is.
+    Raises VideoError (unknown suffix, or the file can't be written) or OptionError (wrong frames or fps).
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -63,13 +63,14 @@ def write_sheet(
     path: str | os.PathLike[str],
     rows: Sequence[Tensor],
     labels: Sequence[str] | None = None,
+    *,
     scale: int = 1,
     columns: int = 8,
 ) -> None:
-    """Write a PNG contact sheet: for each clip, (N, H, W, 3) floats of 0..1, a row of evenly spaced frames.
+    """Writes a PNG contact sheet: a row of evenly spaced frames for each clip, (N, H, W, 3) floats of 0..1.
 
-    labels: a text at the left of each row; scale: whole-number enlargement; columns: frames a row (fewer if the clip
-    is shorter). Raises VideoError or OptionError as write_clip does.
+    labels: a text to the left of each row; scale: a whole number by which frames are enlarged; columns: frames per row,
+    fewer if the clip is shorter. Raises VideoError or OptionError as `write_clip` does.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
@@ -85,7 +86,7 @@ def write_sheet(
 
 
 def encode(pictures: Iterator[av.VideoFrame], fps: Fraction, suffix: str) -> bytes:
-    """One thread and no dates, so that the same pictures always give the same bytes."""
+    """Encodes pictures as a file in memory, on one thread and without dates, so that its bytes are reproducible."""
     buffer = io.BytesIO()
     name = choose_encoder(suffix)
     first = next(pictures)
@@ -102,7 +103,7 @@ def encode(pictures: Iterator[av.VideoFrame], fps: Fraction, suffix: str) -> byt
 
 
 def choose_encoder(suffix: str) -> str:
-    """The best encoder that this build of the codecs has."""
+    """The first encoder for a suffix that this build of FFmpeg has."""
     *others, last = ENCODERS[suffix]
     for name in others:
         try:
@@ -114,7 +115,7 @@ def choose_encoder(suffix: str) -> str:
 
 
 def draw_colour_frames(frames: Tensor) -> Iterator[av.VideoFrame]:
-    """yuv420p pictures, whose sides must be even."""
+    """Yields yuv420p pictures. Their sides must be even, so odd ones are padded."""
     scaler = VideoReformatter()
     for frame in frames:
         pixels = to_bytes(frame)
@@ -134,7 +135,7 @@ def draw_colour_frames(frames: Tensor) -> Iterator[av.VideoFrame]:
 
 
 def draw_palette_frames(frames: Tensor) -> Iterator[av.VideoFrame]:
-    """pal8 pictures: one palette for the whole clip and no dithering, so that still places stay still."""
+    """Yields pal8 pictures with one palette for the clip and no dithering, so that still regions do not flicker."""
     step = math.ceil(math.sqrt(frames[..., 0].numel() / PALETTE_SAMPLES))
     samples = to_image(frames[:, ::step, ::step].flatten(0, 1))
     palette = samples.quantize(255)  # the encoder needs the last colour for transparency

@@ -1,4 +1,4 @@
-"""The loss of training as a picture."""
+"""Draws the loss of training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 CURVE_SIZE = (384, 216)
 LABEL_STRIP = 28
-"""The height of the label above the curve, in pixels."""
+"""Pixels above the curve for its label."""
 MARGIN = 8
 
 GROUND, STRIP, LINE, TEXT = (32, 32, 36), (48, 48, 54), (120, 200, 255), (230, 230, 230)
@@ -32,8 +32,8 @@ def draw_curve(losses: Sequence[float], steps: int) -> Image.Image:
         draw.line([place(step, mean) for step, mean in enumerate(means, 1)], fill=LINE, width=2)
     draw.rectangle((0, 0, width, LABEL_STRIP - 1), fill=STRIP)
     draw.text((MARGIN, LABEL_STRIP / 2), f"loss {means[-1]:.4f}", fill=LINE, anchor="lm", font=_font())
-    progress = f"step {len(losses)} of {steps}"
-    draw.text((width - MARGIN, LABEL_STRIP / 2), progress, fill=TEXT, anchor="rm", font=_font())
+    position = f"step {len(losses)} of {steps}"
+    draw.text((width - MARGIN, LABEL_STRIP / 2), position, fill=TEXT, anchor="rm", font=_font())
     return image
 
 

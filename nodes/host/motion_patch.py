@@ -19,35 +19,34 @@ from ...motion_core.hooks.live_switch import LiveSwitch
 from ...motion_core.motions.adapter import Adapter
 from ...motion_core.motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings
 from ...motion_core.motions.embedding import MotionEmbedding
+from ...motion_core.motions.motion import Motion
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 from .windows import FRAME_INDICES, find_repeated_window, find_window
 
 _CONDITIONAL = 0
-"""The host's mark of the prompted branch of classifier-free guidance in `cond_or_uncond`."""
+"""How the host marks the prompted half of guidance in `cond_or_uncond`."""
+
+PrepareHooks = Callable[[nn.Module], Hooks]
+"""Makes the hooks for the module that holds the attention."""
+SetSwitch = Callable[[LiveSwitch, dict[str, Any]], None]
+"""Sets a switch for a forward with these transformer options."""
 
 
 class MotionPatch:
-    """A wrapper that applies a motion in every forward of the diffusion model. Nothing of it stays in the model, and
-    what is kept from one forward to the next is kept only during one sampling.
+    """Applies a motion in every forward of the wrapped diffusion model.
 
-    make: makes the hooks for the module with the attention. set_switch: sets how the next forward applies them.
+    Nothing of it stays in the model. Prepared hooks are kept for the duration of one sampling.
     """
 
-    def __init__(
-        self,
-        make: Callable[[nn.Module], Hooks],
-        set_switch: Callable[[LiveSwitch, dict[str, Any]], None],
-        highest_sigma: float,
-        lowest_sigma: float,
-    ):
-        self.make, self.set_switch = make, set_switch
+    def __init__(self, prepare: PrepareHooks, set_switch: SetSwitch, highest_sigma: float, lowest_sigma: float):
+        self.prepare, self.set_switch = prepare, set_switch
         self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
         self.kept: dict[int, Hooks] | None = None
         self.held: tuple[ExitStack, dict[int, LiveSwitch]] | None = None
 
     def during_sampling(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """The wrapper around a whole sampling."""
+        """Wraps a whole sampling."""
         self.kept = {}
         try:
             with uncompiled(executor.class_obj.model_options):
@@ -56,8 +55,9 @@ class MotionPatch:
             self.kept = None
 
     def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wraps a forward."""
         options = find_options(args, kwargs)
-        if not self._applies_at(options):
+        if not self._applies(options):
             return executor(x, timesteps, *args, **kwargs)
         with self._attached(find_attention_owner(executor.class_obj)) as switch:
             self.set_switch(switch, options)
@@ -75,19 +75,19 @@ class MotionPatch:
 
     def _attached(self, module: nn.Module) -> AbstractContextManager[LiveSwitch]:
         if self.held is None:
-            return self._hooks_for(module).attached()
+            return self._prepared(module).attached()
         stack, switches = self.held
         if id(module) not in switches:
-            switches[id(module)] = stack.enter_context(self._hooks_for(module).attached())
+            switches[id(module)] = stack.enter_context(self._prepared(module).attached())
         return nullcontext(switches[id(module)])
 
-    def _hooks_for(self, module: nn.Module) -> Hooks:
+    def _prepared(self, module: nn.Module) -> Hooks:
         kept = {} if self.kept is None else self.kept
         if id(module) not in kept:
-            kept[id(module)] = self.make(module)
+            kept[id(module)] = self.prepare(module)
         return kept[id(module)]
 
-    def _applies_at(self, options: dict[str, Any]) -> bool:
+    def _applies(self, options: dict[str, Any]) -> bool:
         sigmas = options.get("sigmas")
         return sigmas is None or self.lowest_sigma <= float(sigmas.max()) <= self.highest_sigma
 
@@ -95,67 +95,62 @@ class MotionPatch:
 def apply_embedding(
     model: Any, embedding: MotionEmbedding, settings: EmbeddingSettings, frame_index: str = "window"
 ) -> Any:
-    """Returns a clone of MODEL that applies an embedding. Raises ModelError for a model without its attention sites."""
+    """Returns a clone of MODEL with the embedding. Raises ModelError when the model has no such attention site."""
     if frame_index not in FRAME_INDICES:
         raise OptionError(f"frame_index is {frame_index!r}; use one of {', '.join(FRAME_INDICES)}")
-    place = find_window if frame_index == "absolute" else find_repeated_window
-    if not model.injections:  # else temporal attention is put in for a sampling, and the patch checks then
+    find = find_window if frame_index == "absolute" else find_repeated_window
+    if not model.injections:  # else temporal attention is put in while it samples, and the patch checks then
         match_sites(find_attention_owner(model.model.diffusion_model), embedding)
 
     def set_switch(switch: LiveSwitch, options: dict[str, Any]) -> None:
-        switch.window = place(options)
+        switch.window = find(options)
         switch.gate = _find_gate(settings.branches, options)
 
     return _patched(model, lambda module: make_hooks(embedding, module, settings), set_switch, settings)
 
 
 def apply_adapter(model: Any, adapter: Adapter, settings: AdapterSettings, *, temporal_only: bool = False) -> Any:
-    """Returns a clone of MODEL that applies an adapter, or its parts that work along time. Raises ModelError."""
+    """Returns a clone of MODEL with the adapter, or with its temporal parts. Raises ModelError as above."""
     if not model.injections:
         match_layers(find_attention_owner(model.model.diffusion_model), adapter)
 
-    def make(module: nn.Module) -> Hooks:
-        applied = temporal_parts(module, adapter) if temporal_only else adapter
-        return make_hooks(_as_ordinary_tensors(applied), module, settings)
+    def prepare(module: nn.Module) -> Hooks:
+        applied: Motion = temporal_parts(module, adapter) if temporal_only else adapter
+        return make_hooks(_as_ordinary(applied), module, settings)
 
     def set_switch(switch: LiveSwitch, options: dict[str, Any]) -> None:
         switch.gate = _find_gate(settings.branches, options)
 
-    return _patched(model, make, set_switch, settings)
+    return _patched(model, prepare, set_switch, settings)
+
+
+def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Finds the transformer options among the arguments of a forward."""
+    if "transformer_options" in kwargs:
+        return kwargs["transformer_options"]
+    return next((a for a in args if isinstance(a, dict) and "cond_or_uncond" in a), {})
 
 
 def _find_gate(branches: str, options: dict[str, Any]) -> torch.Tensor | None:
-    """Returns 1 for each batch entry of this forward that gets the motion and 0 for the others; None where all do."""
+    """1 for each batch entry of this forward that gets the motion, None where all do."""
     if branches != "conditional":
         return None
     running = options.get("cond_or_uncond") or [_CONDITIONAL]
     return torch.tensor([float(branch == _CONDITIONAL) for branch in running])
 
 
-def _as_ordinary_tensors(adapter: Adapter) -> Adapter:
-    """Returns the adapter without inference tensors where inference mode is off: a backward may have to pass."""
+def _as_ordinary(motion: Motion) -> Motion:
+    """Returns the motion with ordinary tensors where inference mode is off, since a backward may pass them."""
     if torch.is_inference_mode_enabled():
-        return adapter
-    return adapter.map(lambda tensor: tensor.clone() if tensor.is_inference() else tensor)
+        return motion
+    return motion.map(lambda t: t.clone() if t.is_inference() else t)
 
 
-def _patched(
-    model: Any,
-    make: Callable[[nn.Module], Hooks],
-    set_switch: Callable[[LiveSwitch, dict[str, Any]], None],
-    settings: ApplySettings,
-) -> Any:
+def _patched(model: Any, prepare: PrepareHooks, set_switch: SetSwitch, settings: ApplySettings) -> Any:
     sampling = model.get_model_object("model_sampling")
     highest, lowest = sampling.percent_to_sigma(settings.start), sampling.percent_to_sigma(settings.end)
-    patch = MotionPatch(make, set_switch, highest, lowest)
+    patch = MotionPatch(prepare, set_switch, highest, lowest)
     clone, key = model.clone(), f"motion {uuid.uuid4()}"
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, patch)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, patch.during_sampling)
     return clone
-
-
-def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Finds the transformer options in the arguments of a forward."""
-    if "transformer_options" in kwargs:
-        return kwargs["transformer_options"]
-    return next((a for a in args if isinstance(a, dict) and "cond_or_uncond" in a), {})

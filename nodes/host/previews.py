@@ -1,4 +1,4 @@
-"""What a node shows on itself once it has run."""
+"""Pictures, videos and texts that a node shows after it has run."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .loss_curve import CURVE_SIZE, draw_curve
 logger = logging.getLogger(__name__)
 
 FPS = 8.0
-"""Frames a second of a preview where they are not known."""
+"""Of previews of frames whose speed is not known."""
 
 
 def preview_curve(losses: Sequence[float]) -> dict[str, Any]:
-    """Saves the loss of training that has ended as a picture in the host's temp folder; {} without any loss."""
+    """Writes the loss of training as a picture into the host's temp folder. Returns nothing where there is no loss."""
     if not losses:
         return {}
     saved = _save("loss", "png", CURVE_SIZE, partial(_write_curve, draw_curve(losses, len(losses))))
@@ -34,21 +34,21 @@ def preview_curve(losses: Sequence[float]) -> dict[str, Any]:
 
 
 def preview_video(frames: Tensor, fps: float = FPS) -> ui.PreviewVideo:
-    """Saves frames (N, H, W, 3) as a video in the host's temp folder. A node with a video upload shows nothing else."""
+    """Writes frames (N, H, W, 3) as a video into the host's temp folder: nodes that upload videos show nothing else."""
     height, width = frames.shape[1:3]
     return ui.PreviewVideo(_save("preview", "mp4", (width, height), partial(write_clip, frames=frames, fps=fps)))
 
 
 def preview_text(node: type[io.ComfyNode], text: str) -> ui.PreviewText:
-    """Shows a text on a node, which must ask for the hidden `unique_id`. The frontend shows no other text."""
+    """Shows a text on a node, which has to declare the hidden `unique_id`."""
     PromptServer.instance.send_progress_text(text, node.hidden.unique_id)
     return ui.PreviewText(text)
 
 
 def _save(prefix: str, ending: str, size: tuple[int, int], write: Callable[[Path], None]) -> list[ui.SavedResult]:
-    """Writes a file under a free name in the host's temp folder. size: width, height.
+    """Writes a file under a free name into the host's temp folder. size: width, height.
 
-    Where it can't be written there is a line in the log and no preview: the result is worth more than its preview.
+    Where it can't be written, that is logged and nothing is returned: the result is worth more than its preview.
     """
     try:
         folder, stem, number, subfolder, _ = folder_paths.get_save_image_path(

@@ -1,4 +1,4 @@
-"""Progress of the core on the host's progress bar. Its update is also what makes Cancel work."""
+"""Shows the core's progress on the host's progress bar. Its update is also what makes Cancel work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CURVE_EVERY = 10
 
 
 class TrainingProgress:
-    """A callback for training that shows the loss as a curve."""
+    """A callback of training that shows the loss as a curve."""
 
     def __init__(self, steps: int):
         self.steps, self.bar = steps, comfy.utils.ProgressBar(steps)
@@ -28,6 +28,6 @@ class TrainingProgress:
 
 
 def sampling_progress(steps: int) -> Callable[[int, int], None]:
-    """Returns a callback for sampling and inversion."""
+    """Returns a callback of sampling."""
     bar = comfy.utils.ProgressBar(steps)
     return lambda step, total: bar.update_absolute(step, total)

@@ -39,7 +39,7 @@ class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
         return super().encode_token_weights(tokens[_KEY])
 
     def set_clip_options(self, options: dict[str, Any]) -> None:
-        """Ignores options: these models were trained on the last layer."""
+        """The last layer is what these models were trained on: there is nothing to choose."""
 
     def reset_clip_options(self) -> None:
         """See `set_clip_options`."""
@@ -79,7 +79,7 @@ class Tokenizer:
 
 
 def as_clip(model: VideoModel) -> comfy.sd.CLIP:
-    """Makes the CLIP of a loaded video model."""
+    """The CLIP socket of a loaded video model."""
     tokenizer = Tokenizer(model)
 
     def place(dtype: torch.dtype, device: torch.device, model_options: dict[str, Any]) -> TextEncoder:

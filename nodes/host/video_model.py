@@ -17,7 +17,7 @@ from ...motion_core.errors import OptionError
 from ...motion_core.models.zeroscope.loading import VideoModel
 
 MEMORY_FACTOR = 2.0
-"""Factor of the host's estimate of a sampling step's memory. ZeroScope's UNet has the width of SD 2's."""
+"""What the host multiplies its estimate of a sampling step's memory with; ZeroScope's UNet is of SD 2's width."""
 
 
 class FramesUNet(nn.Module):
@@ -66,17 +66,17 @@ class FramesUNet(nn.Module):
 
 
 def count_branches(transformer_options: dict[str, Any]) -> int:
-    """Returns how many clips a batch holds: the branches of classifier-free guidance that the host runs together."""
+    """How many clips a batch holds: the halves of guidance that the host runs together."""
     return len(transformer_options.get("cond_or_uncond") or [0])
 
 
 def find_attention_owner(diffusion_model: nn.Module) -> nn.Module:
-    """Finds the module in which the core finds the attention sites."""
+    """The module that the core knows the attention sites of."""
     return diffusion_model.unet if isinstance(diffusion_model, FramesUNet) else diffusion_model
 
 
 def as_model(model: VideoModel) -> comfy.model_patcher.ModelPatcher:
-    """Makes the MODEL of a loaded video model."""
+    """The MODEL socket of a loaded video model."""
     unet = model.denoiser.module
     config = _ModelConfig({"disable_unet_model_creation": True, "in_channels": unet.config.in_channels})
     config.unet_config["dtype"] = next(unet.parameters()).dtype
@@ -85,7 +85,9 @@ def as_model(model: VideoModel) -> comfy.model_patcher.ModelPatcher:
     base = comfy.model_base.BaseModel(config, kind, device=model.device)
     alpha_bars = model.denoiser.schedule.alpha_bars
     base.model_sampling.set_sigmas(((1 - alpha_bars) / alpha_bars).sqrt())
+    base.model_sampling.alpha_bars = alpha_bars  # exact, as the sigmas are not
     base.diffusion_model = FramesUNet(unet).eval()
+    base.source_name = model.name
     return comfy.model_patcher.ModelPatcher(
         base,
         load_device=comfy.model_management.get_torch_device(),

@@ -1,4 +1,4 @@
-"""Which frames of a clip are in a forward, where a host slides context windows over a longer one."""
+"""The frames of a clip that a forward gets, where a host slides context windows over a longer clip."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 from ...motion_core.hooks.live_switch import Window
 
 FRAME_INDICES = ("window", "absolute")
-"""What sliding context windows do to a motion: it is repeated in each, or stretched over the whole clip."""
+"""How sliding context windows get a motion: repeated in each, or stretched over the whole clip."""
 
 
 def find_window(options: dict[str, Any]) -> Window | None:
-    """Finds the frames' numbers in the whole clip, from AnimateDiff-Evolved or the host; None without a window.
+    """Finds the frames' numbers in the whole clip, as AnimateDiff-Evolved or the host gives them; None without windows.
 
-    The host may put an anchor before a window: a frame of the clip that is in the forward and whose result it drops.
+    The host may put an anchor before a window: a frame of the clip that the forward gets and whose result it drops.
     """
-    params = options.get("ad_params") or {}
-    if params.get("sub_idxs") is not None:
-        return Window(tuple(params["sub_idxs"]), int(params["full_length"]))
+    evolved = options.get("ad_params") or {}
+    if evolved.get("sub_idxs") is not None:
+        return Window(tuple(evolved["sub_idxs"]), int(evolved["full_length"]))
     window = options.get("context_window")
     if window is not None and getattr(window, "total_frames", 0):
         return Window((*_find_anchor(options), *window.index_list), int(window.total_frames))
@@ -25,9 +25,9 @@ def find_window(options: dict[str, Any]) -> Window | None:
 
 
 def find_repeated_window(options: dict[str, Any]) -> Window | None:
-    """Returns the window of a motion that begins anew in each window; None where it covers all frames of the forward.
+    """Finds the same for a motion that is repeated in each window; None where it covers all frames of a forward.
 
-    An anchor lies before the motion's first frame and gets that frame's values, so that the window's own frames move
+    An anchor lies before the motion's first frame and gets that frame's embedding, so that the window's own frames move
     as they would without it.
     """
     if not _find_anchor(options):

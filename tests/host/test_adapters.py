@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from motion_core.recipes.catalogue import PRESETS, RECIPES
+from motion_core.recipes.catalogue import ADAPTER_PRESETS, ADAPTER_RECIPES
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, Failed, Interrupted
 from tests.host.test_animatediff import begin
 
+RECIPES = {recipe.name: recipe for recipe in ADAPTER_RECIPES}
 EACH = pytest.mark.parametrize("recipe", RECIPES)
 FRAMES = 4
 
@@ -28,7 +29,7 @@ def start_on_animatediff(host):
 
 def learn(graph, model, latent, wanted, nothing, recipe, **changes):
     """By the recipe, with the clip itself as what must not be forgotten where the recipe asks for such."""
-    if RECIPES[recipe].regularised:
+    if RECIPES[recipe].needs_regularisation:
         kept = graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="regularisation")
         changes["references"] = out(kept)
     return out(graphs.train_adapter(graph, model, latent, wanted, recipe=recipe, **changes))
@@ -91,9 +92,9 @@ def test_a_set_of_clips_is_learnt_from(host):
 def test_a_preset_has_its_own_numbers(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     own = {"recipe": "vmc", "learning_rate": 0.0}
-    nodes = [probe(graph, learn(graph, model, latent, wanted, nothing, preset=p, **own)) for p in PRESETS]
+    nodes = [probe(graph, learn(graph, model, latent, wanted, nothing, preset=p, **own)) for p in ADAPTER_PRESETS]
     said = host.run(graph)
-    assert len({said[node] for node in nodes}) == len(PRESETS)
+    assert len({said[node] for node in nodes}) == len(ADAPTER_PRESETS)
 
 
 def test_a_saved_adapter_comes_back(host):

@@ -134,7 +134,7 @@ def test_the_host_can_load_each_part_of_a_model_again(host):
     assert float(found[sampled]) < 1e-3 and float(found[decoded]) < 1e-2
 
 
-def test_off_the_cpu_weights_stay_as_stored_and_thawed_ones_stay_thawed(host):
+def test_off_the_cpu_weights_stay_as_stored_and_ordinary_ones_stay_ordinary(host):
     graph = Graph()
     node = graph.add("ProbeOffCpu", model=graphs.STARTER)
     assert host.run(graph)[node] == "torch.float16 False False False True"

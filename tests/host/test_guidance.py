@@ -83,7 +83,7 @@ def test_the_hosts_steps_lead_where_the_cores_do(host, settings, sampler):
     graph, model, latent, wanted, nothing = start(frames=4)
     same = {"steps": 4, "seed": 5}
     core = graph.add(
-        "ProbeCoreSteering", model=out(model), reference=out(latent), positive=wanted, nothing=nothing,
+        "ProbeCoreGuidance", model=out(model), reference=out(latent), positive=wanted, nothing=nothing,
         settings=json.dumps(settings), **same,
     )  # fmt: skip
     felt = graphs.guide(graph, out(model), latent, nothing, **settings)

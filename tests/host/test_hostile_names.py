@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
-from tests.faults.hostile_names import OTHERS, SECRET, TEXTS
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Failed, Refused
-from tests.unit import test_embedding
+from tests.material.hostile_names import OTHERS, SECRET, TEXTS
+from tests.quick.unit import test_embedding
 
 VALIDATED = {
     "LoadMotionEmbedding": ("motion", {}),

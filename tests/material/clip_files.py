@@ -1,4 +1,4 @@
-"""Clips and video files to read and write in tests."""
+"""Clips and video files for tests."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,17 +17,17 @@ CODING_LOSS = 3.5  # grey levels of 255
 
 
 def count_up(frames: int = 12, height: int = 48, width: int = 64, step: int = 20) -> Tensor:
-    """(N, H, W, 3): frame number n is evenly grey, of level n * step."""
+    """(N, H, W, 3): frame n is uniformly grey, of level n * step."""
     return (torch.arange(frames) * step / 255).view(-1, 1, 1, 1).expand(-1, height, width, 3).contiguous()
 
 
 def draw_noise(frames: int = 12, height: int = 48, width: int = 64) -> Tensor:
-    """Frames that take many bytes, so that cutting the file off loses some of them."""
+    """Frames that compress badly, so that a file that is cut off loses some of them."""
     return torch.rand(frames, height, width, 3, generator=torch.Generator().manual_seed(0))
 
 
 def read_numbers(clip: Clip, step: int = 20) -> list[int]:
-    """The numbers of the frames of count_up, seen in the middle of each."""
+    """The numbers of frames of `count_up`, from the pixel in the middle of each."""
     levels = clip.frames[:, clip.frames.shape[1] // 2, clip.frames.shape[2] // 2].mean(-1) * 255
     numbers = (levels / step).round()
     assert (levels - numbers * step).abs().max() <= CODING_LOSS
@@ -42,12 +42,15 @@ def write_images(folder: Path, frames: Tensor, suffix: str = ".png") -> Path:
 
 
 def encode_video(path: Path, frames: Tensor, codec: str = "libx264", times: list[int] | None = None, **kind) -> Path:
-    """Written without the code under test. times: in 1/24 s; kind: end (of the last frame, in 1/24 s), title, sound
-    (s), pixels (the codec's format), options for the file."""
+    """Writes a video without the code under test.
+
+    times: of the frames, in 1/24 s; kind: end (of the last frame, in 1/24 s), title, sound (seconds), pixels (the pixel
+    format), and options of the file.
+    """
     sound, title, end, pixels = (kind.pop(key, None) for key in ("sound", "title", "end", "pixels"))
     with av.open(str(path), "w", **kind) as container:
         container.metadata["title"] = title or ""
-        stream = container.add_stream(codec, rate=24, options={"bf": "0"})  # B-frames blur the times
+        stream = container.add_stream(codec, rate=24, options={"bf": "0"})  # B-frames would reorder the times
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pixels or "yuv420p"
         stream.codec_context.time_base = Fraction(1, 24)
         if sound:
@@ -62,7 +65,7 @@ def encode_video(path: Path, frames: Tensor, codec: str = "libx264", times: list
 
 
 def last_until(packets: list[av.Packet], times: list[int] | None, end: int | None) -> list[av.Packet]:
-    """The packets, each with its duration if the end of the last is given."""
+    """The packets, with durations if the end of the last frame is given."""
     for packet in packets:
         if times and end is not None:
             packet.duration = int(min([time for time in [*times, end] if time > packet.pts]) - packet.pts)
@@ -77,7 +80,7 @@ def add_sound(container: av.container.OutputContainer, seconds: int) -> None:
 
 
 def refusal(path: Path, **options) -> str:
-    """The one sentence with which the file is refused."""
+    """The sentence with which the file is refused."""
     with pytest.raises(VideoError) as caught:
         read_clip(path, ClipOptions(**options))
     sentence = str(caught.value)

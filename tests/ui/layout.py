@@ -104,7 +104,7 @@ def save(page: Any, graph: dict[str, Any], path: Path) -> None:
 def _pages() -> Iterator[Any]:
     host, executable = find_host(), browser.find_browser()
     if host is None or executable is None:
-        raise SystemExit("a ComfyUI and Chromium are needed; the README says where they are looked for")
+        raise SystemExit("a ComfyUI and Chromium are needed; docs/architecture.md says where they are looked for")
     with tempfile.TemporaryDirectory() as work:
         live = LiveHost(host, Path(work))
         live.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from motion_core.guidance.methods import METHODS
-from motion_core.recipes.catalogue import RECIPES
+from motion_core.recipes.catalogue import ADAPTER_RECIPES
 from motion_core.video.reading import read_clip
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_OPENCV, PACK, find_host, has_opencv
@@ -67,7 +67,7 @@ def test_every_recipe_and_every_guidance_has_a_small_graph_on_the_starter():
                 chosen, preset, *_ = node["widgets_values"]
                 assert path.stem.endswith(chosen) and preset == "starter" and len(graph["nodes"]) <= 24
                 taught[node["type"]].add(chosen)
-    assert taught == {"TrainMotionAdapter": set(RECIPES), "MotionGuidance": set(METHODS)}
+    assert taught == {"TrainMotionAdapter": {recipe.name for recipe in ADAPTER_RECIPES}, "MotionGuidance": set(METHODS)}
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=NAMES)

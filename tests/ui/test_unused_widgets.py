@@ -2,9 +2,10 @@
 
 import pytest
 
-from motion_core.recipes.catalogue import RECIPES
+from motion_core.recipes.catalogue import ADAPTER_RECIPES
 from tests.ui import browser
 
+RECIPES = {recipe.name: recipe for recipe in ADAPTER_RECIPES}
 FIRST = "motion_director"
 ALL = ["recipe", "preset", "steps", "learning_rate", "rank", "memory", "seed"]
 HELD = {"steps": 3, "learning_rate": 0.5, "rank": 7, "seed": 11}
@@ -77,7 +78,7 @@ def node(request, page):
 
 
 def wanted(recipe):
-    return [name for name in ALL if name not in RECIPES[recipe].unused]
+    return [name for name in ALL if name not in RECIPES[recipe].unused_options]
 
 
 def test_picking_a_recipe_hides_what_it_has_no_use_for(node):
@@ -88,7 +89,7 @@ def test_picking_a_recipe_hides_what_it_has_no_use_for(node):
         assert node.saved["widgets_values"] == [recipe, "published", 3, 0.5, 7, "recipe's", 11]
         heights[recipe] = node.saved["size"][1]
     for recipe, height in heights.items():
-        assert (height < heights[FIRST]) == bool(RECIPES[recipe].unused)
+        assert (height < heights[FIRST]) == bool(RECIPES[recipe].unused_options & set(ALL))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -11,9 +11,13 @@ from torch import Tensor
 
 from ...errors import VideoError
 from ...metrics.clip_features import ClipEncoder, load_clip
-from ...metrics.clip_scores import frame_consistency, temporal_consistency, text_similarity
+from ...metrics.clip_scores import (
+    appearance_likeness,
+    frame_consistency,
+    temporal_consistency,
+    text_similarity,
+)
 from ...metrics.comparison import compare_motion
-from ...metrics.copying import appearance_likeness
 from ...metrics.image_reward import ImageReward, load_image_reward
 from ...pipeline import CaptionedClip
 from ...tracking.tracker import Tracker, find_tracker

@@ -169,7 +169,7 @@ def _find_variant(part: Path, stem: str) -> str | None:
     pickled = any(part.glob("*.bin"))
     what = "holds only pickled .bin weights, which are not read" if pickled else "holds no weights"
     raise ModelError(
-        f"{part} {what}; put {stem}.safetensors there: saving the model with diffusers writes it (the README says how)"
+        f"{part} {what}; put {stem}.safetensors there: saving the model with diffusers writes it, see docs/nodes.md"
     )
 
 

@@ -1,0 +1,1 @@
+"""Container files: timing of frames, and checks for damage before anything is decoded."""

@@ -1,26 +1,26 @@
-"""What a gif holds, told from its blocks: how long each picture is shown, and whether it goes on to its end."""
+"""A scan of a GIF's blocks: the delay of each image, and whether the file is complete."""
 
 from fractions import Fraction
 
-HEADER = 13  # bytes, with the size of the screen
+HEADER = 13  # bytes: signature and logical screen descriptor
 EXTENSION, IMAGE, END = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
 
 
-def survey_gif(data: bytes) -> tuple[list[Fraction], bool]:
-    """Delays in seconds of the pictures that are whole, and whether the file ends after them as it should."""
+def scan_gif(data: bytes) -> tuple[list[Fraction], bool]:
+    """Delays in seconds of the intact images, and whether the file is complete after them."""
     delays: list[Fraction] = []
     try:
-        place = HEADER + measure_colours(data[10])
+        offset = HEADER + colour_table_size(data[10])
         delay = Fraction(0)
-        while data[place] != END:
-            if data[place] == EXTENSION:
-                if data[place + 1] == GRAPHIC_CONTROL:
-                    delay = Fraction(int.from_bytes(data[place + 4 : place + 6], "little"), 100)
-                place = skip_blocks(data, place + 2)
-            elif data[place] == IMAGE:
-                place += 10 + measure_colours(data[place + 9])
-                start, place = place, skip_blocks(data, place + 1)
+        while data[offset] != END:
+            if data[offset] == EXTENSION:
+                if data[offset + 1] == GRAPHIC_CONTROL:
+                    delay = Fraction(int.from_bytes(data[offset + 4 : offset + 6], "little"), 100)
+                offset = skip_blocks(data, offset + 2)
+            elif data[offset] == IMAGE:
+                offset += 10 + colour_table_size(data[offset + 9])
+                start, offset = offset, skip_blocks(data, offset + 1)
                 if not is_one_image(data, start):
                     return delays, False
                 delays.append(delay)
@@ -29,37 +29,37 @@ def survey_gif(data: bytes) -> tuple[list[Fraction], bool]:
                 return delays, False
     except IndexError:
         return delays, False
-    return delays, not data[place + 1 :].strip(b"\0\r\n")
+    return delays, not data[offset + 1 :].strip(b"\0\r\n")
 
 
-def measure_colours(flags: int) -> int:
-    """Bytes of the table of colours that the flags announce."""
+def colour_table_size(flags: int) -> int:
+    """Bytes of the colour table that the flags announce."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def skip_blocks(data: bytes, place: int) -> int:
-    """Where a row of blocks, each with its length before it, has ended. Raises IndexError if it doesn't."""
-    while length := data[place]:
-        place += 1 + length
-    return place + 1
+def skip_blocks(data: bytes, offset: int) -> int:
+    """The offset after a chain of blocks, each of which begins with its length. Raises IndexError if none ends it."""
+    while length := data[offset]:
+        offset += 1 + length
+    return offset + 1
 
 
-def is_one_image(data: bytes, place: int) -> bool:
-    """False where pixels go on after the code for their end, as where damage joined two images.
+def is_one_image(data: bytes, offset: int) -> bool:
+    """False if LZW data goes on after its end code. Damage that joins two images causes that.
 
-    Encoders fill every block but the last, so only images with a shorter one between are looked through.
+    Encoders fill every block but the last. So the codes are read only where an earlier block is shorter.
     """
-    depth, blocks = data[place], []
-    place += 1
-    while length := data[place]:
-        blocks.append(data[place + 1 : place + 1 + length])
-        place += 1 + length
+    depth, blocks = data[offset], []
+    offset += 1
+    while length := data[offset]:
+        blocks.append(data[offset + 1 : offset + 1 + length])
+        offset += 1 + length
     even = all(len(block) == len(blocks[0]) for block in blocks[:-1])
-    return even or find_end(b"".join(blocks), depth) >= sum(map(len, blocks)) - 2  # encoders may pad
+    return even or find_end_code(b"".join(blocks), depth) >= sum(map(len, blocks)) - 2  # encoders may pad
 
 
-def find_end(pixels: bytes, depth: int) -> int:
-    """The byte that holds the code for the end of an LZW stream, or how many bytes there are if none does."""
+def find_end_code(pixels: bytes, depth: int) -> int:
+    """The index of the byte that completes the end code of an LZW stream, or the number of bytes without one."""
     clear = 1 << depth
     bits, width, known = 0, depth + 1, clear + 1
     while bits + width <= 8 * len(pixels):

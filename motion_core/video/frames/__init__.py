@@ -1,0 +1,1 @@
+"""Decoded frames: their selection, size, orientation and colours."""

@@ -1,4 +1,4 @@
-"""Which frames of a clip are taken, and at which size."""
+"""The options for reading a clip: which frames, and at which size."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ SIZE_STEP = 8  # the models' autoencoders work on blocks of 8x8 pixels
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """Which frames of a video to take, and at which size.
+    """Which frames of a video to read, and at which size. Raises OptionError.
 
-    frames: how many (2..1024), None for all; start: the first frame, 0-based; every: take each nth;
-    width, height: pixels, multiples of 8, both or neither (the first frame's size, cut to multiples of 8);
-    fit: "crop" cuts the middle out to the aspect, "pad" adds black bars; reversed: the picked frames, last first.
-    Frames are counted at the clip's mean rate: where a file shows its frames for uneven times, some count more than
-    once and others not at all.
+    frames: how many (2..1024), None for all; start: the first frame, 0-based; every: read every nth frame;
+    width, height: pixels, multiples of 8, or both None for the first frame's size cropped to multiples of 8;
+    fit: `crop` crops the centre to the aspect, `pad` adds black bars; reversed: the selected frames in reverse order.
+    Frames are counted at the clip's mean rate: in a file of variable frame rate, some count more than once and others
+    not at all.
     """
 
     frames: int | None = None
@@ -38,15 +38,15 @@ class ClipOptions:
             )
         for name, value in (("width", self.width), ("height", self.height)):
             if value is not None:
-                check_whole(name, value, SIZE_STEP, 4096, SIZE_STEP)
+                check_whole(name, value, SIZE_STEP, 4096, step=SIZE_STEP)
         if self.fit not in FITS:
             raise OptionError(f"fit={self.fit!r} is unknown; use one of {', '.join(FITS)}")
         if not isinstance(self.reversed, bool):
             raise OptionError(f"reversed={self.reversed!r} must be true or false")
 
 
-def check_whole(name: str, value: object, low: int, high: int | None = None, step: int = 1) -> None:
-    """OptionError unless value is a whole number in low..high and a multiple of step."""
+def check_whole(name: str, value: object, low: int, high: int | None = None, *, step: int = 1) -> None:
+    """Raises OptionError unless value is a whole number in low..high and a multiple of step."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if whole and low <= value and (high is None or value <= high) and value % step == 0:  # type: ignore[operator]
         return

@@ -1,27 +1,28 @@
-"""HDR and wide-gamut pictures as a plain screen shows them, by the formulas of ITU-R BT.2100, BT.2390 and BT.2087."""
+"""Tone mapping of HDR and wide-gamut frames to BT.709 (ITU-R BT.2100, BT.2390 and BT.2087)."""
 
 import torch
 from torch import Tensor
 
 PQ, HLG = 16, 18  # transfer characteristics, as numbered in ITU-T H.273
-WIDE = 9  # primaries of BT.2020 in the same
-WHITE = 203.0  # nits of a white sheet in HDR (BT.2408), which becomes a plain screen's white
-PEAK = 1000.0  # nits that HDR is made for where it isn't told
-GAMMA = 2.4  # of a plain screen (BT.1886)
+WIDE = 9  # primaries of BT.2020, as numbered in the same
+WHITE = 203.0  # nits of reference white in HDR (BT.2408), mapped to the white of SDR
+PEAK = 1000.0  # nits of the assumed mastering display
+GAMMA = 2.4  # of an SDR display (BT.1886)
 
-# BT.2087: linear light in BT.2020's primaries to BT.709's
-TO_PLAIN = torch.tensor([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
+# BT.2087: linear light from BT.2020 primaries to BT.709
+TO_BT709 = torch.tensor([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
 LUMINANCE = torch.tensor([0.2627, 0.6780, 0.0593])
 M1, M2 = 2610 / 16384, 2523 / 32
 C1, C2, C3 = 3424 / 4096, 2413 / 128, 2392 / 128
 
 
 def needs_mapping(transfer: int, primaries: int) -> bool:
+    """Whether a video is HDR or of wide gamut. Both arguments: as numbered in ITU-T H.273."""
     return transfer in (PQ, HLG) or primaries == WIDE
 
 
 def map_tones(signal: Tensor, transfer: int, primaries: int) -> Tensor:
-    """(..., 3) floats of 0..1 as the file holds them -> as a plain screen shows them, 0..1."""
+    """Maps the file's signal (..., 3), floats of 0..1, to an SDR signal of 0..1."""
     if transfer == PQ:
         light = compress(decode_pq(signal)) / WHITE
     elif transfer == HLG:
@@ -29,12 +30,12 @@ def map_tones(signal: Tensor, transfer: int, primaries: int) -> Tensor:
     else:
         light = signal**GAMMA
     if primaries == WIDE:
-        light = light @ TO_PLAIN.T
+        light = light @ TO_BT709.T
     return light.clamp(0, 1) ** (1 / GAMMA)
 
 
 def decode_pq(signal: Tensor) -> Tensor:
-    """BT.2100's PQ EOTF: signal of 0..1 -> nits."""
+    """The PQ EOTF of BT.2100: signal of 0..1 to nits."""
     power = signal ** (1 / M2)
     return 10000 * ((power - C1).clamp(min=0) / (C2 - C3 * power)) ** (1 / M1)
 
@@ -46,7 +47,7 @@ def encode_pq(nits: Tensor) -> Tensor:
 
 
 def decode_hlg(signal: Tensor) -> Tensor:
-    """BT.2100's HLG EOTF for a screen of 1000 nits: signal (..., 3) of 0..1 -> nits."""
+    """The HLG EOTF of BT.2100 for a display of 1000 nits: signal (..., 3) of 0..1 to nits."""
     a = 0.17883277
     b, c = 1 - 4 * a, 0.55991073
     scene = torch.where(signal <= 0.5, signal**2 / 3, (torch.exp((signal - c) / a) + b) / 12)
@@ -55,7 +56,10 @@ def decode_hlg(signal: Tensor) -> Tensor:
 
 
 def compress(nits: Tensor) -> Tensor:
-    """BT.2390's roll-off of (..., 3) nits from PEAK to WHITE, on the brightest component, so that hues stay."""
+    """Compresses (..., 3) nits from PEAK to WHITE with the roll-off of BT.2390.
+
+    The curve applies to the brightest component and scales all three alike, so hues stay.
+    """
     peak, white = encode_pq(torch.tensor([PEAK, WHITE])).unbind()
     brightest = nits.amax(-1, keepdim=True)
     level = (encode_pq(brightest) / peak).clamp(max=1)

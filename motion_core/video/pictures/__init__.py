@@ -1,0 +1,1 @@
+"""Operations on pixels: augmentation, recolouring and contact sheets."""

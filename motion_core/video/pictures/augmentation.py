@@ -1,4 +1,4 @@
-"""One clip as several: nearer, off centre, in another light, all frames alike, so that each moves the same."""
+"""Augmentation of a clip: versions of other size, position or colours with the same motion."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ...errors import ModelError, OptionError
 from .pixels import check_frames
 
 AUGMENTATIONS = ("both", "spatial", "colour")
-MOST_VERSIONS = 64
+MAX_VERSIONS = 64
 ZOOM, SHIFT = (1.1, 1.3), 0.05
-"""How much larger the picture becomes, and its motions with it; then how much of its side it is shifted at most: less
-than would bring an edge into view."""
+"""ZOOM: range of the enlargement, which enlarges the motion too. SHIFT: largest shift as a share of a side, too small
+to bring an edge into view."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """versions: how many, the clip as it is among them; how: `spatial` (enlarged and shifted), `colour` (brightness,
-    contrast, saturation, hue) or `both`. Raises OptionError.
+    """How to augment a clip. It is never mirrored or rotated, because that would change its motion.
 
-    Nothing is mirrored or turned, as that would be another motion.
+    versions: how many clips, the original among them; how: `spatial` (enlarged and shifted), `colour` (brightness,
+    contrast, saturation, hue) or `both`. Raises OptionError.
     """
 
     versions: int = 4
@@ -30,8 +30,8 @@ class AugmentConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.versions <= MOST_VERSIONS:
-            raise OptionError(f"versions is {self.versions}; choose 1 (the clip as it is) to {MOST_VERSIONS}")
+        if not 1 <= self.versions <= MAX_VERSIONS:
+            raise OptionError(f"versions is {self.versions}; choose 1 (the clip alone) to {MAX_VERSIONS}")
         if self.how not in AUGMENTATIONS:
             raise OptionError(f"augment is {self.how!r}; use one of {', '.join(AUGMENTATIONS)}")
         if not 0 <= self.seed < 2**63:
@@ -39,10 +39,10 @@ class AugmentConfig:
 
 
 def augment(frames: Tensor, config: AugmentConfig = AugmentConfig()) -> Tensor:
-    """frames (N, H, W, 3) in 0..1 to (versions, N, H, W, 3), the clip as it is first.
+    """Makes versions of a clip: (versions, N, H, W, 3), the original first.
 
-    Each version is drawn once for all its frames. The seed alone decides; global random state is not touched.
-    Raises OptionError, and ModelError without kornia.
+    All frames of a version get the same change. It depends on the seed alone; the global random state stays as it is.
+    frames: (N, H, W, 3) of 0..1. Raises OptionError, or ModelError without kornia.
     """
     check_frames(frames)
     if config.versions == 1:
@@ -50,7 +50,7 @@ def augment(frames: Tensor, config: AugmentConfig = AugmentConfig()) -> Tensor:
     change = _choose_change(config.how)
     clip = frames.permute(0, 3, 1, 2)[None]  # (1, N, 3, H, W)
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(config.seed)  # torch.manual_seed would reseed GPUs too
+        torch.random.default_generator.manual_seed(config.seed)  # torch.manual_seed would also seed the GPUs
         changed = [change(clip).clamp(0, 1) for _ in range(config.versions - 1)]
     return torch.cat([clip, *changed]).permute(0, 1, 3, 4, 2).contiguous()
 
@@ -58,7 +58,7 @@ def augment(frames: Tensor, config: AugmentConfig = AugmentConfig()) -> Tensor:
 def _choose_change(how: str) -> torch.nn.Module:
     try:
         from kornia import augmentation
-    except Exception as reason:  # a broken install of a neighbour fails in many ways
+    except Exception as reason:  # a broken install fails in many ways
         raise ModelError(f"kornia could not be imported ({reason}); install it: pip install kornia") from reason
     steps: dict[str, torch.nn.Module] = {
         "spatial": augmentation.RandomAffine(0.0, (SHIFT, SHIFT), ZOOM, p=1.0),

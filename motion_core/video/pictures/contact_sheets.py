@@ -1,4 +1,4 @@
-"""Contact sheets: clips frame by frame, a labelled row each."""
+"""Contact sheets: a labelled row of frames for each clip."""
 
 import math
 from collections.abc import Sequence
@@ -19,33 +19,33 @@ TEXT_COLOUR = (230, 230, 230)
 def draw_sheet(
     rows: Sequence[Tensor], labels: Sequence[str] | None = None, scale: int = 1, columns: int = 8
 ) -> Image.Image:
-    """For each clip, (N, H, W, 3) floats of 0..1, a row of evenly spaced frames; options as in `write_sheet`.
+    """Draws a row of evenly spaced frames for each clip, (N, H, W, 3) floats of 0..1.
 
-    Raises OptionError.
+    Options: see `write_sheet`. Raises OptionError.
     """
     if not rows or scale < 1 or columns < 1:
         raise OptionError(f"rows={len(rows)}, scale={scale} and columns={columns} must each be 1 or more")
     labels = [""] * len(rows) if labels is None else labels
     if len(labels) != len(rows):
-        raise OptionError(f"labels={len(labels)} and rows={len(rows)} must be as many; give one label a row")
+        raise OptionError(f"labels={len(labels)} and rows={len(rows)} must be as many; give one label per row")
     for clip in rows:
         check_frames(clip)
     return stack_strips([draw_strip(clip, scale, columns) for clip in rows], labels)
 
 
 def draw_strip(clip: Tensor, scale: int, columns: int) -> Image.Image:
-    """Evenly spaced frames of a clip, the first and the last among them, side by side."""
+    """Draws evenly spaced frames of a clip side by side, with its first and its last frame."""
     count, height, width = clip.shape[:3]
-    picks = torch.linspace(0, count - 1, min(columns, count)).round().long().tolist()
-    strip = Image.new("RGB", (len(picks) * (width * scale + GAP) - GAP, height * scale), BACKGROUND)
-    for column, pick in enumerate(picks):
-        image = to_image(clip[pick]).resize((width * scale, height * scale), Image.Resampling.NEAREST)
+    numbers = torch.linspace(0, count - 1, min(columns, count)).round().long().tolist()
+    strip = Image.new("RGB", (len(numbers) * (width * scale + GAP) - GAP, height * scale), BACKGROUND)
+    for column, number in enumerate(numbers):
+        image = to_image(clip[number]).resize((width * scale, height * scale), Image.Resampling.NEAREST)
         strip.paste(image, (column * (width * scale + GAP), 0))
     return strip
 
 
 def stack_strips(strips: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
-    """The strips below each other, each with its label to the left."""
+    """Places the strips below each other, each with its label to the left."""
     font = ImageFont.load_default(size=TEXT_SIZE)
     ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     boxes = [ruler.multiline_textbbox((0, 0), label, font=font) for label in labels]

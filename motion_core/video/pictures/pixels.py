@@ -1,4 +1,4 @@
-"""Pixels as bytes, as pictures and videos hold them."""
+"""Conversions between float pixels, bytes and images."""
 
 import torch
 from PIL import Image
@@ -8,28 +8,28 @@ from ...errors import OptionError
 
 
 def to_bytes(pixels: Tensor) -> Tensor:
-    """(..., 3) floats of 0..1 -> contiguous uint8 on the CPU."""
+    """Converts (..., 3) floats of 0..1 to contiguous uint8 on the CPU."""
     pixels = pixels.detach().to("cpu", torch.float32).nan_to_num(0.0).clamp(0, 1)
     return (pixels * 255).round().to(torch.uint8).contiguous()
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """(H, W, 3) floats of 0..1 -> an RGB image."""
+    """Converts (H, W, 3) floats of 0..1 to an RGB image."""
     return Image.fromarray(to_bytes(pixels).numpy())
 
 
 def from_image(image: Image.Image) -> Tensor:
-    """An RGB or RGBA image -> (H, W, 3 or 4) float32 of 0..1."""
+    """Converts an RGB or RGBA image to (H, W, 3 or 4) float32 of 0..1."""
     data = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
     return data.view(image.height, image.width, -1) / 255
 
 
 def enlarge(frames: Tensor, scale: int) -> Tensor:
-    """(N, H, W, 3), each pixel `scale` times along both sides."""
+    """Repeats each pixel of (N, H, W, 3) `scale` times along both sides."""
     return frames.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
 
 
 def check_frames(frames: Tensor) -> None:
-    """OptionError unless frames are (N, H, W, 3) floats."""
+    """Raises OptionError unless frames are (N, H, W, 3) floats."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape or not frames.is_floating_point():
         raise OptionError(f"frames of shape {tuple(frames.shape)}, {frames.dtype}, must be (N, H, W, 3) floats of 0..1")

@@ -4,8 +4,8 @@ from .clip_halves import ProbePictureHalf, ProbeTextHalf
 from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, ProbeNumbers
 from .dynamic import ProbeDynamic, ProbeElsewhere, ProbeOffCpu, ProbeReloaded
 from .faults import ProbeFullDisk, ProbeNoMemoryAt
-from .forwards import ProbeByHeart, ProbeCost, ProbeForward, ProbeLoss
-from .guidance import ProbeCoreSteering, ProbeGuidanceLoss
+from .forwards import ProbeByHeart, ProbeCost, ProbeExact, ProbeForward, ProbeLoss
+from .guidance import ProbeCoreGuidance, ProbeGuidanceLoss
 from .models import (
     ProbeCancelAt,
     ProbeCompiled,
@@ -41,11 +41,12 @@ PROBES = (
     ProbeStretched,
     ProbeHeldFirst,
     ProbeForward,
+    ProbeExact,
     ProbeLoss,
     ProbeCost,
     ProbeByHeart,
     ProbeGuidanceLoss,
-    ProbeCoreSteering,
+    ProbeCoreGuidance,
     ProbePictureHalf,
     ProbeTextHalf,
 )

@@ -144,7 +144,7 @@ class _Streamed:
 
 class ProbeOffCpu(Probe):
     """What the pack does where the host computes elsewhere than on a CPU: the dtype in which Load Video Diffusion Model
-    loads the starter, and whether what was thawed there stays so.
+    loads the starter, and whether weights that were made ordinary there stay so.
     """
 
     @classmethod
@@ -152,7 +152,7 @@ class ProbeOffCpu(Probe):
         return {"required": {"model": ("STRING", {})}}
 
     def say(self, model):
-        node, running = of_the_pack("nodes.load_video_model"), of_the_pack("nodes.host.running")
+        node, tensors = of_the_pack("nodes.load_video_model"), of_the_pack("nodes.host.ordinary_tensors")
         found, load, get_device = [], node.load_sockets, comfy.model_management.get_torch_device
         elsewhere = torch.device("meta")
         node.load_sockets = lambda folder, dtype: found.append(str(dtype)) or (None, None, None)
@@ -164,7 +164,7 @@ class ProbeOffCpu(Probe):
         with torch.inference_mode():
             layers = [torch.nn.Linear(2, 2, device=device) for device in (elsewhere, "cpu")]
             for layer in layers:
-                with running.thawed(layer, layer.weight.device):
+                with tensors.ordinary_weights(layer, layer.weight.device):
                     found.append(layer.weight.is_inference())
                 found.append(layer.weight.is_inference())
         return {"ui": {"text": [" ".join(map(str, found))]}}

@@ -116,31 +116,52 @@ class ProbeByHeart(Probe):
         return {"required": {"model": ("MODEL",), "latent": ("LATENT",), "positive": ("CONDITIONING",)}}
 
     def say(self, model, latent, positive):
-        core, running = of_the_pack("motion_core.training.train"), of_the_pack("nodes.host.running")
-        losses = []
+        hooks, parts = of_the_pack("motion_core.hooks.embedding_hooks"), of_the_pack("motion_core.training.parts")
+        tensors, jobs = of_the_pack("nodes.host.ordinary_tensors"), of_the_pack("nodes.host.sampling_job")
+        train = of_the_pack("motion_core.training.train")
 
         def work(denoiser, clip):
-            with torch.inference_mode(False), running.thawed(denoiser.base, clip.device), core.frozen(denoiser.module):
-                x0, text, t = clip.clone(), torch.zeros(1, 1, 1), torch.tensor([500])
+            tensors.make_ordinary(denoiser.conditions)
+            weights = tensors.ordinary_weights(denoiser.base, clip.device)
+            with torch.inference_mode(False), weights, train.frozen(denoiser.module):
+                x0, t, losses = clip.clone(), torch.tensor([500]), []
                 noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(5))
-                sites = core.find_sites(denoiser.module)
-                grids = core.measure_grids(denoiser, sites, x0, text)
-                embedding = core.MotionEmbedding.zeros("animatediff", sites, grids, x0.shape[2])
-                optimiser = torch.optim.Adam([p.requires_grad_() for p in embedding.parameters], lr=0.1)
-                with core.inject(denoiser.module, embedding), torch.enable_grad():
+                found = train.recognize(denoiser.module)
+                grids = parts.measure_grids(denoiser, found.sites, parts.Example(x0, denoiser.conditions[0]))
+                embedding = parts.MotionEmbedding.zeros(found.family.name, found.sites, grids, x0.shape[2])
+                optimizer = torch.optim.Adam([p.requires_grad_() for p in embedding.parameters], lr=0.1)
+                with hooks.inject(denoiser.module, embedding), torch.enable_grad():
                     for _ in range(9):
                         z = denoiser.schedule.add_noise(x0, noise, t)
-                        loss = (denoiser.predict(z, t, text) - noise).square().mean()
-                        optimiser.zero_grad()
+                        loss = (denoiser.predict(z, t, denoiser.conditions) - noise).square().mean()
+                        optimizer.zero_grad()
                         loss.backward()
-                        optimiser.step()
+                        optimizer.step()
                         losses.append(loss.item())
-            return clip
+                return losses
 
         with torch.inference_mode(False):
-            running.run_in_host(model, [_thawed(positive)], latent["samples"].clone(), work, learning=True)
+            losses = jobs.run_in_host(model, [positive], latent["samples"].clone(), work, gradients=True)
         return {"ui": {"text": [f"{losses[0]:.6f} {losses[-1]:.6f}"]}}
 
 
-def _thawed(conditioning):
-    return [[tensor.clone(), dict(extra)] for tensor, extra in conditioning]
+class ProbeExact(Probe):
+    """How far the pack's denoiser in the host is from the core's on the same UNet: exactly 0 where it is the same."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "latent": ("LATENT",), "positive": ("CONDITIONING",)}}
+
+    def say(self, model, latent, positive):
+        jobs, core = of_the_pack("nodes.host.sampling_job"), of_the_pack("motion_core.models.zeroscope.denoiser")
+
+        def work(denoiser, clip):
+            own = core.UNetDenoiser(denoiser.module, denoiser.schedule)
+            noise, worst = torch.randn(clip.shape, generator=torch.Generator().manual_seed(5)), 0.0
+            for t in (torch.tensor([number]) for number in (999, 500, 1)):
+                z = denoiser.schedule.add_noise(clip, noise, t)
+                in_host, in_core = denoiser.predict(z, t, denoiser.conditions), own.predict(z, t, [positive[0][0][0]])
+                worst = max(worst, float((in_host - in_core).abs().max()))
+            return worst
+
+        return {"ui": {"text": [repr(jobs.run_in_host(model, [positive], latent["samples"], work))]}}

@@ -20,22 +20,20 @@ class ProbeGuidanceLoss(Probe):
         return {"required": {**{name: (kind,) for name, kind in sockets.items()}, **texts}}
 
     def say(self, model, reference, latent, positive, method, block):
-        running = of_the_pack("nodes.host.running")
-        losses = []
+        jobs = of_the_pack("nodes.host.sampling_job")
 
         def work(denoiser, clip):
             x0s = torch.stack([x["samples"] for x in (reference, latent)]).to(clip).transpose(1, 2)
             noise = torch.randn(clip.shape, generator=torch.Generator().manual_seed(5))
             noisy = denoiser.schedule.add_noise(denoiser.base.process_latent_in(x0s), noise, NOISY_AT)
-            losses.append(_LOSSES[method](denoiser, *noisy.split(1), block))
-            return clip
+            return _LOSSES[method](denoiser, *noisy.split(1), block)
 
-        running.run_in_host(model, [positive], reference["samples"], work)
-        return {"ui": {"text": [f"{float(losses[0]):.6e}"]}}
+        loss = jobs.run_in_host(model, [positive], reference["samples"], work)
+        return {"ui": {"text": [f"{float(loss):.6e}"]}}
 
 
-class ProbeCoreSteering(Probe):
-    """The clip of the core's own loop in `steps` steps, on the noise of a seed, steered and without guidance of cfg."""
+class ProbeCoreGuidance(Probe):
+    """The clip of the core's own loop in `steps` steps, on the noise of a seed, guided and with cfg 1."""
 
     RETURN_TYPES = ("LATENT",)
     OUTPUT_NODE = False
@@ -49,25 +47,25 @@ class ProbeCoreSteering(Probe):
         }
 
     def say(self, model, reference, positive, nothing, settings, steps, seed):
-        running, learning = of_the_pack("nodes.host.running"), of_the_pack("nodes.host.learning")
+        jobs, tensors = of_the_pack("nodes.host.sampling_job"), of_the_pack("nodes.host.ordinary_tensors")
         methods, sampling = of_the_pack("motion_core.guidance.methods"), of_the_pack("motion_core.sampling.sample")
         given = json.loads(settings)
         config = methods.find_method(given.pop("method"), "starter").configure(**given)
         latents = reference["samples"].clone()
 
         def work(denoiser, clip):
-            learning.thaw_conditioning(denoiser.texts)
-            wanted, empty = running.number_of_text(0), running.number_of_text(1)
+            tensors.make_ordinary(denoiser.conditions)
+            wanted, empty = denoiser.conditions
             timesteps = denoiser.schedule.timesteps(steps)
             drawn = comfy.sample.prepare_noise(latents, seed).transpose(0, 1)[None]
             noise = denoiser.schedule.add_noise(0 * drawn, drawn, timesteps[0])  # as the host starts below its highest
-            with running.thawed(denoiser.base, clip.device):
-                steering = methods.prepare_guidance(denoiser, clip, empty, config, timesteps)
+            with tensors.ordinary_weights(denoiser.base, clip.device):
+                guidance = methods.prepare_guidance(denoiser, clip, empty, config, timesteps=timesteps)
                 denoiser.schedule = _down_to_the_clip(denoiser.schedule)
-                return sampling.sample(denoiser, noise, wanted, steps=steps, steering=steering)
+                return sampling.sample(denoiser, noise, [wanted], steps=steps, guidance=guidance)[0].transpose(0, 1)
 
         with torch.inference_mode(False), torch.no_grad():
-            return ({"samples": running.run_in_host(model, [positive, nothing], latents, work, learning=True)},)
+            return ({"samples": jobs.run_in_host(model, [positive, nothing], latents, work, gradients=True)},)
 
 
 def _down_to_the_clip(schedule):
@@ -102,7 +100,7 @@ def _by_attention(denoiser, theirs, ours, block):
 
 
 def _look(denoiser, z):
-    denoiser.predict(z, torch.full((1,), NOISY_AT), torch.zeros(1, 1, 1))
+    denoiser.predict(z, torch.full((1,), NOISY_AT), denoiser.conditions)
 
 
 _LOSSES = {"dmt": _by_means, "motion_clone": _by_attention}

@@ -1,5 +1,7 @@
 """A motion of which a part is left."""
 
+from dataclasses import replace
+
 import torch
 
 
@@ -15,10 +17,10 @@ class ProbePart:
         return {"required": {"motion": ("MOTION_EMBEDDING",), "part": ("STRING", {})}}
 
     def keep(self, motion, part):
-        def on(kind):
-            return lambda name, t: t if f"{name}.{kind}".endswith(part) else torch.zeros_like(t)
+        def keep(kind, tensors):
+            return {name: t if f"{name}.{kind}".endswith(part) else torch.zeros_like(t) for name, t in tensors.items()}
 
-        return (motion.map(on("qk"), on("v")),)
+        return (replace(motion, qk=keep("qk", motion.qk), v=keep("v", motion.trained_v)),)
 
 
 class ProbeNarrow:
@@ -33,10 +35,7 @@ class ProbeNarrow:
         return {"required": {"motion": ("MOTION_EMBEDDING",)}}
 
     def cut(self, motion):
-        def part(_, tensor):
-            return tensor[..., : tensor.shape[-1] // 2].clone()
-
-        return (motion.map(part, part),)
+        return (motion.map(lambda tensor: tensor[..., : tensor.shape[-1] // 2].clone()),)
 
 
 class ProbeStretched:
@@ -52,10 +51,7 @@ class ProbeStretched:
         return {"required": {"motion": ("MOTION_EMBEDDING",), **numbers}}
 
     def cut(self, motion, length, first, frames):
-        def part(_, tensor):
-            return tensor[:, first : first + frames].clone()
-
-        return (motion.resized(length).map(part, part),)
+        return (motion.resized(length).map(lambda tensor: tensor[:, first : first + frames].clone()),)
 
 
 class ProbeHeldFirst:
@@ -70,7 +66,4 @@ class ProbeHeldFirst:
         return {"required": {"motion": ("MOTION_EMBEDDING",)}}
 
     def hold(self, motion):
-        def held(_, tensor):
-            return torch.cat([tensor[:, :1], tensor], dim=1)
-
-        return (motion.map(held, held),)
+        return (motion.map(lambda tensor: torch.cat([tensor[:, :1], tensor], dim=1)),)

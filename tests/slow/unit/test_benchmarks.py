@@ -1,0 +1,52 @@
+import torch
+
+from benchmarks import attention, convergence, counting, learning, machine
+from benchmarks.variants import OFFICIAL
+
+TINY = "--divisor 10 --size 8 8 --frames 2 --rounds 1 --steps 2"
+
+
+def list_rows(text):
+    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+
+
+def test_the_learning_benchmark_prints_its_table(capsys):
+    learning.main([*TINY.split(), "--modes", "fast", "--extras", "channels_last"])
+    printed = capsys.readouterr().out
+    rows = list_rows(printed)
+    names = [OFFICIAL, "`fast`", "`fast`, fast_kernels", "`fast`, fast_kernels, channels last"]
+    assert [row[0] for row in rows[2:]] == names
+    assert "0.0e+00" in rows[3][5]  # the official step's gradient, to the last bit
+    assert torch.__version__ in printed
+
+
+def test_peaks_are_found_by_the_whole_name(monkeypatch):
+    cuda = torch.device("cuda")
+    for name, peak in {"NVIDIA H100 PCIe": 756, "NVIDIA H100 80GB HBM3": 989, "NVIDIA X": None}.items():
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _, name=name: name)
+        assert machine.find_peak(cuda) == peak
+
+
+def test_the_convergence_benchmark_prints_its_table(capsys):
+    convergence.main(["--clips", "hops", "--limit", "2"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [plan.variant.name for plan in convergence.PLANS]
+    assert rows[2].split(" | ")[1:4:2] == ["2", "1"]  # the official way reaches its own end, in its own time
+
+
+def test_counting_needs_no_numbers(capsys):
+    counting.main(["--model", "zeroscope", "--divisor", "10", "--frames", "2", "--size", "8", "8"])
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows[2:-1]] == [variant.name for variant in counting.VARIANTS]
+    less = {row[0]: float(row[2]) for row in rows[2:-1]}
+    assert 1 <= less["`low`"] < less["`balanced`"] < less["`fast`"]
+
+
+def test_every_kernel_of_attention_is_tried(monkeypatch, capsys):
+    monkeypatch.setattr(attention, "SHAPES", {"a model": ((3, 2, 8),)})
+    attention.main(["--frames", "4", "--rounds", "2"])
+    said = capsys.readouterr().out
+    head, _, row = (line.strip("| ").split(" | ") for line in said.splitlines()[:3])
+    assert head[1:] == [attention.CHOICE, *attention.KERNELS]
+    times = dict(zip(head, row, strict=False))
+    assert times["flash"].endswith(" ms") and times["plain products"].endswith(" ms") and not times["cuDNN"]
