@@ -73,8 +73,10 @@ class ByVue(OnCanvas):
 
 @pytest.fixture(params=[OnCanvas, ByVue])
 def node(request, page):
+    browser.always_show_advanced(page, True)
     yield request.param(page)
     browser.draw_by_vue(page, False)
+    browser.always_show_advanced(page, False)
 
 
 def wanted(recipe):
