@@ -27,8 +27,8 @@ class AugmentReferenceVideo(io.ComfyNode):
                     default=4,
                     min=1,
                     max=MAX_VERSIONS,
-                    tooltip="How often the clip is repeated; the first is the clip as it is. Motion Reference Set is "
-                    "told the same number.",
+                    tooltip="How often the clip is repeated; the first is the clip as it is. Give the same "
+                    "number to Motion Reference Set.",
                 ),
                 io.Combo.Input(
                     "augment",
@@ -43,7 +43,7 @@ class AugmentReferenceVideo(io.ComfyNode):
                     min=0,
                     max=2**63 - 1,
                     control_after_generate=False,
-                    tooltip="The same seed draws the same versions.",
+                    tooltip="The same seed makes the same versions.",
                 ),
             ],
             outputs=[

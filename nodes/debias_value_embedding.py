@@ -1,4 +1,4 @@
-"""DebiasValueEmbedding: takes the reference's looks out of a motion."""
+"""DebiasValueEmbedding: takes the reference's appearance out of a motion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DebiasValueEmbedding(io.ComfyNode):
             node_id="DebiasValueEmbedding",
             display_name="Debias Value Embedding",
             category="motion inversion",
-            description="Takes what stays the same over time, the reference's looks, out of the value embedding.",
+            description="Takes what stays the same over time, the reference's appearance, out of the value embedding.",
             **if_known(search_aliases=["remove appearance", "keep only motion"]),
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train or Load Motion Embedding."),

@@ -18,7 +18,7 @@ class InversionNoiseMix(io.ComfyNode):
             node_id="InversionNoiseMix",
             display_name="Inversion Noise Mix",
             category="motion inversion",
-            description="Mixes the reference's inverted noise with random noise: closer to its motion, and its looks.",
+            description="Mixes the reference's inverted noise with random noise: closer to its motion and appearance.",
             **if_known(search_aliases=["mix noise", "blend noise", "initial noise"]),
             inputs=[
                 io.Latent.Input("inverted", tooltip="From Invert Reference Video."),

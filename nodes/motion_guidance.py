@@ -70,7 +70,7 @@ class MotionGuidance(io.ComfyNode):
                     "seed",
                     default=0,
                     **SEED,
-                    tooltip="Of the noise for motion_clone's look at the reference, and of dmt's restarts.",
+                    tooltip="Of the noise that motion_clone adds to the reference, and of dmt's restarts.",
                 ),
                 *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in _OF_ONE_METHOD),
             ],

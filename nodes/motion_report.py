@@ -76,9 +76,9 @@ class MotionReport(io.ComfyNode):
         scores = {name.replace("_", " "): given[name] for name in SCORES if name in given}
         numbers = {**_measure(tracks, still), **scores}
         drawn = {label: found.scaled(*clips[label].shape[1:3]) for label, found in tracks.items()}
-        report, said = draw_report(clips, drawn, numbers)[None], format_scores(numbers)
-        shown = {**ui.PreviewImage(report, cls=cls).as_dict(), **preview_text(cls, said).as_dict()}
-        return io.NodeOutput(report, said, ui=shown)
+        report, text = draw_report(clips, drawn, numbers)[None], format_scores(numbers)
+        shown = {**ui.PreviewImage(report, cls=cls).as_dict(), **preview_text(cls, text).as_dict()}
+        return io.NodeOutput(report, text, ui=shown)
 
 
 def _inputs_of(number: int, label: str) -> list[io.Input]:
@@ -92,11 +92,13 @@ def _inputs_of(number: int, label: str) -> list[io.Input]:
 
 
 def _measure(tracks: dict[str, Tracks], still: float) -> dict[str, float]:
-    """Fidelity and discrepancy of each result whose tracks, and the reference's, are there."""
+    """Computes fidelity and discrepancy of each result with tracks; nothing without the reference's."""
     results = dict(tracks)
     reference = results.pop(REFERENCE, None)
-    numbers = {}
-    for label, found in results.items() if reference is not None else ():
+    numbers: dict[str, float] = {}
+    if reference is None:
+        return numbers
+    for label, found in results.items():
         scores = compare_motion(reference, found, still)
         numbers[f"fidelity of {label}"] = scores.fidelity
         numbers[f"discrepancy of {label}"] = scores.discrepancy

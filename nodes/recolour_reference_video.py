@@ -26,8 +26,8 @@ class RecolourReferenceVideo(io.ComfyNode):
                     default=COLOURINGS,
                     min=1,
                     max=COLOURINGS,
-                    tooltip="How often the clip is repeated; the first is the clip as it is. Train Motion Embedding is "
-                    "told the same number.",
+                    tooltip="How often the clip is repeated; the first is the clip as it is. Give the "
+                    "same number to Train Motion Embedding.",
                 ),
             ],
             outputs=[

@@ -1,4 +1,4 @@
-"""StopByAppearance: ends the learning of an adapter when its previews no longer look as they should."""
+"""StopByAppearance: ends training when its previews no longer show their prompt."""
 
 from __future__ import annotations
 

@@ -39,5 +39,5 @@ class TemporalConsistency(io.ComfyNode):
     def execute(cls, images: Tensor, clip_vision: Any) -> io.NodeOutput:
         features = encode_frames(clip_vision, images[..., :3])
         temporal, frame = temporal_consistency(features).item(), frame_consistency(features).item()
-        said = format_scores({"temporal consistency": temporal, "frame consistency": frame})
-        return io.NodeOutput(temporal, frame, ui=preview_text(cls, said))
+        text = format_scores({"temporal consistency": temporal, "frame consistency": frame})
+        return io.NodeOutput(temporal, frame, ui=preview_text(cls, text))

@@ -65,7 +65,7 @@ class TrainMotionAdapter(io.ComfyNode):
                     "references", optional=True, tooltip="More clips, and clips without the motion."
                 ),
                 EarlyStopSocket.Input(
-                    "early_stop", optional=True, tooltip="Ends training when previews no longer look as they should."
+                    "early_stop", optional=True, tooltip="Ends training when previews no longer show their prompt."
                 ),
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."

@@ -172,7 +172,7 @@ def saved_name(folder: str, path: Path) -> str:
     return path.relative_to(next(root for root in roots if path.is_relative_to(root))).as_posix()
 
 
-def explain_missing(find: Callable[[str], Path], name: str) -> bool | str:
+def explain_missing(find: Callable[[str], object], name: str) -> bool | str:
     """What a node answers when the host validates a name: True, or the sentence of the error."""
     try:
         find(name)

@@ -127,7 +127,7 @@ class GuidedSteps:
             return predict(x)
         if not math.isclose(sigma, level, rel_tol=1e-3):
             raise OptionError(
-                "this sampler looks at the clip between its steps, where motion guidance cannot follow; "
+                "this sampler runs the model between its steps, where motion guidance cannot follow; "
                 "use euler, ddim or dpmpp_2m"
             )
 
@@ -142,7 +142,8 @@ class GuidedSteps:
         return x + (moved - x) * (sigma / (sigma - next_level))
 
     def _step(self, number: int) -> Step:
-        return Step(number, len(self.sigmas) - 1, *self.timesteps[number : number + 2], [self.condition])
+        t, t_prev = self.timesteps[number : number + 2]
+        return Step(number, len(self.sigmas) - 1, t, t_prev, [self.condition])
 
 
 def _as_in_core(x: Tensor, sigma: float) -> Tensor:
@@ -170,8 +171,8 @@ def _check_sampler(sampler: Any, sigmas: Tensor) -> None:
 
 def _make_denoiser(guider: Any, extra_args: dict[str, Any], key: str, frames: int) -> HostDenoiser:
     """Makes the denoiser of the method: one prompt and one clip at a time, without ControlNet."""
-    wanted = guider.conds.get("positive") or next(iter(guider.conds.values()))
-    conditions = [[_without_control(entry) for entry in each] for each in (wanted, guider.conds[key])]
+    positive = guider.conds.get("positive") or next(iter(guider.conds.values()))
+    conditions = [[_without_control(entry) for entry in each] for each in (positive, guider.conds[key])]
     make_ordinary(conditions)
     options = comfy.model_patcher.create_model_options_clone(extra_args["model_options"])
     add_wrapper(WrappersMP.DIFFUSION_MODEL, _check_forward, options, is_model_options=True)
@@ -186,7 +187,7 @@ def _check_forward(executor: Any, x: Tensor, timesteps: Tensor, *args: Any, **kw
     options = find_options(args, kwargs)
     if find_window(options) is not None:
         raise OptionError(
-            "motion guidance looks at the whole clip at once and not through sliding context windows; "
+            "motion guidance needs the whole clip at once and not sliding context windows; "
             "take the context options off the model"
         )
     if count_branches(options) != 1:

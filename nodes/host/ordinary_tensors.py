@@ -28,7 +28,8 @@ def ordinary_weights(module: nn.Module, device: torch.device) -> Iterator[None]:
     try:
         with torch.inference_mode(False):
             for part in module.modules():
-                for tensors in (part._parameters, part._buffers):
+                owned: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)
+                for tensors in owned:
                     for name, tensor in tensors.items():
                         if tensor is not None and tensor.is_inference():
                             if tensor.device.type == "cpu":

@@ -19,7 +19,7 @@ def find_window(options: dict[str, Any]) -> Window | None:
     if evolved.get("sub_idxs") is not None:
         return Window(tuple(evolved["sub_idxs"]), int(evolved["full_length"]))
     window = options.get("context_window")
-    if window is not None and getattr(window, "total_frames", 0):
+    if window is not None and getattr(window, "total_frames", None):
         return Window((*_find_anchor(options), *window.index_list), int(window.total_frames))
     return None
 

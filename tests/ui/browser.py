@@ -46,6 +46,14 @@ def draw_by_vue(page: Any, wanted: bool) -> None:
     page.wait_for_timeout(1000)
 
 
+def always_show_advanced(page: Any, shown: bool) -> None:
+    """Shows the widgets that the frontend otherwise folds away."""
+    page.evaluate(
+        "shown => window.app.extensionManager.setting.set('Comfy.Node.AlwaysShowAdvancedWidgets', shown)", shown
+    )
+    page.wait_for_timeout(500)
+
+
 def run(page: Any, host: Any, steps: int) -> None:
     """Press Run, with so many steps in all nodes that have them, and wait for its end."""
     page.evaluate(

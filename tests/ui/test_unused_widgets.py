@@ -73,8 +73,10 @@ class ByVue(OnCanvas):
 
 @pytest.fixture(params=[OnCanvas, ByVue])
 def node(request, page):
+    browser.always_show_advanced(page, True)
     yield request.param(page)
     browser.draw_by_vue(page, False)
+    browser.always_show_advanced(page, False)
 
 
 def wanted(recipe):
@@ -86,7 +88,7 @@ def test_picking_a_recipe_hides_what_it_has_no_use_for(node):
     for recipe in sorted(RECIPES, key=FIRST.__eq__):
         node.pick(recipe)
         assert node.names == wanted(recipe)
-        assert node.saved["widgets_values"] == [recipe, "published", 3, 0.5, 7, "recipe's", 11]
+        assert node.saved["widgets_values"] == [recipe, "published", 3, 0.5, 7, "preset's", 11]
         heights[recipe] = node.saved["size"][1]
     for recipe, height in heights.items():
         assert (height < heights[FIRST]) == bool(RECIPES[recipe].unused_options & set(ALL))
