@@ -52,7 +52,7 @@ def motion_denoiser():
             motion_num_attention_heads=2, use_motion_mid_block=False,
         ).eval()  # fmt: skip
         for name, parameter in model.named_parameters():
-            if "motion_modules" in name and "proj_out" in name:  # zero at first, so that nothing would be felt
+            if "motion_modules" in name and "proj_out" in name:  # zero at first, where a motion would change nothing
                 nn.init.normal_(parameter, std=0.1)
     return MotionUNetDenoiser(model, NoiseSchedule.scaled_linear())
 
@@ -93,11 +93,10 @@ def noise(latents):
 @pytest.fixture(scope="session")
 def learnt(denoiser, latents, text):
     """A motion that is not zero anywhere, learnt in three steps on every site."""
-    from motion_core.recipes.learn_config import LearnConfig
+    from motion_core.training.train import train
+    from tests.training_cases import EMBEDDING_RECIPE, one_clip
 
-    from motion_core.training.train import fit
-
-    return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding
+    return train(denoiser, one_clip(latents, text), EMBEDDING_RECIPE).motion
 
 
 @pytest.fixture(scope="session")

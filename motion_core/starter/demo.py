@@ -1,6 +1,6 @@
 """`make demo`: learns the motion of an example clip on the starter model and moves two other things that way.
 
-Writes a looping GIF, an MP4 and a contact sheet, and says how well the motion and the looks were met.
+Writes a looping GIF, an MP4 and a contact sheet, and says how well the motion and the appearance were met.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ..recipes.motion_inversion import STARTER
 from ..video.pictures.pixels import enlarge
 from ..video.reading import read_clip
 from ..video.writing import write_clip, write_sheet
+from .appearance import Ground, Subject, describe
 from .examples import EXAMPLES, find_example
 from .folder import find_starter
-from .looks import Ground, Subject, describe
 from .recognition import measure_agreement, recognise
 
 SCALE = 3
@@ -79,7 +79,7 @@ def run(out: Path, example: str, seed: int) -> None:
 
 
 def generate(model: VideoModel, subject: Subject, ground: Ground, seed: int, motion: Motion | None) -> Tensor:
-    """A clip (N, H, W, 3) of these looks, with the motion or with none."""
+    """A clip (N, H, W, 3) of this appearance, with the motion or with none."""
     config = GenerateConfig(seed=seed)
     motions = [AppliedMotion.of(motion)] if motion else []
     label = f"{'with' if motion else 'without'}: {describe(subject, ground)}"
@@ -103,7 +103,7 @@ def _enlarge(clip: Tensor) -> Tensor:
 
 
 def report(reference: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> None:
-    """Print motion fidelity (1: the same path) and appearance agreement (1: all looks as asked)."""
+    """Print motion fidelity (1: the same path) and appearance agreement (1: all as asked)."""
     track = recognise(reference).found.track
     print("\n                      motion fidelity   appearance agreement")
     for column, name in enumerate(("without the motion", "with the motion")):

@@ -8,8 +8,8 @@ import torch
 
 from ..errors import OptionError
 from ..video.writing import write_clip
+from .appearance import Ground, Subject
 from .folder import CLIP_FOLDER
-from .looks import Ground, Subject
 from .paths import HELD_OUT, Motion
 from .scene import Actor, render
 
@@ -21,7 +21,7 @@ EXAMPLES: dict[str, tuple[str, Subject, Ground]] = {
     "zigzag": ("zigzag", Subject("white", "triangle"), Ground("brown", "striped")),
     "hops": ("hops", Subject("green", "circle"), Ground("black", "plain")),
 }
-"""File name -> held-out path and looks."""
+"""File name -> held-out path and appearance."""
 
 
 def draw_example(name: str) -> torch.Tensor:

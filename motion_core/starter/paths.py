@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Motion:
-    """One clip's motion. subject: (N, 2) path in the world; camera: (N, 2) what the camera looks at; zoom: (N,)."""
+    """One clip's motion. subject: (N, 2) path in the world; camera: (N, 2) where the camera points; zoom: (N,)."""
 
     subject: Tensor
     camera: Tensor

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .looks import GROUND_COLOURS, SHAPES, SUBJECT_COLOURS, TEXTURES, Ground, Subject
+from .appearance import GROUND_COLOURS, SHAPES, SUBJECT_COLOURS, TEXTURES, Ground, Subject
 from .scene import SIZE, TEXTURE_PERIOD
-from .tracking import Found, find_subject, grow, measure_difference
+from .subject_tracking import Found, find_subject, grow, measure_difference
 
 _ZOOMS = torch.linspace(0.6, 1.5, 8)
 """Zooms at which a texture is looked for: close enough to each other for its waves to stay in step."""
@@ -18,7 +18,7 @@ _LEAST_WAVE = 0.015
 
 
 @dataclass(frozen=True)
-class Looks:
+class Appearance:
     """What a clip shows. subject: None if no frame shows one; the lists hold one vote a frame; found: where it is."""
 
     subject: Subject | None
@@ -69,8 +69,8 @@ def _name_textures(clip: Tensor, found: Found) -> list[str]:
 def _name_subjects(found: Found) -> list[Subject | None]:
     colours = _name_colours(found.colour, SUBJECT_COLOURS)
     shapes = [SHAPES[i] for i in found.misfit.argmin(1).tolist()]
-    looks = zip(colours, shapes, found.visible.tolist(), strict=True)
-    return [Subject(colour, shape) if visible else None for colour, shape, visible in looks]
+    named = zip(colours, shapes, found.visible.tolist(), strict=True)
+    return [Subject(colour, shape) if visible else None for colour, shape, visible in named]
 
 
 def _choose(votes: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ def _choose(votes: Sequence[str]) -> str:
 
 
 @torch.no_grad()
-def recognise(clip: Tensor) -> Looks:
+def recognise(clip: Tensor) -> Appearance:
     """Name what a clip (N, 64, 64, 3), 0..1, shows, by the votes of its frames."""
     found = find_subject(clip)
     clip = clip.float().cpu()
@@ -88,16 +88,16 @@ def recognise(clip: Tensor) -> Looks:
     seen = [s for s in subjects if s]
     subject = Subject(_choose([s.colour for s in seen]), _choose([s.shape for s in seen])) if seen else None
     ground = Ground(_choose([g.colour for g in grounds]), _choose([g.texture for g in grounds]))
-    return Looks(subject, ground, subjects, grounds, found)
+    return Appearance(subject, ground, subjects, grounds, found)
 
 
-def measure_agreement(looks: Looks, subject: Subject, ground: Ground) -> dict[str, float]:
+def measure_agreement(appearance: Appearance, subject: Subject, ground: Ground) -> dict[str, float]:
     """Share of frames, 0..1, with the right `colour`, `shape` and `ground` (colour and texture), and their `mean`."""
-    frames = len(looks.grounds)
+    frames = len(appearance.grounds)
     share = {
-        "colour": sum(s is not None and s.colour == subject.colour for s in looks.subjects) / frames,
-        "shape": sum(s is not None and s.shape == subject.shape for s in looks.subjects) / frames,
-        "ground": sum(g == ground for g in looks.grounds) / frames,
+        "colour": sum(s is not None and s.colour == subject.colour for s in appearance.subjects) / frames,
+        "shape": sum(s is not None and s.shape == subject.shape for s in appearance.subjects) / frames,
+        "ground": sum(g == ground for g in appearance.grounds) / frames,
     }
     return share | {"mean": sum(share.values()) / 3}
 

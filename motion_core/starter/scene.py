@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .looks import GROUND_COLOURS, SUBJECT_COLOURS, Ground, Subject, draw_ground, draw_subject
+from .appearance import GROUND_COLOURS, SUBJECT_COLOURS, Ground, Subject, draw_ground, draw_subject
 from .paths import Motion, draw_motion
 
 FRAMES = 16
@@ -90,6 +90,6 @@ def draw_actor(rng: random.Random, frames: int = FRAMES) -> Actor:
 
 
 def draw_clip(rng: random.Random, frames: int = FRAMES, size: int = SIZE) -> tuple[Tensor, Subject, Ground]:
-    """A clip of the training distribution with the looks its caption names."""
+    """A clip of the training distribution with the appearance that its caption names."""
     actor, ground = draw_actor(rng, frames), draw_ground(rng)
     return render(ground, [actor], size), actor.subject, ground

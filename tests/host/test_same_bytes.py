@@ -31,7 +31,8 @@ def test_node_and_command_line_write_the_same_bytes(host, tmp_path, recipe):
         folder = "motion_adapters"
     host.run(graph)
     command = [
-        find_python(host.root), "-m", "motion_core", "learn", "--recipe", recipe, "--preset", preset, "--prompt", PROMPT,
+        find_python(host.root), "-m", "motion_core", "learn", "--recipe", recipe, "--preset", preset,
+        "--prompt", PROMPT,
         "--reference", CLIP_FOLDER / "figure_eight.mp4", "--colourings", "1", "--out", tmp_path / "cli.safetensors",
         *(part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)),
     ]  # fmt: skip

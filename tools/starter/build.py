@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from motion_core.starter.looks import every_caption
+from motion_core.starter.appearance import every_caption
 
 AUTOENCODER: dict[str, Any] = {
     "in_channels": 3,

@@ -19,12 +19,12 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from motion_core.diffusion.schedule import NoiseSchedule
-from motion_core.starter.looks import Ground, draw_caption, draw_ground
+from motion_core.starter.appearance import Ground, draw_caption, draw_ground
 from motion_core.starter.scene import FRAMES, Actor, cover, draw_actor, draw_clip, render
 from tools.starter import build
 from tools.starter.export import export
 from tools.starter.growth import grow, start_certain
-from tools.starter.trainer import Draw, Settings, Trainer
+from tools.starter.trainer import Settings, Trainer, TrainingExample
 from tools.starter.whitening import whiten
 
 SMALL_AUTOENCODER = Settings(steps=4200, learning_rate=3e-3, average=0.99)
@@ -47,7 +47,7 @@ CLIPS = 3000
 class Stage:
     """One go at the video model. clips, frames: what a step sees; half_clips: steps that see half of that length.
 
-    Looks are learnt from the number of clips and motion from their length, and a step costs clips * frames.
+    Appearance is learnt from the number of clips and motion from their length, and a step costs clips * frames.
     balance: the error at a noise level weighs 1 / SNR, at most this and at least its inverse. Left alone (1), errors at
     little noise drown the others, and what the words ask for is decided at much noise (Hang et al. 2023, min-SNR).
     subject_weight: how much more an error on the subject weighs where it shows through, at timesteps below `placed`.
@@ -76,12 +76,12 @@ STAGES = (
 )
 
 
-def draw_frames(draw: Draw, count: int) -> tuple[Tensor, Tensor]:
+def draw_frames(example: TrainingExample, count: int) -> tuple[Tensor, Tensor]:
     """Single frames of random clips: (count, 3, H, W) in -1..1, and what an error weighs, (count, 1, H, W)."""
     frames, covers = [], []
     for _ in range(count // 4):
-        actors = [draw_actor(draw.rng, 4) for _ in range(2 if draw.rng.random() < TWO_ACTORS else 1)]
-        frames.append(render(draw_ground(draw.rng), actors))
+        actors = [draw_actor(example.rng, 4) for _ in range(2 if example.rng.random() < TWO_ACTORS else 1)]
+        frames.append(render(draw_ground(example.rng), actors))
         covers.append(torch.stack([cover(actor) for actor in actors]).amax(0))
     return torch.cat(frames).permute(0, 3, 1, 2) * 2 - 1, 1 + SUBJECT_WEIGHT * torch.cat(covers)[:, None]
 
@@ -104,11 +104,11 @@ def polish_decoder(vae: Any, work: Path) -> Trainer:
     decoder = nn.ModuleDict({"post_quant_conv": vae.post_quant_conv, "decoder": vae.decoder})
     trainer = Trainer(decoder, DECODER, work / "decoder")
 
-    def loss_at(draw: Draw, step: int) -> Tensor:
-        pixels, weight = draw_frames(draw, FRAMES_PER_STEP)
+    def loss_at(example: TrainingExample, step: int) -> Tensor:
+        pixels, weight = draw_frames(example, FRAMES_PER_STEP)
         with torch.no_grad():
             latents = vae.encode(pixels).latent_dist.mode()
-        noise = LATENT_NOISE * torch.randn(latents.shape, generator=draw.generator)
+        noise = LATENT_NOISE * torch.randn(latents.shape, generator=example.generator)
         error = vae.decode(latents + noise).sample - pixels
         return (weight * (error.abs() + 2 * error.square())).mean()
 
@@ -120,10 +120,10 @@ def polish_decoder(vae: Any, work: Path) -> Trainer:
 def _fit_autoencoder(vae: Any, settings: Settings, folder: Path, shrink: int) -> Trainer:
     trainer = Trainer(vae, settings, folder)
 
-    def loss_at(draw: Draw, step: int) -> Tensor:
-        pixels, weight = (functional.avg_pool2d(x, shrink) for x in draw_frames(draw, FRAMES_PER_STEP))
+    def loss_at(example: TrainingExample, step: int) -> Tensor:
+        pixels, weight = (functional.avg_pool2d(x, shrink) for x in draw_frames(example, FRAMES_PER_STEP))
         posterior = vae.encode(pixels).latent_dist
-        error = vae.decode(posterior.sample(draw.generator)).sample - pixels
+        error = vae.decode(posterior.sample(example.generator)).sample - pixels
         return (weight * (error.abs() + 2 * error.square())).mean() + KL_WEIGHT * posterior.kl().mean()
 
     trainer.run(loss_at)
@@ -152,16 +152,18 @@ def draw_scene(number: int, seed: int = 1) -> tuple[Actor, Ground]:
     return draw_actor(rng), draw_ground(rng)
 
 
-def draw_batch(latents: Tensor, stage: Stage, draw: Draw, frames: int) -> tuple[Tensor, Tensor, list[str]]:
+def draw_batch(
+    latents: Tensor, stage: Stage, example: TrainingExample, frames: int
+) -> tuple[Tensor, Tensor, list[str]]:
     """Windows of random clips: latents (B, 4, N, 8, 8), the subject's cover (B, 1, N, 8, 8), captions."""
     x0, covers, captions = [], [], []
     for _ in range(stage.clips):
-        number = draw.rng.randrange(len(latents))
-        first = draw.rng.randrange(FRAMES - frames + 1)
+        number = example.rng.randrange(len(latents))
+        first = example.rng.randrange(FRAMES - frames + 1)
         actor, ground = draw_scene(number)
         x0.append(latents[number, first : first + frames])
         covers.append(cover(actor, latents.shape[-1])[first : first + frames])
-        captions.append("" if draw.rng.random() < NO_CAPTION else draw_caption(actor.subject, ground, draw.rng))
+        captions.append("" if example.rng.random() < NO_CAPTION else draw_caption(actor.subject, ground, example.rng))
     return torch.stack(x0).transpose(1, 2), torch.stack(covers)[:, None], captions
 
 
@@ -177,14 +179,14 @@ def train_stage(parts: nn.ModuleDict, tokenizer: Any, latents: Tensor, stage: St
     trainer = Trainer(parts, stage.settings, work / stage.name)
     schedule = NoiseSchedule.scaled_linear()
 
-    def loss_at(draw: Draw, step: int) -> Tensor:
+    def loss_at(example: TrainingExample, step: int) -> Tensor:
         frames = stage.frames // 2 if step in stage.half_clips else stage.frames
-        x0, subject, captions = draw_batch(latents, stage, draw, frames)
+        x0, subject, captions = draw_batch(latents, stage, example, frames)
         tokens = tokenizer(
             captions, padding="max_length", truncation=True, max_length=build.TEXT_LENGTH, return_tensors="pt"
         )
-        eps = torch.randn(x0.shape, generator=draw.generator)
-        t = torch.randint(0, schedule.steps, (len(x0),), generator=draw.generator)
+        eps = torch.randn(x0.shape, generator=example.generator)
+        t = torch.randint(0, schedule.steps, (len(x0),), generator=example.generator)
         weight = weigh(stage, schedule, t, subject)
         text = parts["text_encoder"](tokens.input_ids)[0]
         predicted = parts["unet"](schedule.add_noise(x0, eps, t), t, text).sample

@@ -34,20 +34,20 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Draw:
+class TrainingExample:
     """The random sources of one step."""
 
     rng: random.Random
     generator: torch.Generator
 
     @classmethod
-    def at(cls, seed: int, step: int) -> "Draw":
+    def at(cls, seed: int, step: int) -> "TrainingExample":
         number = seed * 1_000_003 + step
         return cls(random.Random(number), torch.Generator().manual_seed(number))
 
 
 class Trainer:
-    """Trains the parameters of a module. loss: (draw, step) -> scalar tensor."""
+    """Trains the parameters of a module. loss: (example, step) -> scalar tensor."""
 
     def __init__(self, module: nn.Module, settings: Settings, folder: Path):
         self.module, self.settings, self.folder = module, settings, folder
@@ -74,10 +74,12 @@ class Trainer:
         done = (self.step - s.warm_up) / max(1, s.steps - s.warm_up)
         return s.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
-    def run(self, loss_at: Callable[[Draw, int], Tensor], report_every: int = 50, save_every: int = 200) -> None:
+    def run(
+        self, loss_at: Callable[[TrainingExample, int], Tensor], report_every: int = 50, save_every: int = 200
+    ) -> None:
         started, recent = time.monotonic() - self.seconds, []
         while self.step < self.settings.steps:
-            loss = loss_at(Draw.at(self.settings.seed, self.step), self.step)
+            loss = loss_at(TrainingExample.at(self.settings.seed, self.step), self.step)
             recent.append(self._update(loss))
             self.step += 1
             self.seconds = time.monotonic() - started

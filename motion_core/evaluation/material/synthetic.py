@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import OptionError
 from ...metrics.fidelity import motion_fidelity
 from ...pipeline import CaptionedClip
-from ...starter.looks import Ground, Subject, describe, draw_ground, draw_subject
+from ...starter.appearance import Ground, Subject, describe, draw_ground, draw_subject
 from ...starter.paths import HELD_OUT, Motion, draw_motion
 from ...starter.recognition import measure_agreement, recognise
 from ...starter.scene import FRAMES, REACH, SIZE, Actor, render
@@ -94,13 +94,13 @@ class Synthetic:
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         reference = render_reference(name)
         return [
-            Sample(number, describe(*draw_looks(reference, number)), draw_noise_seed(name, number))
+            Sample(number, describe(*draw_appearance(reference, number)), draw_noise_seed(name, number))
             for number in range(seeds)
         ]
 
     def score(self, name: str, sample: Sample, frames: Tensor, backwards: bool = False) -> dict[str, float]:
         reference = render_reference(name)
-        return score_clip(frames, reference, *draw_looks(reference, sample.number), backwards)
+        return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards)
 
 
 def render_reference(name: str) -> Rendered:
@@ -113,7 +113,7 @@ def render_reference(name: str) -> Rendered:
     return Rendered(name, Clip(render(ground, [Actor(subject, motion)]), FPS), subject, ground, motion)
 
 
-def draw_looks(reference: Rendered, number: int) -> tuple[Subject, Ground]:
+def draw_appearance(reference: Rendered, number: int) -> tuple[Subject, Ground]:
     """Draws an appearance for a sample that shares nothing with the reference's."""
     rng = random.Random(f"{reference.name} {number}")
     while True:
@@ -131,10 +131,10 @@ def score_clip(
     frames: Tensor, reference: Rendered, subject: Subject, ground: Ground, backwards: bool = False
 ) -> dict[str, float]:
     """Scores a clip (N, H, W, 3) against the reference's path, reversed if backwards, and the appearance asked for."""
-    looks = recognise(frames)
+    appearance = recognise(frames)
     wanted = reference.track.flip(0) if backwards else reference.track
-    found = looks.found.track.to(wanted)
-    agreement = measure_agreement(looks, subject, ground)
+    found = appearance.found.track.to(wanted)
+    agreement = measure_agreement(appearance, subject, ground)
     return {
         "fidelity": float(motion_fidelity(wanted[None], found[None])),
         "position_error": float((found - wanted).norm(dim=-1).mean() / SIZE * 100),
@@ -145,5 +145,5 @@ def score_clip(
 
 def redraw(reference: Rendered, number: int) -> Tensor:
     """Renders the reference's path with a sample's appearance, (N, H, W, 3): what a perfect transfer would show."""
-    subject, ground = draw_looks(reference, number)
+    subject, ground = draw_appearance(reference, number)
     return render(ground, [Actor(subject, reference.motion)]).to(torch.float32)

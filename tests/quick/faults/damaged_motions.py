@@ -1,4 +1,4 @@
-"""Damages motion files and reads them: `python -m tests.quick.faults.damaged_motions KIND COUNT FOLDER`.
+"""Damages motion files and reports how each is read: `python -m tests.quick.faults.damaged_motions KIND COUNT FOLDER`.
 
 It prints the damage of a file before reading it and the outcome after, so a crash shows at which file it happened. The
 last line says by how many MiB the process has grown.

@@ -1,4 +1,4 @@
-"""Adapters at work: what they add, what they leave alone, and what reaches them in learning."""
+"""Adapter hooks: what they add, what they leave unchanged, and the gradients that reach the parts."""
 
 import copy
 from dataclasses import replace
@@ -42,7 +42,7 @@ def forward(unet, latents, text):
     return unet(latents, torch.tensor([500]), words).sample
 
 
-def plainly(unet, latents, text):
+def predict(unet, latents, text):
     with torch.no_grad():
         return forward(unet, latents, text)
 
@@ -84,38 +84,38 @@ def test_a_fresh_adapter_changes_no_bit(unet, motion_unet, latents, text):
         (motion_unet, "animatediff", "temporal + cross_kv"),
     ):
         layers = select_layers(recognize(model).list_layers(), which)
-        plain = plainly(model, latents, text)
+        plain = predict(model, latents, text)
         for adapter in (Adapter.low_rank(family, layers, 4), Adapter.deltas(family, layers)):
             with inject_adapter(model, adapter):
-                assert torch.equal(plainly(model, latents, text), plain)
+                assert torch.equal(predict(model, latents, text), plain)
     with inject_adapter(unet, Adapter.deltas("zeroscope", recognize(unet).list_layers())):
-        assert torch.equal(plainly(unet, latents, text), plainly(build_unet(), latents, text))
+        assert torch.equal(predict(unet, latents, text), predict(build_unet(), latents, text))
 
 
-def test_a_zero_strength_hangs_no_hook_and_off_is_off(unet, latents, text):
-    adapter, plain = low_rank(unet), plainly(unet, latents, text)
+def test_a_zero_strength_adds_no_hook_and_an_inactive_switch_changes_no_bit(unet, latents, text):
+    adapter, plain = low_rank(unet), predict(unet, latents, text)
     with inject_adapter(unet, adapter, 0.0):
         assert not hooked(unet)
-    with inject_adapter(unet, adapter) as adaptation:
-        felt = plainly(unet, latents, text)
-        adaptation.active = False
-        assert torch.equal(plainly(unet, latents, text), plain)
-        adaptation.active = True
-        assert torch.equal(plainly(unet, latents, text), felt)
-    assert not torch.allclose(felt, plain, atol=1e-4)
+    with inject_adapter(unet, adapter) as switch:
+        applied = predict(unet, latents, text)
+        switch.active = False
+        assert torch.equal(predict(unet, latents, text), plain)
+        switch.active = True
+        assert torch.equal(predict(unet, latents, text), applied)
+    assert not torch.allclose(applied, plain, atol=1e-4)
 
 
 @pytest.mark.parametrize("alpha", [None, 2.0])
-def test_it_is_the_same_as_changing_the_weights_by_hand(double, latents, text, alpha):
+def test_an_adapter_equals_changed_weights(double, latents, text, alpha):
     for adapter in (
         low_rank(double, "temporal_transformer + cross_kv", alpha=alpha).map(torch.Tensor.double),
         deltas(double, ALL).map(torch.Tensor.double),
     ):
         with inject_adapter(double, adapter):
-            felt = plainly(double, latents.double(), text.double())
-        by_hand = plainly(patched(double, adapter), latents.double(), text.double())
-        torch.testing.assert_close(felt, by_hand, rtol=1e-9, atol=1e-9)
-        assert not torch.allclose(felt, plainly(double, latents.double(), text.double()), atol=1e-3)
+            applied = predict(double, latents.double(), text.double())
+        by_hand = predict(patched(double, adapter), latents.double(), text.double())
+        torch.testing.assert_close(applied, by_hand, rtol=1e-9, atol=1e-9)
+        assert not torch.allclose(applied, predict(double, latents.double(), text.double()), atol=1e-3)
 
 
 def test_a_convolution_keeps_its_stride_padding_and_groups():
@@ -128,8 +128,8 @@ def test_a_convolution_keeps_its_stride_padding_and_groups():
     torch.testing.assert_close(layer(x) + delta.output(layer, x), whole(x))
 
 
-def test_adaptations_add_up_and_undo_each_other(unet, latents, text):
-    adapter, other, plain = low_rank(unet), deltas(unet), plainly(unet, latents, text)
+def test_nested_adapters_add_up_and_cancel(unet, latents, text):
+    adapter, other, plain = low_rank(unet), deltas(unet), predict(unet, latents, text)
     close = {"atol": 5e-5, "rtol": 1e-4}
     with (
         inject_adapter(unet, adapter),
@@ -137,37 +137,37 @@ def test_adaptations_add_up_and_undo_each_other(unet, latents, text):
         inject_adapter(unet, other, -1.0),
         inject_adapter(unet, adapter, -1.0),
     ):
-        torch.testing.assert_close(plainly(unet, latents, text), plain, **close)
+        torch.testing.assert_close(predict(unet, latents, text), plain, **close)
     with inject_adapter(unet, adapter, 2.0):
-        doubled = plainly(unet, latents, text)
+        doubled = predict(unet, latents, text)
     with inject_adapter(unet, adapter), inject_adapter(unet, adapter):
-        torch.testing.assert_close(plainly(unet, latents, text), doubled, **close)
+        torch.testing.assert_close(predict(unet, latents, text), doubled, **close)
 
 
 @pytest.mark.parametrize("make", [low_rank, deltas])
-def test_each_branch_feels_what_its_gate_says(unet, latents, text, make):
-    """Linear layers and convolutions alike: of a batch of two, one feels it and one does not."""
+def test_the_gate_chooses_the_branches_that_an_adapter_changes(unet, latents, text, make):
+    """Linear layers and convolutions alike: of a batch of two, one is changed and one is not."""
     pair = latents[:1].expand(2, -1, -1, -1, -1)
-    plain = plainly(unet, pair, text[:1])
-    with inject_adapter(unet, make(unet)) as adaptation:
-        felt = plainly(unet, pair, text[:1])
-        adaptation.gate = torch.tensor([0.0, 1.0])
-        gated = plainly(unet, pair, text[:1])
-        adaptation.gate = torch.ones(7)
+    plain = predict(unet, pair, text[:1])
+    with inject_adapter(unet, make(unet)) as switch:
+        applied = predict(unet, pair, text[:1])
+        switch.gate = torch.tensor([0.0, 1.0])
+        gated = predict(unet, pair, text[:1])
+        switch.gate = torch.ones(7)
         with pytest.raises(ModelError, match="7 branches"):
-            plainly(unet, pair, text[:1])
-    assert torch.equal(gated[0], plain[0]) and torch.equal(gated[1], felt[1])
-    assert not torch.equal(felt[1], plain[1])
+            predict(unet, pair, text[:1])
+    assert torch.equal(gated[0], plain[0]) and torch.equal(gated[1], applied[1])
+    assert not torch.equal(applied[1], plain[1])
 
 
-def test_nothing_is_left_behind(unet, latents, text):
+def test_no_hook_or_changed_weight_remains_after_the_block(unet, latents, text):
     before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
-    plain = plainly(unet, latents, text)
+    plain = predict(unet, latents, text)
     with pytest.raises(RuntimeError, match="stop"), inject_adapter(unet, low_rank(unet)):
-        plainly(unet, latents, text)
+        predict(unet, latents, text)
         raise RuntimeError("stop")
     assert not hooked(unet)
-    assert torch.equal(plainly(unet, latents, text), plain)
+    assert torch.equal(predict(unet, latents, text), plain)
     assert all(torch.equal(tensor, before[name]) for name, tensor in unet.state_dict().items())
 
 
@@ -177,12 +177,12 @@ def gradients(unet, adapter, latents, text, memory, second=None):
     parameters = [p.requires_grad_() for p in adapter.parameters]
     levels = recognize(unet).group_by_level().values() if memory == "low" else []
     layers = [m for level in levels for m in level]
-    with frozen(unet), checkpointed(layers), inject_adapter(unet, adapter) as adaptation:
+    with frozen(unet), checkpointed(layers), inject_adapter(unet, adapter) as switch:
         predicted = forward(unet, latents, text)
-        adaptation.active = False
+        switch.active = False
         if second is not None:
             predicted = forward(unet, predicted, text)
-        adaptation.active = second != "stays off"
+        switch.active = second != "stays off"
         predicted.square().mean().backward()
     assert not any(p.grad is not None for p in unet.parameters())
     return [p.grad for p in parameters]
@@ -190,7 +190,7 @@ def gradients(unet, adapter, latents, text, memory, second=None):
 
 @pytest.mark.parametrize("second", [None, "on again", "stays off"])
 def test_checkpointing_gives_the_same_gradients_whatever_is_switched_later(unet, latents, text, second):
-    """MotionMatcher's case: the same model, without the adapter, judges what the adapted one made."""
+    """MotionMatcher's case: the same model, without the adapter, computes the loss of the adapted one's output."""
     for adapter in (low_rank(unet, "temporal_transformer + spatial_transformer"), deltas(unet)):
         kept, computed_again = (gradients(unet, adapter, latents, text, m, second) for m in ("fast", "low"))
         assert all(gradient.abs().sum() > 0 for gradient in kept)
@@ -206,15 +206,15 @@ def test_checkpointing_holds_for_animatediff(motion_unet, latents, text):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
 
-def test_an_injection_switched_later_keeps_its_gradients_too(unet, latents, text, learnt):
+def test_checkpointed_gradients_of_an_embedding_ignore_a_later_switch(unet, latents, text, learnt):
     def once(memory):
         motion = learnt.detached()
         parameters = [p.requires_grad_() for p in motion.parameters]
         levels = recognize(unet).group_by_level().values() if memory == "low" else []
         layers = [m for level in levels for m in level]
-        with frozen(unet), checkpointed(layers), inject(unet, motion) as injection:
+        with frozen(unet), checkpointed(layers), inject(unet, motion) as switch:
             loss = forward(unet, latents, text).square().mean()
-            injection.active = False
+            switch.active = False
             loss.backward()
         return [p.grad for p in parameters]
 
@@ -222,24 +222,24 @@ def test_an_injection_switched_later_keeps_its_gradients_too(unet, latents, text
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
 
-def test_a_look_without_gradients_does_not_stop_learning(latents, text, learnt):
+def test_a_forward_without_gradients_does_not_cut_later_gradients(latents, text, learnt):
     half, latents, text = build_unet().bfloat16(), latents.bfloat16(), text.bfloat16()
     adapter, motion = low_rank(half).detached(), learnt.detached()
     for parameter in (*adapter.parameters, *motion.parameters):
         parameter.requires_grad_()
     with frozen(half), inject_adapter(half, adapter), inject(half, motion):
-        plainly(half, latents, text)
+        predict(half, latents, text)
         forward(half, latents, text).square().mean().backward()
     assert all(p.grad is not None for p in (*adapter.parameters, *motion.parameters))
 
 
-def test_half_precision_models_are_served_from_float32_parts(latents, text):
+def test_float32_parts_are_applied_to_a_half_precision_model(latents, text):
     half = build_unet().to(torch.bfloat16)
     adapter = low_rank(half)
     with inject_adapter(half, adapter):
-        felt = plainly(half, latents.bfloat16(), text.bfloat16())
-    assert felt.dtype == torch.bfloat16 and all(p.dtype == torch.float32 for p in adapter.parameters)
-    assert not torch.equal(felt, plainly(half, latents.bfloat16(), text.bfloat16()))
+        applied = predict(half, latents.bfloat16(), text.bfloat16())
+    assert applied.dtype == torch.bfloat16 and all(p.dtype == torch.float32 for p in adapter.parameters)
+    assert not torch.equal(applied, predict(half, latents.bfloat16(), text.bfloat16()))
 
 
 class CastOnTheFly(nn.Linear):
@@ -256,12 +256,12 @@ def test_a_hosts_own_layers_are_adapted(latents, text):
         layer = own.get_submodule(name)
         layer.__class__ = CastOnTheFly
         layer.to(torch.float8_e4m3fn)
-    plain = plainly(own, latents, text)
+    plain = predict(own, latents, text)
     with inject_adapter(own, adapter):
-        assert not torch.allclose(plainly(own, latents, text), plain, atol=1e-4)
+        assert not torch.allclose(predict(own, latents, text), plain, atol=1e-4)
 
 
-def test_the_seed_alone_decides(unet):
+def test_the_seed_alone_decides_the_initial_low_rank_parts(unet):
     layers = select_layers(recognize(unet).list_layers(), "temporal")
     layers = [layer for layer in layers if layer.kind != "convolution"]
     state = torch.random.get_rng_state()
@@ -279,7 +279,7 @@ def test_a_rank_above_the_width_is_the_width(unet):
         assert part.down.shape[0] == min(32, *unet.get_submodule(name).weight.shape)
 
 
-def test_what_does_not_fit_is_one_sentence(unet, motion_unet):
+def test_an_adapter_of_another_model_is_refused_in_one_sentence(unet, motion_unet):
     adapter = low_rank(unet)
     first = next(iter(adapter.parts))
     misfit = {**adapter.parts, first: LowRank(torch.zeros(2, 3), torch.zeros(5, 2))}
@@ -296,7 +296,7 @@ def test_what_does_not_fit_is_one_sentence(unet, motion_unet):
         pass
 
 
-def test_parts_that_can_not_be_are_refused(unet):
+def test_impossible_parts_are_refused(unet):
     z = torch.zeros
     for wrong in (
         lambda: LowRank(z(2, 3), z(5, 3)),

@@ -52,7 +52,7 @@ def test_save_load_save_gives_the_same_bytes(saved, tmp_path):
         assert torch.equal(a, b.half().float())
 
 
-def test_the_keys_are_those_that_a_host_patches_by(saved):
+def test_the_keys_are_those_that_a_host_patches_weights_by(saved):
     stored = load_file(saved)
     low_rank = {f"{TO_Q}.lora_down.weight", f"{TO_Q}.lora_up.weight", f"{TO_Q}.alpha"}
     assert low_rank | {f"{CONV}.diff", f"{CONV}.diff_b", "a.to_v.diff"} < set(stored)
@@ -101,7 +101,7 @@ def test_a_wrong_file_is_refused_in_one_sentence(saved, change, sentence):
     assert "\n" not in str(caught.value) and str(caught.value).startswith("motion.safetensors")
 
 
-def test_an_empty_a_damaged_a_missing_and_a_pickled_file(saved, tmp_path):
+def test_empty_damaged_missing_and_pickled_files_are_refused(saved, tmp_path):
     with safe_open(saved, "pt") as file:
         about = file.metadata()
     save_file({}, tmp_path / "empty.safetensors", about)
@@ -117,7 +117,7 @@ def test_an_empty_a_damaged_a_missing_and_a_pickled_file(saved, tmp_path):
         Adapter.load(tmp_path / "list.pt")
 
 
-def test_what_can_not_be_written_leaves_nothing(tmp_path):
+def test_a_refused_save_leaves_no_file(tmp_path):
     with pytest.raises(FileError, match="not finite"):
         make().map(lambda t: t * 1e6).save(tmp_path / "a.safetensors")
     with pytest.raises(FileError, match="ending"):
@@ -127,7 +127,7 @@ def test_what_can_not_be_written_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_motion_lora_goes_out_and_comes_back(tmp_path):
+def test_a_written_motion_lora_is_read_back(tmp_path):
     model = build()
     layers = select_layers(recognize(model).list_layers(), "temporal_attention")
     adapter = Adapter.low_rank("animatediff", layers, 4, alpha=8.0)
@@ -165,7 +165,7 @@ def test_a_pickled_motion_lora_is_read(tmp_path):
         replace(make(), parts={TO_Q: make().parts[TO_Q]}, family="zeroscope"),
     ],
 )
-def test_what_a_motion_lora_can_not_say_is_refused(tmp_path, adapter):
+def test_adapters_that_a_motion_lora_cannot_hold_are_refused(tmp_path, adapter):
     with pytest.raises(FileError, match="motion LoRA holds low-rank changes of temporal attention"):
         write_motion_lora(adapter, tmp_path / "lora.safetensors")
     assert not list(tmp_path.iterdir())
@@ -246,7 +246,7 @@ def test_lists_that_do_not_fit_are_refused(unet, tmp_path):
 def test_a_list_that_fits_both_paths_is_refused(unet, tmp_path, monkeypatch):
     layers = select_layers(recognize(unet).list_layers(), "temporal_transformer")[:2]
     twins = [replace(layer, name=f"spatial.{layer.name}", temporal=False) for layer in layers]
-    monkeypatch.setattr("motion_core.formats.motion_director.find_adaptable_layers", lambda _: [*layers, *twins])
+    monkeypatch.setattr("motion_core.models.families.Recognized.list_layers", lambda _: [*layers, *twins])
     stored = [t for layer in layers for t in (seeded(layer.shape[0], 2), seeded(2, layer.shape[1]))]
     torch.save(stored, tmp_path / "unet.pt")
     with pytest.raises(FileError, match="both paths"):

@@ -1,20 +1,22 @@
-"""The AnimateDiff family in diffusers' UNetMotionModel; as the host injects it, tests/host tries it."""
+"""The AnimateDiff family in diffusers' UNetMotionModel; tests/host tests it as the host builds it."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from motion_core.recipes.learn_config import LearnConfig
 from torch import nn
 
 from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.errors import ModelError
-from motion_core.hooks.embedding_hooks import Window, inject
+from motion_core.hooks.embedding_hooks import inject
+from motion_core.hooks.live_switch import Window
 from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
 from motion_core.models.families import find_sites, recognize
 from motion_core.models.sites import select_sites
 from motion_core.motions.embedding import MotionEmbedding
-from motion_core.training.train import fit
+from motion_core.recipes.motion_inversion import OFFICIAL
+from motion_core.training.train import train
+from tests.training_cases import EMBEDDING_RECIPE, one_clip
 
 CHANNELS = (32, 32, 64, 64)
 
@@ -29,7 +31,7 @@ def build(**changes):
             motion_num_attention_heads=2, **{"use_motion_mid_block": True, **changes},
         ).eval()  # fmt: skip
         for name, parameter in model.named_parameters():
-            if "motion_modules" in name and "proj_out" in name:  # zero at first, so that nothing would be felt
+            if "motion_modules" in name and "proj_out" in name:  # zero at first, where a motion would change nothing
                 nn.init.normal_(parameter, std=0.1)
     return model
 
@@ -46,7 +48,7 @@ def denoiser(model):
 
 @pytest.fixture(scope="module")
 def learnt(denoiser, latents, text):
-    return fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory="fast")).embedding
+    return train(denoiser, one_clip(latents, text), EMBEDDING_RECIPE).motion
 
 
 def predict(denoiser, latents, text):
@@ -80,20 +82,16 @@ def test_layers_by_level_are_what_the_model_calls(model):
     assert kinds == {"ResnetBlock2D", "Transformer2DModel", "AnimateDiffTransformer3D"}
 
 
-def test_zero_is_no_patch_and_each_part_changes_the_result(denoiser, model, latents, text, learnt):
+def test_zeros_change_no_bit_and_each_part_changes_the_result(denoiser, model, latents, text, learnt):
     plain = predict(denoiser, latents, text)
-    zero = learnt.map(lambda _, t: torch.zeros_like(t), lambda _, t: torch.zeros_like(t))
-    with inject(model, zero):
+    with inject(model, learnt.map(torch.zeros_like)):
         assert torch.equal(predict(denoiser, latents, text), plain)
     seen = [plain]
     for qk, v in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
         with inject(model, learnt, qk, v):
             seen.append(predict(denoiser, latents, text))
     for own in ("attn1", "attn2"):
-        alone = learnt.map(
-            lambda _, t: torch.zeros_like(t),
-            lambda name, t, own=own: t if name.endswith(own) else torch.zeros_like(t),
-        )
+        alone = replace(learnt, v={name: t * name.endswith(own) for name, t in learnt.v.items()})
         with inject(model, alone, 0.0, 5.0):
             seen.append(predict(denoiser, latents, text))
     assert all(not torch.equal(a, b) for i, a in enumerate(seen) for b in seen[:i])
@@ -102,7 +100,7 @@ def test_zero_is_no_patch_and_each_part_changes_the_result(denoiser, model, late
 
 @pytest.mark.parametrize("memory", ["balanced", "low"])
 def test_memory_modes_learn_the_same(denoiser, latents, text, learnt, memory):
-    other = fit(denoiser, latents, text, LearnConfig(steps=3, sites="all", memory=memory)).embedding
+    other = train(denoiser, one_clip(latents, text), EMBEDDING_RECIPE.changed(memory=memory)).motion
     for a, b in zip(learnt.parameters, other.parameters, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
@@ -117,26 +115,26 @@ def test_a_file_comes_back_and_fits_another_length_and_size(model, denoiser, tex
         assert not torch.equal(predict(denoiser, wider, text.expand(2, -1, -1)), plain)
 
 
-def test_another_family_is_one_sentence(model, learnt):
-    said = "zeroscope family and the model is of the animatediff family"
-    with pytest.raises(ModelError, match=said), inject(model, replace(learnt, family="zeroscope")):
+def test_a_motion_of_another_family_is_refused_in_one_sentence(model, learnt):
+    sentence = "zeroscope family and the model is of the animatediff family"
+    with pytest.raises(ModelError, match=sentence), inject(model, replace(learnt, family="zeroscope")):
         pass
 
 
-def test_norms_that_are_swapped_for_the_forward_are_swapped_in_recomputation(denoiser, latents, text, monkeypatch):
+def test_replaced_norms_are_replaced_in_recomputation_too(denoiser, latents, text, monkeypatch):
     class Swapping(MotionUNetDenoiser):
         """As AnimateDiff-Evolved predicts with v1 motion modules: another group norm while the forward runs."""
 
-        def predict(self, z, t, text):
+        def predict(self, z, t, conditions):
             with pytest.MonkeyPatch.context() as swap:
                 whole = nn.GroupNorm.forward
                 swap.setattr(nn.GroupNorm, "forward", lambda norm, x: whole(norm, x) * 0.9)
-                return super().predict(z, t, text)
+                return super().predict(z, t, conditions)
 
     swapping = Swapping(denoiser.module, denoiser.schedule)
     before = nn.GroupNorm.forward
     fast, low, other = (
-        fit(d, latents, text, LearnConfig(steps=2, sites="deepest", memory=memory, learning_rate=0.1)).embedding
+        train(d, one_clip(latents, text), OFFICIAL.changed(steps=2, memory=memory, learning_rate=0.1)).motion
         for d, memory in ((swapping, "fast"), (swapping, "low"), (denoiser, "fast"))
     )
     assert nn.GroupNorm.forward is before
@@ -147,15 +145,15 @@ def test_norms_that_are_swapped_for_the_forward_are_swapped_in_recomputation(den
     )
 
 
-def test_a_window_feels_its_part_of_the_whole_motion(denoiser, model, text, learnt):
+def test_a_window_gets_its_frames_of_the_whole_motion(denoiser, model, text, learnt):
     clip = torch.randn(1, 4, 4, 8, 12, generator=torch.Generator().manual_seed(3))
-    with inject(model, learnt) as injection:
+    with inject(model, learnt) as switch:
         plain = predict(denoiser, clip, text)
-        injection.window = Window((0, 1, 2, 3), 4)
+        switch.window = Window((0, 1, 2, 3), 4)
         assert torch.equal(predict(denoiser, clip, text), plain)
-        injection.window = Window((4, 5, 6, 7), 8)
+        switch.window = Window((4, 5, 6, 7), 8)
         late = predict(denoiser, clip, text)
-    cut = learnt.resized(8, dict(learnt.grids)).map(lambda _, t: t[:, 4:], lambda _, t: t[:, 4:])
+    cut = learnt.resized(8, dict(learnt.grids)).map(lambda t: t[:, 4:])
     with inject(model, cut):
         torch.testing.assert_close(predict(denoiser, clip, text), late)
     assert not torch.equal(plain, late)

@@ -23,16 +23,20 @@ def predict(denoiser, latents, text):
     return denoiser.predict(latents, torch.full((len(latents),), 500), text.expand(len(latents), -1, -1))
 
 
+def list_cross_attentions(module):
+    return recognize(module).family.list_cross_attentions(module)
+
+
 def pick(module, level=2):
     """One temporal site and one cross-attention on the way down."""
     return [
         next(site.name for site in find(module) if site.level == level and site.name.startswith("down"))
-        for find in (find_sites, find_cross_attentions)
+        for find in (find_sites, list_cross_attentions)
     ]
 
 
 def find_named(module):
-    return {site.name: site for find in (find_sites, find_cross_attentions) for site in find(module)}
+    return {site.name: site for find in (find_sites, list_cross_attentions) for site in find(module)}
 
 
 def softmax_by_hand(q, k, heads):
@@ -46,7 +50,7 @@ def softmax_by_hand(q, k, heads):
 
 
 def test_cross_attentions_bear_checkpoint_keys_in_the_order_of_the_run(either, latents, text):
-    sites, ran = recognize(either.module).family.list_cross_attentions(either.module), []
+    sites, ran = list_cross_attentions(either.module), []
     keys, modules = set(either.module.state_dict()), dict(either.module.named_modules())
     hooks = [s.to_q.register_forward_pre_hook(lambda *_, name=s.name: ran.append(name)) for s in sites]
     predict(either, latents, text)
@@ -88,7 +92,7 @@ def test_a_map_is_the_softmax_by_hand(either, latents, text, level):
         torch.testing.assert_close(alone[name], maps[name][1:], atol=1e-5, rtol=1e-4)
 
 
-def test_capturing_changes_no_bit_and_leaves_nothing(either, latents, text):
+def test_capturing_changes_no_bit_and_leaves_no_hook(either, latents, text):
     module = either.module
     every = list(find_named(module))
     before = count_hooks(module)
@@ -151,7 +155,7 @@ def gradients(denoiser, latents, text, checkpoint=False, stop=False, inside=Fals
     """Of a loss on an adapted model's maps, after the block or inside it: (loss, by latents, by adapters...)."""
     module, names, sites = denoiser.module, pick(denoiser.module), find_named(denoiser.module)
     layers = [layer for level in recognize(module).group_by_level().values() for layer in level] if checkpoint else []
-    early = sites[pick(module, 0)[0]]  # learns through the maps that come after it
+    early = sites[pick(module, 0)[0]]  # gets gradients through the maps that come after it
     adapted = [early.to_v, *(layer for name in names for layer in (sites[name].to_q, sites[name].to_k))]
     adapters = [Grown(layer) for layer in adapted]
     latents = latents.clone().requires_grad_()
@@ -178,7 +182,7 @@ def match(maps, target):
 
 
 @pytest.mark.parametrize("way", ["checkpoint", "stop", "checkpoint stop", "inside", "checkpoint inside"])
-def test_gradients_are_the_same(either, latents, text, way):
+def test_gradients_are_the_same_with_checkpointing_and_stopping(either, latents, text, way):
     plain = gradients(either, latents, text)
     other = gradients(either, latents, text, **dict.fromkeys(way.split(), True))
     for one, two in zip(plain, other, strict=True):
@@ -186,7 +190,7 @@ def test_gradients_are_the_same(either, latents, text, way):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-7)
 
 
-def test_a_loss_may_take_the_prediction_as_well(denoiser, latents, text):
+def test_a_loss_on_maps_and_prediction_is_the_same_with_checkpointing(denoiser, latents, text):
     """As guidance does, with every layer checkpointed: the layer's own backward is not disturbed by the maps."""
     module, found = denoiser.module, []
     names = pick(module, 1)
@@ -212,24 +216,24 @@ def test_an_ordinary_backward_after_a_stop_in_a_checkpoint_is_its_own(denoiser, 
     assert not ran
 
 
-def test_the_motion_and_adapters_are_in_the_map(denoiser, latents, text, learnt):
+def test_the_map_includes_motions_and_changes_of_k(denoiser, latents, text, learnt):
     module = denoiser.module
     name, cross = pick(module)
     with torch.no_grad():
         with capture(module, [name], stop=True) as plain:
             predict(denoiser, latents, text)
-        with capture(module, [name], stop=True) as felt, inject(module, learnt):
+        with capture(module, [name], stop=True) as applied, inject(module, learnt):
             predict(denoiser, latents, text)
-        key = next(site for site in recognize(module).family.list_cross_attentions(module) if site.name == cross).to_k
+        key = next(site for site in list_cross_attentions(module) if site.name == cross).to_k
         handle = key.register_forward_hook(lambda _m, _a, out: out * 0)
         with capture(module, [cross], stop=True) as even:
             predict(denoiser, latents, text)
         handle.remove()
-    assert not torch.allclose(plain[name], felt[name], atol=1e-4)
+    assert not torch.allclose(plain[name], applied[name], atol=1e-4)
     torch.testing.assert_close(even[cross], torch.full_like(even[cross], 1 / 5))
 
 
-def test_what_is_wrong_is_one_sentence(denoiser, latents, text):
+def test_wrong_names_and_counts_are_refused_in_one_sentence(denoiser, latents, text):
     module, names = denoiser.module, pick(denoiser.module)
     with (
         pytest.raises(ModelError, match=r"no attention 'down_blocks\.9'; name some of down"),
@@ -248,12 +252,7 @@ def test_what_is_wrong_is_one_sentence(denoiser, latents, text):
 
 
 def test_averaging_takes_maps_of_one_shape(denoiser, latents, text):
-    names = [
-        s.name
-        for s in select_sites(
-            recognize(denoiser.module).family.list_cross_attentions(denoiser.module), r"down_blocks\.2"
-        )
-    ]
+    names = [s.name for s in select_sites(list_cross_attentions(denoiser.module), r"down_blocks\.2")]
     with torch.no_grad(), capture(denoiser.module, [*names, pick(denoiser.module)[0]]) as maps:
         predict(denoiser, latents, text)
     pair = {name: maps[name] for name in names}
@@ -318,8 +317,8 @@ def host_unet():
 
 
 def test_the_hosts_unet_has_diffusers_names(host_unet, motion_denoiser):
-    ours = recognize(host_unet).family.list_cross_attentions(host_unet)
-    theirs = recognize(motion_denoiser.module).family.list_cross_attentions(motion_denoiser.module)
+    ours = list_cross_attentions(host_unet)
+    theirs = list_cross_attentions(motion_denoiser.module)
     assert [(s.name, s.level) for s in ours] == [(s.name, s.level) for s in theirs]
     owners = {s.to_q: s.name for s in ours}
     for place, name in (

@@ -1,42 +1,42 @@
-"""Gradients of usual length, and the average of the last steps."""
-
-from dataclasses import replace
+"""Gradients clipped to their median norm, and the average of the last steps."""
 
 import pytest
 import torch
-from motion_core.recipes.learn_config import LearnConfig
-from motion_core.recipes.presets import PRESETS
 
-from motion_core.training import validation
-from motion_core.training.averaging import DECAY, Steadiness
-from motion_core.training.train import fit
+from motion_core.recipes.motion_inversion import MOTION_INVERSION, OFFICIAL
+from motion_core.recipes.optimizer_settings import OptimizerSettings
+from motion_core.training.averaging import DECAY, ClippingAndAveraging
+from motion_core.training.early_stop import AppearanceStop, StopSettings
+from motion_core.training.loop import minimize
+from motion_core.training.train import train
+from tests.training_cases import assert_equal_motions, one_clip
 
 
-def follow(gradients, steady, rate=0.1, look=None, half=False):
-    """Learning whose gradients are given; gives what is learnt, and the parameter after each step."""
-    parameter, seen, coming = torch.zeros(2), [], iter(gradients)
+def optimize(gradients, steady, rate=0.1, half=False):
+    """Training whose gradients are given; returns the result, and the parameter before each step."""
+    parameter, before, coming = torch.zeros(2), [], iter(gradients)
 
     def draw():
-        seen.append(parameter.detach().clone())
+        before.append(parameter.detach().clone())
         yield (parameter * torch.tensor(next(coming))).sum(), [parameter]
 
-    descent = OptimizerSettings(len(gradients), rate, weight_decay=0.0, steady=steady)
-    descent.follow([parameter], draw, half, look=look, look_every=2)
-    return parameter.detach(), seen
+    settings = OptimizerSettings(len(gradients), rate, weight_decay=0.0, steady=steady)
+    minimize([parameter], draw, settings, half=half)
+    return parameter.detach(), before
 
 
-def test_what_is_given_is_the_average_of_what_was():
-    given, seen = follow([[1.0, 2.0]] * 6, steady=True)
-    last, plain = follow([[1.0, 2.0]] * 6, steady=False)
+def test_the_result_is_the_average_of_the_steps():
+    averaged, seen = optimize([[1.0, 2.0]] * 6, steady=True)
+    last, plain = optimize([[1.0, 2.0]] * 6, steady=False)
     assert all(torch.equal(a, b) for a, b in zip(seen, plain, strict=True))  # as no gradient is unusual
     weights = torch.tensor([DECAY**age for age in range(5, -1, -1)])
     after = torch.stack([*seen[1:], last])
-    torch.testing.assert_close(given, (weights[:, None] * after).sum(0) / weights.sum())
+    torch.testing.assert_close(averaged, (weights[:, None] * after).sum(0) / weights.sum())
 
 
-def test_a_rare_long_gradient_is_cut_to_the_median():
-    steadiness = Steadiness([torch.zeros(2, requires_grad=True)])
-    (parameter,) = steadiness.parameters
+def test_a_rare_large_gradient_is_clipped_to_the_median():
+    stabilizer = ClippingAndAveraging([torch.zeros(2, requires_grad=True)])
+    (parameter,) = stabilizer.parameters
     for gradient, expected in (
         ([3.0, 4.0], [3.0, 4.0]),
         ([3.0, 4.0], [3.0, 4.0]),
@@ -44,72 +44,76 @@ def test_a_rare_long_gradient_is_cut_to_the_median():
         ([0.3, 0.4], [0.3, 0.4]),
     ):
         parameter.grad = torch.tensor(gradient)
-        steadiness.shorten()
+        stabilizer.before_step()
         torch.testing.assert_close(parameter.grad, torch.tensor(expected))
 
 
-def test_one_long_gradient_does_not_undo_what_was_learnt():
+def test_one_large_gradient_does_not_undo_the_training():
     gradients = [[1.0, 1.0]] * 20 + [[-1000.0, -1000.0]] + [[1.0, 1.0]] * 5
-    steady, plain = (follow(gradients, steady)[1][-1] for steady in (True, False))
+    steady, plain = (optimize(gradients, steady)[1][-1] for steady in (True, False))
     assert steady[0] < -2 < plain[0]
 
 
 @pytest.mark.parametrize("bad", [0.0, float("inf")])
-def test_gradients_without_a_length_do_no_harm(bad):
+def test_gradients_of_norm_zero_or_infinity_leave_later_ones_whole(bad):
     """As they are while the scale of an fp16 model's loss is looked for."""
-    steadiness = Steadiness([torch.zeros(1, requires_grad=True)])
-    (parameter,) = steadiness.parameters
+    stabilizer = ClippingAndAveraging([torch.zeros(1, requires_grad=True)])
+    (parameter,) = stabilizer.parameters
     for gradient in (bad, 2.0, 2.0):
         parameter.grad = torch.tensor([gradient])
-        steadiness.shorten()
+        stabilizer.before_step()
     assert parameter.grad.tolist() == [2.0]
-    half, _ = follow([[1.0, 1.0]] * 5, steady=True, half=True)
+    half, _ = optimize([[1.0, 1.0]] * 5, steady=True, half=True)
     assert half.isfinite().all() and half.ne(0).all()
 
 
-def test_looks_see_what_learning_would_give():
+def test_observers_get_what_training_would_return_and_change_nothing():
     shown = []
     gradients = [[1.0, 2.0], [-3.0, 1.0], [2.0, 2.0], [1.0, -5.0], [1.0, 1.0]]
     parameter = torch.zeros(2)
 
-    def learn(steps, look=None):
+    def optimize_for(steps, observe=None):
         nonlocal parameter
         parameter, coming = torch.zeros(2), iter(gradients)
 
         def draw():
             yield (parameter * torch.tensor(next(coming))).sum(), [parameter]
 
-        OptimizerSettings(steps, 0.1, steady=True).follow([parameter], draw, half=False, look=look, look_every=2)
+        observing = {"is_due": lambda step: step % 2 == 0, "observe": observe} if observe else {}
+        minimize([parameter], draw, OptimizerSettings(steps, 0.1, steady=True), half=False, **observing)
         return parameter.detach()
 
-    watched = learn(5, lambda step: shown.append((step, parameter.detach().clone())))
-    assert torch.equal(watched, learn(5))  # and looking changes nothing
+    observed = optimize_for(5, lambda step: shown.append((step, parameter.detach().clone())))
+    assert torch.equal(observed, optimize_for(5))
     assert [step for step, _ in shown] == [2, 4]
     for step, seen in shown:
-        assert torch.equal(seen, learn(step))
+        assert torch.equal(seen, optimize_for(step))
 
 
-def test_what_is_learnt_steadily_is_said_and_best_is_kept(denoiser, latents, text, monkeypatch):
-    monkeypatch.setattr(validation, "EVERY", 2)
-    monkeypatch.setattr(validation, "DRAWS", 2)
-    config = LearnConfig(steps=12, learning_rate=10.0, memory="fast", steady=True, early_stop=True)
-    learnt = fit(denoiser, latents, text, config)
-    best = min(learnt.validation, key=lambda look: look[1])[0]
-    at_best = fit(denoiser, latents, text, replace(config, early_stop=False, steps=best))
-    for a, b in zip(learnt.embedding.parameters, at_best.embedding.parameters, strict=True):
-        assert torch.equal(a, b)
-    assert config.recipe()["steady"] and "averaged" in config.recipe()["optimiser"]
-    assert "steady" not in LearnConfig().recipe() and "averaged" not in LearnConfig().recipe()["optimiser"]
+def test_an_observer_keeps_the_averaged_motion_of_its_step(denoiser, latents, text):
+    recipe = OFFICIAL.changed(steps=6, learning_rate=0.5, memory="fast", steady=True)
+    scores = iter([0.1, 0.5, 0.2])
+    stop = AppearanceStop(StopSettings(every=2), lambda motion: next(scores))
+    kept = train(denoiser, one_clip(latents, text), recipe, observer=stop).motion
+    assert stop.kept_step == 4
+    assert_equal_motions(kept, train(denoiser, one_clip(latents, text), recipe.changed(steps=4)).motion)
 
 
-def test_the_average_is_foreseen(denoiser, latents, text):
+def test_a_file_records_whether_weights_were_averaged():
+    steady, plain = OFFICIAL.changed(steady=True).describe(), OFFICIAL.describe()
+    assert steady["steady"] and "averaged" in steady["optimiser"]
+    assert not plain["steady"] and "averaged" not in plain["optimiser"]
+
+
+def test_the_memory_of_the_average_is_predicted(denoiser, latents, text):
     plain, steady = (
-        fit(denoiser, latents, text, LearnConfig(steps=1, memory="fast", steady=steady)) for steady in (False, True)
+        train(denoiser, one_clip(latents, text), OFFICIAL.changed(steps=1, memory="fast", steady=steady))
+        for steady in (False, True)
     )
-    average = sum(parameter.nbytes for parameter in plain.embedding.parameters)
+    average = sum(parameter.nbytes for parameter in plain.motion.parameters)
     assert steady.memory.predicted - plain.memory.predicted == average
 
 
-def test_our_presets_are_steady_and_may_be_told_not_to():
-    assert [name for name in PRESETS if LearnConfig.of(name).steady] == ["fast", "starter"]
-    assert not LearnConfig.of("fast", steady=False).steady
+def test_only_our_own_presets_average_and_may_be_changed():
+    assert {name for name, recipe in MOTION_INVERSION.items() if recipe.optimizer.steady} == {"fast", "starter"}
+    assert not MOTION_INVERSION["fast"].changed(steady=False).optimizer.steady

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from motion_core.recipes.learn_config import LearnConfig
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from motion_core.errors import FileError, ModelError, OptionError
 from motion_core.formats.motion_inversion import write_official
 from motion_core.hooks.embedding_hooks import inject
-from motion_core.motions.embedding import SPATIAL, MotionEmbedding, Origin
-from motion_core.training.train import fit
+from motion_core.motions.debias import frame_difference
+from motion_core.motions.embedding import SPATIAL, MotionEmbedding
+from motion_core.motions.origin import Origin
+from motion_core.recipes.motion_inversion import OFFICIAL
+from motion_core.training.train import train
+from tests.training_cases import EMBEDDING_RECIPE, one_clip
 
 
 def make(frames=6, grid=(4, 6), family="zeroscope") -> MotionEmbedding:
@@ -67,7 +70,7 @@ def test_debiasing_comes_after_resizing_whatever_the_order():
             torch.testing.assert_close(first.qk, last.qk)
 
 
-def test_debiasing_is_undone_by_a_running_sum_and_happens_once():
+def test_debiasing_by_difference_is_undone_by_a_running_sum_and_applied_once():
     embedding = make()
     debiased = embedding.debiased("difference")
     for name, v in embedding.v.items():
@@ -75,8 +78,16 @@ def test_debiasing_is_undone_by_a_running_sum_and_happens_once():
     assert debiased.debiased("difference") is debiased and embedding.debiased("none") is embedding
     with pytest.raises(OptionError, match="debias is 'some'"):
         embedding.debiased("some")
-    with pytest.raises(OptionError, match="mean was taken away"):
-        embedding.debiased("mean").debiased("difference")
+
+
+def test_debiasing_is_a_property_that_another_mode_replaces():
+    embedding = make()
+    again = embedding.debiased("mean").debiased("difference")
+    assert again.debiased_by == "difference"
+    for name, v in embedding.v.items():
+        assert torch.equal(again.trained_v[name], v)
+        assert torch.equal(again.v[name], frame_difference(v))
+        torch.testing.assert_close(embedding.debiased("mean").v[name].mean(1), torch.zeros(len(v), v.shape[2]))
 
 
 def test_save_load_save_gives_the_same_bytes(tmp_path):
@@ -91,10 +102,32 @@ def test_save_load_save_gives_the_same_bytes(tmp_path):
     assert {t.dtype for t in load_file(a).values()} == {torch.float16}
 
 
-def test_a_debiased_motion_says_so_in_its_file(tmp_path):
+@pytest.mark.parametrize(("mode", "version"), [("none", "1"), ("difference", "2"), ("mean", "2")])
+def test_the_file_holds_v_as_trained_and_names_its_debiasing(tmp_path, mode, version):
     path = tmp_path / "a.safetensors"
-    make().debiased("difference").save(path, torch.float32)
-    assert MotionEmbedding.load(path).debiased_by == "difference"
+    make().debiased(mode).save(path, torch.float32)
+    with safe_open(path, "pt") as file:
+        assert file.metadata()["version"] == version
+    loaded = MotionEmbedding.load(path)
+    assert loaded.debiased_by == mode
+    for name, v in make().trained_v.items():
+        assert torch.equal(load_file(path)[f"{name}.v"], v)
+        assert torch.equal(loaded.v[name], make().debiased(mode).v[name])
+
+
+def test_a_file_of_version_1_that_holds_a_debiased_v_is_read(tmp_path):
+    path, embedding = tmp_path / "a.safetensors", make()
+    embedding.save(path, torch.float32)
+    with safe_open(path, "pt") as file:
+        about = {**file.metadata(), "debiased_by": "difference"}
+    del about["digest"]
+    tensors = load_file(path)
+    stored = {key: frame_difference(t) if key.endswith(".v") else t for key, t in tensors.items()}
+    save_file(stored, path, about)
+    loaded = MotionEmbedding.load(path)
+    for name, v in embedding.v.items():
+        torch.testing.assert_close(loaded.trained_v[name], v)
+        torch.testing.assert_close(loaded.v[name], frame_difference(v))
 
 
 def rewrite(path, tensors=None, about=None):
@@ -119,7 +152,7 @@ QK = "down_blocks.2.temp_attentions.0.transformer_blocks.0.qk"
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"about": {"version": 2}}, "update the pack"),
+        ({"about": {"version": 3}}, "update the pack"),
         ({"about": {"version": "one"}}, "names no format version"),
         ({"about": {"grids": {}}}, "unknown tensor"),
         ({"about": {"grids": {"x": [2, 2]}}}, "lacks tensor x.attn1.v"),
@@ -149,14 +182,14 @@ def test_a_wrong_file_is_refused_in_one_sentence(saved, change, sentence):
     "content",
     [b"", b"hello", b"\xff" * 8 + b"{}", (5 * 2**30).to_bytes(8, "little") + b"{}", b"PK\x03\x04pickle"],
 )
-def test_what_is_no_safetensors_file_is_refused(tmp_path, content):
+def test_files_that_are_not_safetensors_are_refused(tmp_path, content):
     path = tmp_path / "motion.safetensors"
     path.write_bytes(content)
     with pytest.raises(FileError, match="damaged or no safetensors"):
         MotionEmbedding.load(path)
 
 
-def test_a_truncated_a_missing_and_a_pickled_file(saved, tmp_path):
+def test_truncated_missing_and_pickled_files_are_refused(saved, tmp_path):
     saved.write_bytes(saved.read_bytes()[:-10])
     with pytest.raises(FileError, match="damaged"):
         MotionEmbedding.load(saved)
@@ -190,8 +223,9 @@ def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
         assert saved.read_bytes() == before and [p.name for p in saved.parent.iterdir()] == [saved.name]
 
 
-def test_what_can_not_be_said_in_half_precision_is_refused(tmp_path):
-    embedding = make().map(lambda _, t: t * 1e6, lambda _, t: t)
+def test_values_beyond_half_precision_are_refused(tmp_path):
+    embedding = make()
+    embedding = replace(embedding, qk={name: t * 1e6 for name, t in embedding.qk.items()})
     with pytest.raises(FileError, match="not finite"):
         embedding.save(tmp_path / "a.safetensors")
     assert not list(tmp_path.iterdir())
@@ -199,17 +233,17 @@ def test_what_can_not_be_said_in_half_precision_is_refused(tmp_path):
         make().save(tmp_path / "a.bin")
 
 
-def test_tensors_of_different_lengths_are_no_embedding():
+def test_tensors_of_different_lengths_are_refused():
     embedding = make()
     with pytest.raises(OptionError, match="one length"):
         replace(embedding, qk={name: t[:, :3] for name, t in embedding.qk.items()})
 
 
 @pytest.mark.parametrize("spatial", SPATIAL)
-def test_either_may_differ_from_place_to_place(denoiser, spatial, tmp_path):
-    """The paper's ablation: learnt, saved, resized and felt whichever has places."""
+def test_qk_and_v_may_each_differ_from_place_to_place(denoiser, spatial, tmp_path):
+    """The paper's ablation: trained, saved, resized and applied whichever has places."""
     latents, text = torch.randn(1, 4, 4, 8, 8), torch.randn(1, 5, 16)
-    learnt = fit(denoiser, latents, text, LearnConfig(steps=2, spatial=spatial, sites="all")).embedding
+    learnt = train(denoiser, one_clip(latents, text), EMBEDDING_RECIPE.changed(steps=2, spatial=spatial)).motion
     for kind, wide in zip((learnt.qk, learnt.v), SPATIAL[spatial], strict=True):
         places = {name: math.prod(learnt.grids[learnt.block_of(name)]) if wide else 1 for name in kind}
         assert {name: len(t) for name, t in kind.items()} == places
@@ -220,13 +254,13 @@ def test_either_may_differ_from_place_to_place(denoiser, spatial, tmp_path):
     larger, t = torch.randn(2, 4, 6, 16, 8), torch.tensor([500, 500])
     plain = denoiser.predict(larger, t, text.expand(2, -1, -1))
     with inject(denoiser.module, again.debiased("difference")):
-        felt = denoiser.predict(larger, t, text.expand(2, -1, -1))
-    assert felt.isfinite().all() and not torch.equal(felt, plain)
+        applied = denoiser.predict(larger, t, text.expand(2, -1, -1))
+    assert applied.isfinite().all() and not torch.equal(applied, plain)
     if spatial != "v":
         with pytest.raises(FileError, match="a v for each place"):
             write_official(again, tmp_path / "motion_embed.pt")
 
 
-def test_an_unknown_choice_of_places_is_refused():
+def test_an_unknown_spatial_setting_is_refused():
     with pytest.raises(OptionError, match="spatial is 'everywhere'"):
-        LearnConfig(spatial="everywhere")
+        OFFICIAL.changed(spatial="everywhere")

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from motion_core.errors import ModelError, OptionError
+from motion_core.hooks.applied import AppliedMotion
 from motion_core.hooks.embedding_hooks import inject
-from motion_core.motions.embedding import MotionEmbedding
-from motion_core.sampling.sample import AppliedMotion, ApplyConfig, invert, sample
+from motion_core.motions.apply_settings import EmbeddingSettings
+from motion_core.sampling.inversion import invert
+from motion_core.sampling.sample import sample
 from tests.conftest import build_unet, seeded
 
 
@@ -13,17 +17,13 @@ def forward(unet, latents, text):
         return unet(latents, torch.tensor([500]), text.expand(len(latents), -1, -1)).sample
 
 
-def zeroed(embedding: MotionEmbedding, qk: bool, v: bool) -> MotionEmbedding:
-    return embedding.map(lambda _, t: t * (not qk), lambda _, t: t * (not v))
-
-
 def test_zero_embeddings_change_no_bit(unet, latents, text, learnt):
     plain = forward(unet, latents, text)
-    with inject(unet, zeroed(learnt, True, True)):
+    with inject(unet, learnt.map(torch.zeros_like)):
         assert torch.equal(forward(unet, latents, text), plain)
 
 
-def test_zero_strengths_change_no_bit_and_hang_no_hook(unet, latents, text, learnt):
+def test_zero_strengths_change_no_bit_and_add_no_hook(unet, latents, text, learnt):
     plain = forward(unet, latents, text)
     with inject(unet, learnt, 0.0, 0.0):
         assert not any(m._forward_pre_hooks for m in unet.modules())
@@ -40,12 +40,16 @@ def test_qk_alone_and_v_alone_change_the_output(unet, latents, text, learnt, par
 @pytest.mark.parametrize("own", ["attn1", "attn2"])
 def test_each_self_attention_alone_changes_the_output(unet, latents, text, learnt, own):
     plain = forward(unet, latents, text)
-    only = learnt.map(lambda _, t: t * 0, lambda name, t: t * name.endswith(own))
+    only = replace(
+        learnt,
+        qk={name: t * 0 for name, t in learnt.qk.items()},
+        v={name: t * name.endswith(own) for name, t in learnt.v.items()},
+    )
     with inject(unet, only):
         assert not torch.allclose(forward(unet, latents, text), plain, atol=1e-5)
 
 
-def test_nothing_is_left_behind(unet, latents, text, learnt):
+def test_no_hook_remains_after_the_block(unet, latents, text, learnt):
     plain = forward(unet, latents, text)
     with inject(unet, learnt):
         forward(unet, latents, text)
@@ -56,7 +60,7 @@ def test_nothing_is_left_behind(unet, latents, text, learnt):
     assert not any(m._forward_pre_hooks for m in unet.modules())
 
 
-def test_injections_add_up_and_undo_each_other(unet, latents, text, learnt):
+def test_nested_embeddings_add_up_and_cancel(unet, latents, text, learnt):
     plain = forward(unet, latents, text)
     with inject(unet, learnt), inject(unet, learnt, -1.0, -1.0):
         torch.testing.assert_close(forward(unet, latents, text), plain, atol=2e-5, rtol=1e-4)
@@ -74,24 +78,24 @@ def test_a_batch_is_treated_as_its_entries(unet, latents, text, learnt):
     torch.testing.assert_close(both, apart, atol=1e-5, rtol=1e-4)
 
 
-def test_the_gate_chooses_the_batch_entries_that_feel_it(unet, latents, text, learnt):
+def test_the_gate_chooses_the_batch_entries_that_are_changed(unet, latents, text, learnt):
     pair = torch.cat([latents, latents])
     plain = forward(unet, pair, text)
-    with inject(unet, learnt) as injection:
-        felt = forward(unet, pair, text)
-        injection.gate = torch.tensor([0.0, 1.0])
+    with inject(unet, learnt) as switch:
+        applied = forward(unet, pair, text)
+        switch.gate = torch.tensor([0.0, 1.0])
         gated = forward(unet, pair, text)
-    assert torch.equal(gated[0], plain[0]) and torch.equal(gated[1], felt[1])
+    assert torch.equal(gated[0], plain[0]) and torch.equal(gated[1], applied[1])
 
 
-def test_it_serves_another_length_and_size(unet, text, learnt):
+def test_an_embedding_is_resized_to_another_length_and_size(unet, text, learnt):
     longer = seeded(1, 4, 8, 16, 20)
     plain = forward(unet, longer, text)
     with inject(unet, learnt):
-        felt = forward(unet, longer, text)
+        applied = forward(unet, longer, text)
     with inject(unet, learnt.resized(8, {b: (-(-16 // 2**k), -(-20 // 2**k)) for b, k in levels(unet).items()})):
-        torch.testing.assert_close(forward(unet, longer, text), felt, atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(felt, plain, atol=1e-4)
+        torch.testing.assert_close(forward(unet, longer, text), applied, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(applied, plain, atol=1e-4)
 
 
 def levels(unet) -> dict[str, int]:
@@ -100,9 +104,7 @@ def levels(unet) -> dict[str, int]:
     return {site.block: site.level for site in find_sites(unet)}
 
 
-def test_another_family_or_width_is_one_sentence(unet, learnt):
-    from dataclasses import replace
-
+def test_another_family_or_width_is_refused_in_one_sentence(unet, learnt):
     other = replace(learnt, family="animatediff")
     with pytest.raises(ModelError, match="animatediff family and the model is of the zeroscope"), inject(unet, other):
         pass
@@ -112,11 +114,11 @@ def test_another_family_or_width_is_one_sentence(unet, learnt):
         pass
 
 
-def test_sampling_obeys_range_branches_and_strength(denoiser, text, learnt, latents):
-    noise, negative = seeded(*latents.shape, seed=3), text * 0
+def test_sampling_follows_range_branches_and_strength(denoiser, text, learnt, latents):
+    noise, negative = seeded(*latents.shape, seed=3), text[0] * 0
 
     def run(**config):
-        return sample(denoiser, noise, text, negative, [AppliedMotion(learnt, ApplyConfig(**config))], steps=4)
+        return sample(denoiser, noise, text, negative, motions=[AppliedMotion.of(learnt, **config)], steps=4)
 
     plain = sample(denoiser, noise, text, negative, steps=4)
     assert torch.equal(run(strength_qk=0.0, strength_v=0.0), plain)
@@ -127,13 +129,13 @@ def test_sampling_obeys_range_branches_and_strength(denoiser, text, learnt, late
     assert torch.equal(run(), results[0])
 
 
-def test_inversion_leads_back(denoiser, text, latents):
-    noise = invert(denoiser, latents, text, steps=60)
+def test_sampling_from_inverted_noise_gives_the_clip_back(denoiser, text, latents):
+    noise = invert(denoiser, latents, text[0], steps=60)
     back = sample(denoiser, noise, text, steps=60)
     assert (back - latents).square().mean() < 0.05 * latents.square().mean()
 
 
 @pytest.mark.parametrize("wrong", [{"start": 0.6, "end": 0.5}, {"debias": "x"}, {"branches": "x"}, {"strength_qk": 99}])
-def test_options_out_of_range(wrong):
+def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(OptionError, match=next(iter(wrong))):
-        ApplyConfig(**wrong)
+        EmbeddingSettings(**wrong)

@@ -1,4 +1,4 @@
-"""What guidance without training compares: features of a block and attention maps by head."""
+"""Features of a block and attention maps by head, which guidance without training compares."""
 
 import pytest
 import torch

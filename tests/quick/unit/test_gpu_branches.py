@@ -1,17 +1,18 @@
-"""What only happens where there is a GPU, on a machine without one: torch's answers are put in place of."""
+"""The branches for a GPU, on a machine without one: torch's answers are replaced."""
 
 from types import SimpleNamespace
 
 import pytest
 import torch
-from motion_core.training.prefix import _Kept
-from motion_core.training.replaying import can_record
 
-from motion_core.diffusion.noise_samples import send
+from motion_core.diffusion.noise_samples import move_noise
 from motion_core.evaluation import cost, table
-from motion_core.memory import modes as memory
-from motion_core.memory.modes import Footprint
-from motion_core.training import loop as descent
+from motion_core.memory import fp8, free_memory
+from motion_core.memory.footprint import Footprint
+from motion_core.memory.modes import choose_mode
+from motion_core.memory.peak import PeakMeter
+from motion_core.recipes.optimizer_settings import OptimizerSettings
+from motion_core.training import loop
 
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 
@@ -42,7 +43,7 @@ def test_free_memory_is_what_the_gpu_and_torchs_allocator_have(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 5000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 400)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 300)
-    assert memory.find_free(CUDA) == 1100
+    assert free_memory.find_free(CUDA) == 1100
 
 
 def test_the_peak_is_the_allocators(monkeypatch):
@@ -58,26 +59,20 @@ def test_the_peak_is_the_allocators(monkeypatch):
 def test_only_a_gpu_gives_its_cache_back(monkeypatch):
     calls = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append(1))
-    memory.return_unused(CPU)
+    free_memory.return_unused(CPU)
     assert not calls
-    memory.return_unused(CUDA)
+    free_memory.return_unused(CUDA)
     assert calls
 
 
 def test_weights_in_eight_bits_save_memory_on_a_gpu_only():
-    assert memory.saves_memory(CUDA) == memory.HAS_FP8 and not memory.saves_memory(CPU)
+    assert fp8.saves_memory(CUDA) == fp8.HAS_FP8 and not fp8.saves_memory(CPU)
 
 
 def test_noise_goes_to_a_gpu_by_pinned_memory(pinned):
     noise = torch.ones(2, 3)
-    assert torch.equal(send(noise, torch.zeros(1)), noise) and not pinned
-    assert torch.equal(send(noise, on_gpu(torch.zeros(1))), noise) and pinned == [(2, 3)]
-
-
-def test_kept_states_lie_in_pinned_memory(pinned):
-    tensor = on_gpu(torch.ones(4))
-    kept = _Kept.of(tensor, CPU)
-    assert pinned == [(4,)] and torch.equal(kept.give(), torch.ones(4))
+    assert torch.equal(move_noise(noise, torch.zeros(1)), noise) and not pinned
+    assert torch.equal(move_noise(noise, on_gpu(torch.zeros(1))), noise) and pinned == [(2, 3)]
 
 
 def test_a_loss_is_read_when_the_gpu_is_done_with_it(monkeypatch):
@@ -91,18 +86,18 @@ def test_a_loss_is_read_when_the_gpu_is_done_with_it(monkeypatch):
             events.append("wait")
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    read = descent._read_later(on_gpu(torch.tensor(0.5)), 1)
+    read = loop._read_later(on_gpu(torch.tensor(0.5)), 1)
     assert events == ["record"]
     assert read() == 0.5 and events == ["record", "wait"]
 
 
 def test_losses_are_read_a_step_late_on_a_gpu_only():
-    assert descent.lag_on(CUDA) == 1 and descent.lag_on(CPU) == 0
+    assert loop.read_lag(CUDA) == 1 and loop.read_lag(CPU) == 0
 
 
-def test_the_optimiser_is_fused_on_a_gpu_only():
-    assert OptimizerSettings().optimiser([torch.nn.Parameter(torch.ones(2))]).defaults["fused"] is None
-    assert OptimizerSettings().optimiser([on_gpu(torch.ones(2)).requires_grad_()]).defaults["fused"] is True
+def test_the_optimizer_is_fused_on_a_gpu_only():
+    assert OptimizerSettings().make_optimizer([torch.nn.Parameter(torch.ones(2))]).defaults["fused"] is None
+    assert OptimizerSettings().make_optimizer([on_gpu(torch.ones(2)).requires_grad_()]).defaults["fused"] is True
 
 
 @pytest.mark.parametrize("steady", [False, True])
@@ -114,13 +109,9 @@ def test_scaled_gradients_of_a_model_in_half_precision_go_where_plain_ones_go(st
         def draw(parameter=parameter):
             yield (parameter**2).sum(), [parameter]
 
-        OptimizerSettings(5, 0.1, steady=steady).follow([parameter], draw, half=half)
+        loop.minimize([parameter], draw, OptimizerSettings(5, 0.1, steady=steady), half=half)
         ends.append(parameter.detach())
     torch.testing.assert_close(*ends)
-
-
-def test_graphs_are_recorded_on_a_gpu_only():
-    assert can_record(CUDA) and not can_record(CPU)
 
 
 def test_an_evaluation_measures_and_names_the_gpu(monkeypatch):
@@ -135,8 +126,8 @@ def test_an_evaluation_measures_and_names_the_gpu(monkeypatch):
     with cost.measured() as found:
         pass
     assert found.peak == 3.0
-    assert table.say_machine().startswith("a GPU, torch ")
+    assert table.describe_machine().startswith("a GPU, torch ")
 
 
 def test_where_no_memory_is_known_the_mode_is_balanced():
-    assert memory.pick(SimpleNamespace(weights=0), None) == "balanced"
+    assert choose_mode(SimpleNamespace(weights=0), None) == "balanced"

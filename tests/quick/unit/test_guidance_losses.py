@@ -1,4 +1,4 @@
-"""The formulas of guidance without training: what it goes down, that it does, and the noise of a restart."""
+"""The formulas of guidance without training: their values, that a step lowers them, and the noise of a restart."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.guidance.dmt import pairwise_cosine, pairwise_l2
 from motion_core.guidance.motion_clone import find_primary, primary_match
 from motion_core.hooks.attention_maps import capture
-from motion_core.sampling.sample import invert
+from motion_core.sampling.inversion import invert
 from motion_core.sampling.step import Step
 from tests.conftest import seeded
 from tests.quick.unit.guidance_methods import STEPS, T, build
@@ -22,17 +22,17 @@ def f64(values):
     return torch.tensor(values, dtype=torch.float64)
 
 
-def dmt_loss(steering, z, t, text):
+def dmt_loss(guidance, z, t, text):
     with torch.no_grad():
-        ours, theirs = steering._means(z, t, text), steering._means(steering.reference[t], t, steering.text)
+        ours, theirs = guidance._means(z, t, text), guidance._means(guidance.reference[t], t, [guidance.condition])
     return float(sum(pairwise_l2(ours[name], theirs[name]) for name in ours))
 
 
-def clone_loss(steering, z, t, text):
-    module = steering.denoiser.module
-    with torch.no_grad(), capture(module, list(steering.primaries), len(z), stop=True, by_head=True) as maps:
-        steering.denoiser.predict(z, torch.full((len(z),), t), text.expand(len(z), -1, -1))
-    return float(sum(primary_match(maps[name], primary) for name, primary in steering.primaries.items()))
+def clone_loss(guidance, z, t, text):
+    module = guidance.denoiser.module
+    with torch.no_grad(), capture(module, list(guidance.primaries), len(z), stop=True, by_head=True) as maps:
+        guidance.denoiser.predict(z, torch.full((len(z),), t), text.expand(len(z), -1, -1))
+    return float(sum(primary_match(maps[name], primary) for name, primary in guidance.primaries.items()))
 
 
 def test_the_losses_of_dmt_are_the_papers_and_the_codes():
@@ -42,7 +42,7 @@ def test_the_losses_of_dmt_are_the_papers_and_the_codes():
     assert float(pairwise_l2(ours, theirs)) == pytest.approx(case["l2_paper_sum"], rel=1e-12)
     assert float(pairwise_cosine(ours, theirs)) == pytest.approx(case["cos_official_code"], rel=1e-12)
     assert float(pairwise_cosine(theirs, theirs)) == pytest.approx(case["cos_official_floor_identical"], rel=1e-12)
-    assert float(pairwise_l2(theirs + 5, theirs)) == pytest.approx(0, abs=1e-20)  # what all frames share is free
+    assert float(pairwise_l2(theirs + 5, theirs)) == pytest.approx(0, abs=1e-20)  # frames share it
     both = torch.cat([ours, theirs])
     assert float(pairwise_l2(both, theirs)) == pytest.approx(case["l2_paper_sum"], rel=1e-12)
 
@@ -67,52 +67,52 @@ def test_more_noise_is_the_forward_process():
     assert float(old**2 + new**2) == pytest.approx(float(1 - schedule.alpha_bars[700]), rel=1e-12)
 
 
-def test_motion_clone_goes_down_its_loss(either, latents, text, noise):
-    steering = build("motion_clone", either, seeded(*latents.shape, seed=9), text, weight=1.0)
+def test_a_step_of_motion_clone_lowers_its_loss(either, latents, text, noise):
+    guidance = build("motion_clone", either, seeded(*latents.shape, seed=9), text, weight=1.0)
     step = Step(0, STEPS, 801, 601, text)
-    gradient = steering.differentiate(noise, step.t, text)
-    assert clone_loss(steering, noise - 0.5 * gradient / gradient.norm(), step.t, text) < clone_loss(
-        steering, noise, step.t, text
-    ) < clone_loss(steering, noise + 0.5 * gradient / gradient.norm(), step.t, text)  # fmt: skip
+    gradient = guidance.differentiate(noise, step.t, text)
+    assert clone_loss(guidance, noise - 0.5 * gradient / gradient.norm(), step.t, text) < clone_loss(
+        guidance, noise, step.t, text
+    ) < clone_loss(guidance, noise + 0.5 * gradient / gradient.norm(), step.t, text)  # fmt: skip
     expected = -(((1 - either.schedule.alpha_bars[801]) * (1 - either.schedule.alpha_bars[601])) ** 0.5) * gradient
-    moved = steering.steer(noise, step, lambda z: z) - noise
+    moved = guidance.guide(noise, step, lambda z: z) - noise
     torch.testing.assert_close(moved, expected.to(moved), rtol=1e-2, atol=1e-6)
 
 
-def test_the_papers_sign_would_go_up(denoiser, noise):
+def test_the_sign_of_the_motion_clone_paper_would_raise_the_loss(denoiser, noise):
     """What the comment in motion_clone says of DDIM's step: less noise in z_t gives a z_t_prev with more of it."""
     schedule, eps = denoiser.schedule, seeded(*noise.shape, seed=4)
     moved = schedule.step(noise, eps - 0.1 * noise, 801, 601) - schedule.step(noise, eps, 801, 601)
     assert float((moved * noise).sum()) > 0
 
 
-def test_dmt_goes_down_its_loss(either, latents, text, noise):
-    steering = build("dmt", either, seeded(*latents.shape, seed=9), text, optimisation_steps=5)
+def test_optimisation_of_dmt_lowers_its_loss(either, latents, text, noise):
+    guidance = build("dmt", either, seeded(*latents.shape, seed=9), text, optimisation_steps=5)
     t = either.schedule.timesteps(STEPS)[0]
-    moved = steering.optimise(noise, t, text, 0.02)
-    assert dmt_loss(steering, moved, t, text) < 0.9 * dmt_loss(steering, noise, t, text)
+    moved = guidance.optimise(noise, t, text, 0.02)
+    assert dmt_loss(guidance, moved, t, text) < 0.9 * dmt_loss(guidance, noise, t, text)
     assert float((moved - noise).abs().max()) <= 1.1 * 5 * 0.02
-    assert torch.equal(steering.inverted, invert(either, seeded(*latents.shape, seed=9), text, STEPS))
+    assert torch.equal(guidance.inverted, invert(either, seeded(*latents.shape, seed=9), text[0], STEPS))
 
 
 @pytest.mark.parametrize("method", ["dmt", "motion_clone"])
-def test_clips_of_a_batch_do_not_feel_each_other(denoiser, latents, text, noise, method):
+def test_clips_of_a_batch_are_guided_independently(denoiser, latents, text, noise, method):
     pair = torch.cat([noise, seeded(*noise.shape, seed=8)])
-    steering = build(method, denoiser, latents, text)
+    guidance = build(method, denoiser, latents, text)
     if method == "dmt":
-        both, alone = (steering.optimise(z, T, text.expand(len(z), -1, -1), 0.02) for z in (pair, pair[1:]))
+        both, alone = (guidance.optimise(z, T, text.expand(len(z), -1, -1), 0.02) for z in (pair, pair[1:]))
     else:
-        both, alone = (steering.differentiate(z, T, text.expand(len(z), -1, -1)) for z in (pair, pair[1:]))
+        both, alone = (guidance.differentiate(z, T, text.expand(len(z), -1, -1)) for z in (pair, pair[1:]))
     torch.testing.assert_close(both[1:], alone, rtol=1e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("method", ["dmt", "motion_clone"])
-def test_memory_is_traded_for_time_alone(either, latents, text, noise, method):
+def test_memory_modes_give_the_same_gradients(either, latents, text, noise, method):
     found = []
     for memory in ("fast", "balanced", "low"):
-        steering = build(method, either, seeded(*latents.shape, seed=9), text, memory=memory)
+        guidance = build(method, either, seeded(*latents.shape, seed=9), text, memory=memory)
         found.append(
-            steering.optimise(noise, T, text, 0.02) if method == "dmt" else steering.differentiate(noise, T, text)
+            guidance.optimise(noise, T, text, 0.02) if method == "dmt" else guidance.differentiate(noise, T, text)
         )
     assert float(found[0].abs().max()) > 0
     for other in found[1:]:

@@ -1,4 +1,4 @@
-"""What guidance without training may be told: which steps, which numbers, methods by name."""
+"""Settings of guidance without training: which steps, which numbers, methods by name."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from motion_core.sampling.step import Step
 from tests.quick.unit.guidance_methods import T, build
 
 
-def test_the_steered_part_and_its_ramp(text):
+def test_the_guided_steps_and_the_ramp_of_the_weight(text):
     places = [Step(number, 5, 1, 0, text).place_within(0.2, 0.8) for number in range(5)]
     assert places == [None, (0, 3), (1, 3), (2, 3), None]
     assert Step(19, 50, 1, 0, text).place_within(0, 0.4) == (19, 20)
@@ -27,7 +27,7 @@ def test_the_steered_part_and_its_ramp(text):
     assert [ramp(number, 3, 0, 0) for number in range(3)] == [1, 1, 1]
 
 
-def test_what_is_wrong_is_one_sentence(denoiser, latents, text, noise):
+def test_wrong_settings_are_refused_in_one_sentence(denoiser, latents, text, noise):
     for config, settings, said in (
         (DmtConfig, {"distance": "l1"}, "distance is 'l1'; use one of l2, cosine"),
         (DmtConfig, {"optimisation_steps": -1}, "optimisation_steps is -1; choose 0"),
@@ -47,11 +47,11 @@ def test_what_is_wrong_is_one_sentence(denoiser, latents, text, noise):
         build("motion_clone", denoiser, latents, text, timestep=1000)
     with pytest.raises(ModelError, match="no features in 'up_blocks.1'; name a block"):
         find_block_features(nn.Linear(1, 1), "up_blocks.1")
-    steering = build("dmt", denoiser, latents, text, block="down_blocks.9")
+    guidance = build("dmt", denoiser, latents, text, block="down_blocks.9")
     with pytest.raises(ModelError, match="no features in 'down_blocks.9'; name a block"):
-        steering.optimise(noise, T, text, 0.01)
+        guidance.optimise(noise, T, text, 0.01)
     with pytest.raises(OptionError, match="not inverted at timestep 800; invert it"):
-        steering.optimise(noise, 800, text, 0.01)
+        guidance.optimise(noise, 800, text, 0.01)
     with (
         pytest.raises(ModelError, match="no forward came through up_blocks.1"),
         capture_means(denoiser.module, "up_blocks.1", 1),
@@ -62,13 +62,13 @@ def test_what_is_wrong_is_one_sentence(denoiser, latents, text, noise):
         wide.differentiate(F.pad(noise, (0, 8)), T, text)
 
 
-def test_the_methods_settings_are_settings():
+def test_sampling_settings_of_each_method_are_accepted():
     assert METHODS.keys() == STARTER_METHODS.keys()
     for method in (*METHODS.values(), *STARTER_METHODS.values()):
         assert method.source and GenerateConfig(**method.sampling).steps == method.sampling["steps"]
 
 
-def test_a_method_by_name_takes_what_is_given():
+def test_a_method_is_found_by_name_and_changed_by_options():
     published = METHODS["dmt"].config
     given = find_method("dmt").configure(0.5, seed=3, block=None, end=0.9)
     assert given == replace(published, seed=3, end=0.9, learning_rate=3.5e-3, last_learning_rate=2e-3)

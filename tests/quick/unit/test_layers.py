@@ -1,11 +1,11 @@
-"""Which layers a selection means, and what they are called, in both families."""
+"""The layers that a selection names, and their names, in both families."""
 
 import pytest
 import torch
 from torch import nn
 
 from motion_core.errors import ModelError, OptionError
-from motion_core.models.animatediff.layers import find_adaptable_layers as find_animatediff_layers
+from motion_core.models.animatediff.layers import list_layers as list_animatediff_layers
 from motion_core.models.families import recognize
 from motion_core.models.layers import LAYER_CHOICES, Layer, select_layers
 from tests.quick.unit.test_animatediff import build
@@ -62,7 +62,7 @@ def test_selections_join_and_patterns_search(unet):
     }  # fmt: skip
 
 
-def test_what_matches_nothing_or_is_no_pattern_is_a_sentence(unet):
+def test_selections_that_match_nothing_are_refused(unet):
     layers = recognize(unet).list_layers()
     with pytest.raises(ModelError, match="'temporal_qvk', which matches none.*temporal_qkv"):
         select_layers(layers, "cross_kv + temporal_qvk")
@@ -70,7 +70,7 @@ def test_what_matches_nothing_or_is_no_pattern_is_a_sentence(unet):
         with pytest.raises(OptionError, match="no regular expression"):
             select_layers(layers, wrong)
     with pytest.raises(ModelError, match="no temporal attention"):
-        find_adaptable_layers(nn.Linear(2, 2))
+        recognize(nn.Linear(2, 2))
 
 
 def test_animatediff_names_are_of_motion_module_files_and_of_diffusers(motion_unet):
@@ -114,7 +114,7 @@ def host_unet() -> nn.Module:
 
 
 def test_the_hosts_unet_has_diffusers_names(motion_unet):
-    host = find_animatediff_layers(host_unet())
+    host = list_animatediff_layers(host_unet())
     diffusers = select_layers(recognize(motion_unet).list_layers(), "spatial")
     transformers = {layer.name.split(".transformer_blocks")[0] for layer in diffusers}
     assert {layer.name.split(".transformer_blocks")[0] for layer in host} == {
@@ -133,7 +133,7 @@ def test_a_second_motion_model_has_its_own_names(motion_unet):
 
     stacked = host_unet()
     stacked.input_blocks[1].extend([MotionModule(0), MotionModule(0)])
-    names = [layer.name for layer in find_animatediff_layers(stacked) if layer.temporal]
+    names = [layer.name for layer in list_animatediff_layers(stacked) if layer.temporal]
     first = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.to_q"
     assert names[0] == first and f"models.1.{first}" in names
     assert torch.tensor([name.startswith("models.1.") for name in names]).sum() * 2 == len(names)

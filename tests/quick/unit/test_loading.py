@@ -143,7 +143,7 @@ def test_velocity_becomes_noise(folder):
     torch.testing.assert_close(perfect.predict(z, torch.tensor([600]), torch.zeros(1, 1, 1)), eps, atol=1e-5, rtol=1e-4)
 
 
-def test_what_is_missing_is_named(folder, tmp_path):
+def test_missing_parts_of_a_model_folder_are_named(folder, tmp_path):
     with pytest.raises(ModelError, match="is not there"):
         load_model(tmp_path / "none")
     (tmp_path / "model.safetensors").write_bytes(b"")

@@ -45,16 +45,19 @@ def test_official_to_ours_and_back(file, tmp_path):
 def test_the_untrained_rows_are_cut(file):
     embedding = read_official(file, width=576, height=320, frames=16)
     assert embedding.frames == 16
+    before = official()
+    for name, v in embedding.v.items():
+        assert torch.equal(v, before[f"{name}.vSpatial"][:, :16])
 
 
-def test_the_grid_is_never_guessed(file):
+def test_an_unknown_or_impossible_grid_is_refused(file):
     with pytest.raises(OptionError, match="width and height"):
         read_official(file)
     with pytest.raises(OptionError, match="no grid of 180 places"):
         read_official(file, width=512, height=512)
 
 
-def test_what_the_official_file_can_not_say_is_refused(file, tmp_path):
+def test_motions_that_the_official_file_cannot_hold_are_refused(file, tmp_path):
     embedding = read_official(file, 576, 320)
     with pytest.raises(FileError, match="debiased by difference"):
         write_official(embedding.debiased("difference"), tmp_path / "x.pt")

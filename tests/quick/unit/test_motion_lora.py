@@ -1,4 +1,4 @@
-"""The forms in which people have motion LoRAs: whose trainer names a layer how, with an alpha or none."""
+"""Motion LoRA files of several trainers: their key names, with an alpha or none."""
 
 import pytest
 import torch
@@ -150,7 +150,7 @@ def test_any_floating_point_is_read_from_either_ending(tmp_path, dtype, ending):
     ],
 )
 @pytest.mark.parametrize("ending", [".safetensors", ".ckpt"])
-def test_what_is_no_motion_lora_is_one_sentence(tmp_path, stored, says, ending):
+def test_other_files_are_refused_in_one_sentence(tmp_path, stored, says, ending):
     path = tmp_path / f"lora{ending}"
     (save_file if ending == ".safetensors" else torch.save)(stored, path)
     with pytest.raises(FileError, match=says) as caught:

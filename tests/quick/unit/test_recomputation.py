@@ -27,10 +27,10 @@ def build():
         return nn.Sequential(nn.GroupNorm(2, 8), nn.SiLU(), nn.Conv1d(8, 8, 1), nn.Flatten(0, -2), nn.Identity()).eval()
 
 
-def learn(module, x, thrift):
+def backpropagate(module, x, recomputed):
     x = x.clone().requires_grad_()
     with frozen(module), TensorMemory() as alive:
-        if thrift:
+        if recomputed:
             with recomputing([module]):
                 module(x).square().sum().backward()
         else:
@@ -40,46 +40,50 @@ def learn(module, x, thrift):
 
 def test_a_models_gradients_are_the_same_bits_with_less_kept(either, latents, text):
     found = []
-    for thrift in (False, True):
+    for recomputed in (False, True):
         z = latents.clone().requires_grad_()
-        with frozen(either.module), TensorMemory() as alive, recomputing([either.module] if thrift else []) as known:
+        with (
+            frozen(either.module),
+            TensorMemory() as alive,
+            recomputing([either.module] if recomputed else []) as known,
+        ):
             either.predict(z, torch.tensor([500]), text).square().mean().backward()
         assert not known.known and count_hooks(either.module) == 0
         assert not any("forward" in vars(part) for part in either.module.modules())
         found.append((z.grad, alive.peak))
-    (plain, most), (thrift, less) = found
-    assert torch.equal(plain, thrift) and less < 0.9 * most
+    (plain, most), (recomputed, less) = found
+    assert torch.equal(plain, recomputed) and less < 0.9 * most
 
 
 def test_a_norm_and_its_activation_keep_the_input_alone():
     module, x, packed = build(), seeded(2, 8, 500), []
-    with frozen(module), recomputing([module]) as thrift:
+    with frozen(module), recomputing([module]) as recomputation:
 
         def note(tensor):
-            packed.append(thrift.pack(tensor))
+            packed.append(recomputation.pack(tensor))
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             module(x.requires_grad_())
-    remade = [each for each in packed if isinstance(each, Recomputable)]
-    assert len(remade) == 2 and all(
-        each.kept.data_ptr() == x.data_ptr() for each in remade
+    recomputables = [each for each in packed if isinstance(each, Recomputable)]
+    assert len(recomputables) == 2 and all(
+        each.kept.data_ptr() == x.data_ptr() for each in recomputables
     )  # for the activation, the convolution
-    torch.testing.assert_close(remade[1].make(), functional.silu(module[0](x)))
+    torch.testing.assert_close(recomputables[1].compute(), functional.silu(module[0](x)))
 
 
 def test_a_gate_is_computed_again():
     module, x = GEGLU(), seeded(300, 8)
-    (plain, most), (thrift, less) = learn(module, x, False), learn(module, x, True)
-    assert torch.equal(plain, thrift) and less < most
+    (plain, most), (recomputed, less) = backpropagate(module, x, False), backpropagate(module, x, True)
+    assert torch.equal(plain, recomputed) and less < most
 
 
-def test_what_was_written_to_is_kept():
+def test_a_tensor_that_was_written_to_is_kept():
     norm, x = nn.GroupNorm(2, 8), seeded(2, 8, 50)
     gradients = []
-    for thrift in (False, True):
+    for recomputed in (False, True):
         z = x.clone().requires_grad_()
-        with recomputing([norm] if thrift else []):
+        with recomputing([norm] if recomputed else []):
             y = norm(z)
             y += 1
             y.square().sum().backward()
@@ -91,21 +95,21 @@ def test_what_was_written_to_is_kept():
 def test_a_part_or_another_shape_is_kept(view):
     norm, x = nn.GroupNorm(2, 8), seeded(2, 8, 50)
     gradients = []
-    for thrift in (False, True):
+    for recomputed in (False, True):
         z = x.clone().requires_grad_()
-        with recomputing([norm] if thrift else []):
+        with recomputing([norm] if recomputed else []):
             view(norm(z)).square().sum().backward()
         gradients.append(z.grad)
     assert torch.equal(*gradients)
 
 
-def test_what_autocast_had_a_hand_in_is_kept():
-    """As backward knows nothing of it."""
+def test_a_tensor_that_autocast_converted_is_kept():
+    """Backward does not know the context of autocast."""
     conv, norm, x = nn.Conv1d(8, 8, 1), nn.GroupNorm(2, 8), seeded(2, 8, 50)
     gradients = []
-    for thrift in (False, True):
+    for recomputed in (False, True):
         z = x.clone().requires_grad_()
-        with recomputing([norm] if thrift else []):
+        with recomputing([norm] if recomputed else []):
             with torch.autocast("cpu", torch.bfloat16):
                 y = norm(conv(z))
             y.square().sum().backward()
@@ -113,7 +117,7 @@ def test_what_autocast_had_a_hand_in_is_kept():
     assert torch.equal(*gradients)
 
 
-def test_a_hosts_swap_of_a_class_is_felt(monkeypatch):
+def test_a_forward_that_a_host_swaps_on_the_class_is_run(monkeypatch):
     """As AnimateDiff-Evolved does with group norms for v1 motion modules, in the forward alone."""
     norm, x = nn.GroupNorm(2, 8), seeded(2, 8, 50)
     with recomputing([norm]):
@@ -128,7 +132,7 @@ def test_a_hosts_swap_of_a_class_is_felt(monkeypatch):
     assert torch.equal(z.grad, own.grad)
 
 
-def test_it_ends_with_the_block():
+def test_forwards_are_put_back_after_the_block():
     norm = nn.GroupNorm(2, 8)
     with pytest.raises(KeyboardInterrupt), recomputing([norm]):
         raise KeyboardInterrupt

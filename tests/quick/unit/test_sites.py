@@ -14,7 +14,7 @@ def test_zeroscope_shape_has_fifteen_blocks_of_two(unet):
     assert recognize(unet).family.name == "zeroscope"
 
 
-def test_sites_bear_checkpoint_keys_and_channels(unet):
+def test_sites_have_checkpoint_keys_and_channels(unet):
     keys = set(unet.state_dict())
     for site in find_sites(unet):
         for part in ("to_q", "to_k", "to_v"):
@@ -33,7 +33,7 @@ def test_a_pattern_selects_whole_blocks(unet):
     assert len({site.block for site in chosen}) == 3
 
 
-def test_what_matches_nothing_is_an_error(unet):
+def test_patterns_that_match_nothing_are_refused(unet):
     with pytest.raises(ModelError, match="matches none of"):
         select_sites(find_sites(unet), "middle")
     with pytest.raises(OptionError, match="no regular expression"):

@@ -1,11 +1,11 @@
 import pytest
 import torch
-from motion_core.recipes.learn_config import LearnConfig
 from torch import nn
 
 from motion_core.training.temporal_convolutions import as_2d_convolutions
-from motion_core.training.train import fit
+from motion_core.training.train import train
 from tests.conftest import seeded
+from tests.training_cases import one_clip, short_recipe
 
 FLAT = [
     {"kernel_size": (3, 1, 1), "padding": (1, 0, 0)},
@@ -16,7 +16,7 @@ OTHER = [{"kernel_size": 3, "padding": 1}, {"kernel_size": (3, 1, 1), "padding":
 
 
 @pytest.mark.parametrize("layer", [*FLAT, *OTHER])
-def test_a_convolution_gives_the_same(layer):
+def test_a_convolution_gives_the_same_output(layer):
     conv = nn.Conv3d(4, 6, **layer).double()
     x = seeded(2, 4, 5, 6, 7).double()
     with as_2d_convolutions(conv):
@@ -35,11 +35,9 @@ def test_a_hosts_convolution_is_left_alone():
         assert "forward" not in vars(layer)
 
 
-@pytest.mark.parametrize("changes", [{"memory": "low"}, {"memory": "fast", "pool": 1}])
-def test_learning_gives_the_same_but_for_rounding(denoiser, latents, text, changes):
-    plain, fast = (
-        fit(denoiser, latents, text, LearnConfig(steps=2, learning_rate=1e-9, fast_kernels=on, **changes))
-        for on in (False, True)
-    )
+@pytest.mark.parametrize("name, memory", [("motion_inversion", "low"), ("motion_inversion", "fast"), ("vmc", "fast")])
+def test_training_gives_the_same_but_for_rounding(denoiser, latents, text, name, memory):
+    recipe = short_recipe(name, learning_rate=1e-9, memory=memory)
+    plain, fast = (train(denoiser, one_clip(latents, text), recipe.changed(fast_kernels=on)) for on in (False, True))
     assert fast.losses == pytest.approx(plain.losses, rel=1e-5)
     assert not any("forward" in vars(part) for part in denoiser.module.modules())

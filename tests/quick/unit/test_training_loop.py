@@ -1,4 +1,4 @@
-"""The loop of learning, also as it runs on a GPU: with losses that are read a step late."""
+"""The training loop, also as it runs on a GPU: with losses that are read a step late."""
 
 import math
 
@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from motion_core.errors import MotionError
+from motion_core.recipes.optimizer_settings import OptimizerSettings
+from motion_core.training.loop import minimize
 
 
 @pytest.fixture(params=[0, 1], ids=["at once", "a step late"])
@@ -14,7 +16,7 @@ def lag(request, monkeypatch):
     return request.param
 
 
-def run(steps=5, callback=None, look=None, bad=None, twice=False):
+def run(steps=5, callback=None, observe=None, bad=None, twice=False):
     parameter = torch.ones(3)
     count = iter(range(1, steps + 1))
 
@@ -23,14 +25,16 @@ def run(steps=5, callback=None, look=None, bad=None, twice=False):
         for _ in range(1 + twice):
             yield (parameter**2).sum() * (math.nan if step == bad else 1), [parameter]
 
-    losses = OptimizerSettings(steps, 0.1).follow([parameter], draw, half=False, callback=callback, look=look)
+    observing = {"is_due": lambda step: True, "observe": observe} if observe else {}
+    settings = OptimizerSettings(steps, 0.1)
+    losses = minimize([parameter], draw, settings, half=False, callback=callback, **observing)
     return losses, parameter.detach()
 
 
-def test_losses_are_told_in_order(lag):
-    told = []
-    losses, _ = run(callback=lambda *said: told.append(said))
-    assert told == list(enumerate(losses, 1)) and len(losses) == 5 and losses == sorted(losses, reverse=True)
+def test_losses_are_reported_in_order(lag):
+    reported = []
+    losses, _ = run(callback=lambda *report: reported.append(report))
+    assert reported == list(enumerate(losses, 1)) and len(losses) == 5 and losses == sorted(losses, reverse=True)
 
 
 def test_reading_late_changes_nothing(monkeypatch):
@@ -45,13 +49,13 @@ def test_losses_of_a_step_add_up(lag):
     assert run(twice=True)[0][0] == 2 * run()[0][0] == 6
 
 
-def test_true_ends_and_is_not_asked_again(lag):
-    told = []
-    losses, _ = run(callback=lambda step, loss: told.append(step) or step == 2)
-    assert told == [1, 2] and len(losses) == 2 + lag
+def test_true_from_the_callback_ends_training_and_is_its_last_call(lag):
+    called = []
+    losses, _ = run(callback=lambda step, loss: called.append(step) or step == 2)
+    assert called == [1, 2] and len(losses) == 2 + lag
 
 
-def test_a_callback_that_raises_ends_it(lag):
+def test_an_error_of_the_callback_ends_training(lag):
     def interrupt(step, loss):
         raise KeyboardInterrupt
 
@@ -60,18 +64,18 @@ def test_a_callback_that_raises_ends_it(lag):
 
 
 @pytest.mark.parametrize("bad", [1, 3, 5])
-def test_a_loss_that_is_not_finite_is_a_sentence(lag, bad):
+def test_a_loss_that_is_not_finite_is_refused_in_a_sentence(lag, bad):
     with pytest.raises(MotionError, match=f"step {bad} is nan; choose a lower learning_rate"):
         run(bad=bad)
 
 
-def test_looks_come_after_each_step(lag):
+def test_observing_comes_after_each_step_and_may_end_training(lag):
     seen = []
-    losses, _ = run(look=lambda step: seen.append(step) or step == 3)
+    losses, _ = run(observe=lambda step: seen.append(step) or step == 3)
     assert seen == [1, 2, 3] and len(losses) == 3
 
 
-def test_draws_are_closed_when_a_step_fails():
+def test_the_losses_generator_is_closed_when_a_step_fails():
     closed = []
 
     def draw():
@@ -81,5 +85,5 @@ def test_draws_are_closed_when_a_step_fails():
             closed.append(True)
 
     with pytest.raises(RuntimeError):
-        OptimizerSettings(1).follow([torch.ones(1)], draw, half=False)
+        minimize([torch.ones(1)], draw, OptimizerSettings(1), half=False)
     assert closed == [True]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from motion_core.commands import main
+from motion_core.commands.main import main
 from motion_core.guidance.methods import STARTER_METHODS
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.video.reading import read_clip

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from motion_core.commands import build_parser, main
+from motion_core.commands.main import build_parser, main
 from motion_core.evaluation.suite import Method, Suite, parse_suite
 from motion_core.starter.folder import MODEL_FOLDER
 from tools.draw_rooms import PICTURE, draw, find_arrows

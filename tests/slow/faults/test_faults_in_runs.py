@@ -14,9 +14,8 @@ import pytest
 from motion_core.diffusion.denoiser import Denoiser
 from motion_core.errors import MemoryShortage
 from motion_core.memory import modes as memory
-from motion_core.training import validation
 from tests.slow.faults.breaking import BACKWARD, FAULTS, Breaking, Fault
-from tests.slow.faults.runs import LEARNING, RUNS, STEERED
+from tests.slow.faults.runs import GUIDED, RUNS, TRAINING
 from tests.slow.faults.states import digest, find_changes, take_state
 
 FAMILIES = ("zeroscope", "animatediff")
@@ -28,18 +27,16 @@ def list_cases() -> Iterator[Any]:
     """
     numbers = count()
     for turn, run in enumerate(RUNS):
-        possible = [fault for fault in FAULTS if run in LEARNING | STEERED or fault.place != BACKWARD]
+        possible = [fault for fault in FAULTS if run in TRAINING | GUIDED or fault.place != BACKWARD]
         for fault in [possible[0], *(possible[1 + turn % 2 :: 2] if len(possible) > 3 else possible[1:])]:
             family = FAMILIES[next(numbers) % 2]
             yield pytest.param(run, fault, family, id=f"{run}, {fault.name}, {family}")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_ways():
-    """Losses on draws that are not learnt from after every step, and `lowest` as on a GPU."""
+def lowest_as_on_a_gpu():
+    """`lowest` keeps weights in 8 bits, as it does on a GPU."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validation, "EVERY", 1)
-        patch.setattr(validation, "DRAWS", 2)
         patch.setattr(memory, "saves_memory", lambda device: True)
         yield
 
@@ -51,7 +48,7 @@ def denoisers(denoiser, motion_denoiser) -> dict[str, Denoiser]:
 
 @pytest.fixture(scope="module")
 def undisturbed(denoisers) -> Callable[[str, str], tuple[list[str], Breaking]]:
-    """What a run gives on a model on which nothing ever went wrong, and how many operators and updates it has."""
+    """Returns what a run makes on a model on which nothing ever went wrong, and counts its operators and updates."""
     untouched = copy.deepcopy(denoisers)
 
     @cache
@@ -77,6 +74,6 @@ def test_a_fault_at_any_step_leaves_everything_as_it_was(denoisers, undisturbed,
 
 
 def _expected_error(name: str, fault: Fault) -> type[BaseException]:
-    """Learning says a shortage of memory in a sentence; everybody else is told as it is."""
-    short = fault.lasting and name in LEARNING
+    """Training explains a shortage of memory in a sentence; every other run raises the error itself."""
+    short = fault.lasting and name in TRAINING
     return MemoryShortage if short else type(fault.make())

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motion_core.errors import VideoError
-from motion_core.starter.looks import GROUND_COLOURS, SUBJECT_COLOURS, Ground, Subject, draw_ground
+from motion_core.starter.appearance import GROUND_COLOURS, SUBJECT_COLOURS, Ground, Subject, draw_ground
 from motion_core.starter.paths import Motion
-from motion_core.starter.recognition import Looks, appearance_agreement, recognise
+from motion_core.starter.recognition import Appearance, appearance_agreement, recognise
 from motion_core.starter.scene import REACH, SIZE, Actor, draw_actor, draw_clip, render
-from motion_core.starter.tracking import Found, find_subject
+from motion_core.starter.subject_tracking import Found, find_subject
 
 CLIPS = 60
 ATTRIBUTES = ("colour", "shape", "ground_colour", "texture")
@@ -51,13 +51,13 @@ def degrade(actor: Actor, ground: Ground, sigma: float, contrast: float) -> Tens
     return (0.9 * blur(clip, sigma) + noise).clamp(0, 1)
 
 
-def compare(looks: Looks, subject: Subject, ground: Ground) -> dict[str, list[bool]]:
+def compare(appearance: Appearance, subject: Subject, ground: Ground) -> dict[str, list[bool]]:
     """Frame by frame: is each attribute right?"""
     return {
-        "colour": [s is not None and s.colour == subject.colour for s in looks.subjects],
-        "shape": [s is not None and s.shape == subject.shape for s in looks.subjects],
-        "ground_colour": [g.colour == ground.colour for g in looks.grounds],
-        "texture": [g.texture == ground.texture for g in looks.grounds],
+        "colour": [s is not None and s.colour == subject.colour for s in appearance.subjects],
+        "shape": [s is not None and s.shape == subject.shape for s in appearance.subjects],
+        "ground_colour": [g.colour == ground.colour for g in appearance.grounds],
+        "texture": [g.texture == ground.texture for g in appearance.grounds],
     }
 
 
@@ -81,11 +81,11 @@ def judge(kind: str) -> tuple[dict[str, float], list[float], float]:
     for seed in range(CLIPS):
         actor, ground = draw_scene(seed)
         clip = render(ground, [actor]) if kind == "clean" else degrade(actor, ground, 1.2, 0.6)
-        looks = recognise(clip)
-        for name, votes in compare(looks, actor.subject, ground).items():
+        appearance = recognise(clip)
+        for name, votes in compare(appearance, actor.subject, ground).items():
             right[name] += votes
-        errors += track_errors(looks.found, actor)
-        visible += looks.found.visible.tolist()
+        errors += track_errors(appearance.found, actor)
+        visible += appearance.found.visible.tolist()
     return {name: sum(v) / len(v) for name, v in right.items()}, errors, sum(visible) / len(visible)
 
 
@@ -116,8 +116,8 @@ def test_a_faint_blurred_texture_is_still_named(colour, texture):
     pan = torch.linspace(0, 1, 8)[:, None].expand(8, 2)
     zoomed = Motion(torch.zeros(8, 2), pan, torch.linspace(0.6, 1.5, 8))
     ground = Ground(colour, texture)
-    looks = recognise(degrade(replace(actor, motion=zoomed), ground, 1.5, 0.5))
-    assert looks.grounds == [ground] * 8
+    appearance = recognise(degrade(replace(actor, motion=zoomed), ground, 1.5, 0.5))
+    assert appearance.grounds == [ground] * 8
 
 
 def test_the_centre_of_a_subject_that_leaves_the_picture_is_found():
@@ -194,8 +194,8 @@ def test_every_colour_of_subject_is_told_from_every_ground():
     for colour in SUBJECT_COLOURS:
         for ground_colour in GROUND_COLOURS:
             subject, ground = Subject(colour, "cross"), Ground(ground_colour, "checkered")
-            looks = recognise(still_scene(subject, ground, frames=1))
-            assert (looks.subject, looks.ground) == (subject, ground)
+            appearance = recognise(still_scene(subject, ground, frames=1))
+            assert (appearance.subject, appearance.ground) == (subject, ground)
 
 
 def test_a_clip_of_another_size_is_refused():

@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
-from motion_core.recipes.learn_config import LearnConfig
 
-from motion_core.evaluation.material.synthetic import draw_looks, redraw, render_reference, score_clip
+from motion_core.evaluation.material.synthetic import draw_appearance, redraw, render_reference, score_clip
 from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import read_suite
 from motion_core.models.zeroscope.loading import load_model
+from motion_core.recipes.motion_inversion import STARTER
 from motion_core.starter.demo import main as demo
 from motion_core.starter.examples import EXAMPLES, draw_example, find_example
 from motion_core.starter.folder import find_starter
@@ -56,13 +56,13 @@ def test_the_looks_stay_the_prompts(scores):
 def test_the_ceiling_is_high(model, reference):
     for number in range(4):
         seen = model.decode(model.encode(redraw(reference, number)))
-        scores = score_clip(seen, reference, *draw_looks(reference, number))
+        scores = score_clip(seen, reference, *draw_appearance(reference, number))
         assert scores["fidelity"] > 0.9 and scores["colour"] > 0.9 and scores["position_error"] < 3
 
 
 def test_looks_asked_for_are_never_the_references(reference):
     for seed in range(50):
-        subject, ground = draw_looks(reference, seed)
+        subject, ground = draw_appearance(reference, seed)
         assert subject.colour != reference.subject.colour and subject.shape != reference.subject.shape
         assert ground != reference.ground
 
@@ -74,7 +74,7 @@ def test_the_example_clips_are_what_the_code_draws():
 
 
 def test_the_demo_writes_what_it_promises(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("motion_core.starter.demo.DEFAULTS", replace(LearnConfig.of("starter"), steps=2))
+    monkeypatch.setattr("motion_core.starter.demo.RECIPE", STARTER.changed(steps=2))
     monkeypatch.setattr("sys.argv", ["demo", "--out", str(tmp_path / "demo")])
     assert demo() == 0
     made = {path.name for path in (tmp_path / "demo").iterdir()}

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from motion_core.starter.looks import describe, draw_caption, draw_ground, draw_subject, every_caption
+from motion_core.starter.appearance import describe, draw_caption, draw_ground, draw_subject, every_caption
 from motion_core.starter.paths import HELD_OUT, TRAINING, draw_motion
 from motion_core.starter.scene import draw_clip
 from tools.starter import build
 from tools.starter.growth import grow
-from tools.starter.trainer import Draw, Settings, Trainer
+from tools.starter.trainer import Settings, Trainer, TrainingExample
 from tools.starter.whitening import whiten
 
 SETTINGS = Settings(steps=6, learning_rate=1e-2, warm_up=2, average=0.9)
@@ -23,10 +23,10 @@ def train(folder, steps, until=None):
     module = nn.Linear(3, 3)
     trainer = Trainer(module, replace(SETTINGS, steps=steps), folder)
 
-    def loss_at(draw: Draw, step: int):
+    def loss_at(example: TrainingExample, step: int):
         if step == until:
             raise KeyboardInterrupt
-        return (module(torch.randn(4, 3, generator=draw.generator)) - draw.rng.random()).square().mean()
+        return (module(torch.randn(4, 3, generator=example.generator)) - example.rng.random()).square().mean()
 
     trainer.run(loss_at, report_every=2, save_every=2)
     return trainer

@@ -11,13 +11,14 @@ from threading import Event, Thread
 import pytest
 import torch
 
-from motion_core.commands import main
+from motion_core.commands.main import main
 from motion_core.errors import FileError, ModelError, MotionError, OptionError, VideoError
-from motion_core.evaluation.cache import Shelf, fingerprint
+from motion_core.evaluation.cache import MotionCache, fingerprint
 from motion_core.evaluation.cost import measured
-from motion_core.evaluation.jobs import Job, Result
+from motion_core.evaluation.jobs import EvaluationJob
 from motion_core.evaluation.material.filmed import Filmed
-from motion_core.evaluation.material.synthetic import Synthetic, draw_looks, redraw, render_reference, score_clip
+from motion_core.evaluation.material.synthetic import Synthetic, draw_appearance, redraw, render_reference, score_clip
+from motion_core.evaluation.result import Result
 from motion_core.evaluation.results import Results
 from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import SHIPPED, parse_suite, read_suite
@@ -63,15 +64,15 @@ def never():
 
 
 def test_motions_are_measured_as_a_file_holds_them(tmp_path, learnt):
-    shelf = Shelf(tmp_path, "weights")
-    first, cost = shelf.motion("hops", {"steps": 3}, lambda: learnt)
-    again, told = shelf.motion("hops", {"steps": 3}, never)
-    assert isinstance(again, MotionEmbedding) and told == cost and cost.seconds >= 0
+    cache = MotionCache(tmp_path, "weights")
+    first, cost = cache.motion("hops", {"steps": 3}, lambda: learnt)
+    again, kept_cost = cache.motion("hops", {"steps": 3}, never)
+    assert isinstance(again, MotionEmbedding) and kept_cost == cost and cost.seconds >= 0
     assert all(torch.equal(a, b) for a, b in zip(first.parameters, again.parameters, strict=True))
     for other, name, settings in (
-        (shelf, "hops", {"steps": 4}),
-        (shelf, "spiral", {"steps": 3}),
-        (Shelf(tmp_path, "retrained"), "hops", {"steps": 3}),
+        (cache, "hops", {"steps": 4}),
+        (cache, "spiral", {"steps": 3}),
+        (MotionCache(tmp_path, "retrained"), "hops", {"steps": 3}),
     ):
         with pytest.raises(AssertionError, match="again"):
             other.motion(name, settings, never)
@@ -121,8 +122,8 @@ def test_cut_off_anywhere_it_goes_on_to_the_same_table(whole, tmp_path, monkeypa
     made = []
     import motion_core.evaluation.jobs as jobs
 
-    sample = jobs.Bench.sample
-    monkeypatch.setattr(jobs.Bench, "sample", lambda self, *args: made.append(args[0]) or sample(self, *args))
+    sample = jobs.JobRunner.sample
+    monkeypatch.setattr(jobs.JobRunner, "sample", lambda self, *args: made.append(args[0]) or sample(self, *args))
     for end, wanted in ((len(kept), 0), (len(kept) - 7, 1), (first + 30, 6)):  # whole, a torn line, half a cell
         folder = tmp_path / str(end)
         folder.mkdir()
@@ -199,7 +200,7 @@ def test_what_goes_wrong_on_a_worker_is_said_here(tmp_path):
 
     with pytest.raises(OptionError, match="no clip is called"):
         suite = parse_suite({**TINY, "material": {"kind": "synthetic"}}, "tiny")
-        list(work_on_ray(suite, tmp_path, [Job("no such path", ("base",))], frozenset(), 1))
+        list(work_on_ray(suite, tmp_path, [EvaluationJob("no such path", ("base",))], frozenset(), 1))
 
 
 def test_without_ray_one_sentence(tmp_path, monkeypatch):
@@ -210,7 +211,7 @@ def test_without_ray_one_sentence(tmp_path, monkeypatch):
 
 def test_a_perfect_transfer_scores_so_and_backwards_too():
     reference = render_reference("hops")
-    looks = draw_looks(reference, 0)
+    looks = draw_appearance(reference, 0)
     made = redraw(reference, 0)
     scores = score_clip(made, reference, *looks)
     assert scores["fidelity"] > 0.95 and scores["position_error"] < 2 and scores["appearance"] > 0.9
@@ -230,7 +231,7 @@ def test_the_suites_that_ship_are_read(path):
     suite = read_suite(Path(path.stem))
     assert suite.name == path.stem and suite.about
     for method in suite.methods:
-        assert suite.start(method)["method"]
+        assert suite.initial_noise(method)["method"]
 
 
 @pytest.mark.parametrize(
@@ -282,15 +283,15 @@ def test_filmed_clips_are_read_with_their_captions(tmp_path):
         make_filmed(tmp_path).reference("hop")
     (tmp_path / "hop.txt").write_text("a square hops\n")
     with pytest.raises(VideoError, match="has no prompts"):
-        make_filmed(tmp_path).takes("hop", 2)
+        make_filmed(tmp_path).samples("hop", 2)
     (tmp_path / "hop.txt").write_text("a square hops\n\na ball hops\na cross hops\n")
     material = make_filmed(tmp_path)
     assert material.reference("hop").caption == "a square hops" and list(material.names) == ["hop"]
-    takes = material.takes("hop", 2)
-    assert [take.prompt for take in takes] == ["a ball hops"] * 2 + ["a cross hops"] * 2
-    assert len({take.noise for take in takes}) == 4
+    samples = material.samples("hop", 2)
+    assert [each.prompt for each in samples] == ["a ball hops"] * 2 + ["a cross hops"] * 2
+    assert len({each.noise for each in samples}) == 4
     seen = material.reference("hop").clip.frames
-    same, turned = (material.score("hop", takes[0], frames)["fidelity"] for frames in (seen, seen.flip(0)))
+    same, turned = (material.score("hop", samples[0], frames)["fidelity"] for frames in (seen, seen.flip(0)))
     assert same > 0.5 > turned
     with pytest.raises(VideoError, match="holds no clips"):
         make_filmed(tmp_path / "none").names  # noqa: B018

@@ -1,27 +1,31 @@
 import weakref
-from dataclasses import replace
 
 import pytest
 import torch
-from motion_core.recipes.learn_config import LearnConfig
 
-from motion_core.errors import MemoryShortage, OptionError
+from motion_core.errors import MemoryShortage
 from motion_core.memory import modes as memory
 from motion_core.memory.fp8 import HAS_FP8, find_storable, stored_in_fp8
+from motion_core.memory.free_memory import find_free
 from motion_core.memory.tensor_memory import TensorMemory
 from motion_core.models.families import recognize
-from motion_core.training.train import fit
+from motion_core.training import step_losses
+from motion_core.training.train import train
 from tests.conftest import seeded
+from tests.training_cases import RECIPE_NAMES, assert_equal_motions, one_clip, short_recipe, with_still
 
-CONFIG = LearnConfig(steps=2, sites="all", seed=7)
 MODES = ("fast", "balanced", "low")
+EACH_KIND = pytest.mark.parametrize("name", ["motion_inversion", "vmc", "motion_director"])
 
 
-def learn(denoiser, latents, text, **changes):
-    return fit(denoiser, latents, text, replace(CONFIG, **changes))
+def learn(denoiser, latents, text, name="motion_inversion", free=None, **changes):
+    if name == "motion_inversion":
+        changes = {"sites": "all", "learning_rate": 2e-2, **changes}
+    find = {} if free is None else {"find_free": free}
+    return train(denoiser, one_clip(latents, text), short_recipe(name, **changes), seed=7, **find)
 
 
-def test_allocations_are_counted_while_they_live():
+def test_tensors_are_counted_while_they_live():
     with TensorMemory() as alive:
         one = torch.ones(250)
         two = one[:5] + 1
@@ -34,46 +38,53 @@ def test_allocations_are_counted_while_they_live():
 
 
 @pytest.mark.parametrize("sites", ["deepest", "all"])
-def test_what_is_predicted_is_what_a_step_takes(either, text, sites):
+def test_the_prediction_for_embeddings_is_what_a_step_takes(either, text, sites):
     latents = seeded(1, 4, 8, 16, 16)
     uses = [learn(either, latents, text, memory=mode, sites=sites).memory for mode in MODES]
     for mode, use in zip(MODES, uses, strict=True):
-        assert use.mode == mode and not use.picked
+        assert use.mode == mode and not use.chosen
         assert 0.85 * use.predicted <= use.measured <= 1.1 * use.predicted, str(use)
     assert uses[0].measured > uses[1].measured > uses[2].measured
 
 
-@pytest.mark.parametrize(("free", "picked"), [(1.2, "fast"), (0.9, "balanced"), (0.5, "low"), (0.1, "lowest")])
-def test_auto_picks_by_what_is_free(denoiser, latents, text, free, picked):
-    need = learn(denoiser, latents, text, memory="fast").memory
+@pytest.mark.parametrize("name", RECIPE_NAMES[1:])
+def test_the_prediction_for_adapters_is_what_a_step_takes(denoiser, text, name):
+    references = with_still(seeded(1, 4, 8, 16, 16), text)
+    uses = [train(denoiser, references, short_recipe(name, memory=mode, steps=1)).memory for mode in MODES]
+    for mode, use in zip(MODES, uses, strict=True):
+        assert use.mode == mode and not use.chosen
+        assert 0.85 * use.predicted <= use.measured <= 1.1 * use.predicted, f"{name}: {use}"
+
+
+@EACH_KIND
+@pytest.mark.parametrize(("free", "mode"), [(1.2, "fast"), (0.9, "balanced"), (0.5, "low"), (0.1, "lowest")])
+def test_auto_chooses_by_free_memory(denoiser, latents, text, name, free, mode):
+    fast = learn(denoiser, latents, text, name)
     weights = sum(t.nbytes for t in denoiser.module.parameters())
-    room = int(free * (need.predicted - weights))
-    found = fit(denoiser, latents, text, replace(CONFIG, memory="auto"), find_free=lambda _: room)
-    assert (found.memory.mode, found.memory.picked) == (picked, True)
+    room = int(free * (fast.memory.predicted - weights))
+    found = learn(denoiser, latents, text, name, memory="auto", free=lambda _: room)
+    assert (found.memory.mode, found.memory.chosen) == (mode, True)
     assert "picked by free memory" in str(found.memory)
-    for a, b in zip(found.embedding.parameters, learn(denoiser, latents, text).embedding.parameters, strict=True):
-        assert torch.equal(a, b)
+    assert_equal_motions(found.motion, fast.motion)
 
 
-def test_where_nothing_is_known_of_memory(denoiser, latents, text):
-    found = fit(denoiser, latents, text, replace(CONFIG, memory="auto"), find_free=lambda _: None)
-    assert found.memory.mode == "balanced"
+@EACH_KIND
+def test_auto_is_balanced_where_free_memory_is_unknown(denoiser, latents, text, name):
+    assert learn(denoiser, latents, text, name, memory="auto", free=lambda _: None).memory.mode == "balanced"
 
 
-def test_what_is_free_is_known_here():
-    free = memory.find_free(torch.device("cpu"))
+def test_free_memory_of_this_machine_is_known():
+    free = find_free(torch.device("cpu"))
     assert free is not None and free > 2**20
-    assert memory.find_free(torch.device("meta")) is None
+    assert find_free(torch.device("meta")) is None
 
 
 class Exhausted:
     """Runs out of memory so many times, each after a step."""
 
     def __init__(self, times, monkeypatch):
-        import motion_core.training.train as learning
-
-        self.left, self.calls, self.evaluate = times, 0, learning.evaluate_objective
-        monkeypatch.setattr("motion_core.training.step_losses.evaluate_objective", self)
+        self.left, self.calls, self.evaluate = times, 0, step_losses.evaluate_objective
+        monkeypatch.setattr(step_losses, "evaluate_objective", self)
 
     def __call__(self, *args):
         self.calls += 1
@@ -83,24 +94,25 @@ class Exhausted:
         return self.evaluate(*args)
 
 
+@EACH_KIND
 @pytest.mark.parametrize("first", ["fast", "balanced"])
-def test_out_of_memory_falls_back_once_with_a_sentence(denoiser, latents, text, monkeypatch, caplog, first):
-    plain = learn(denoiser, latents, text, memory="low")
+def test_out_of_memory_falls_back_once_with_a_sentence(denoiser, latents, text, monkeypatch, caplog, name, first):
+    plain = learn(denoiser, latents, text, name, memory="low")
     Exhausted(1, monkeypatch)
-    found = learn(denoiser, latents, text, memory=first)
+    found = learn(denoiser, latents, text, name, memory=first)
     lower = MODES[MODES.index(first) + 1]
     assert (found.memory.mode, found.memory.fell_back) == (lower, True)
     assert "2.00 GiB" in caplog.text and f"memory {lower}" in caplog.text
     assert found.losses == plain.losses
-    for a, b in zip(found.embedding.parameters, plain.embedding.parameters, strict=True):
-        assert torch.equal(a, b)
+    assert_equal_motions(found.motion, plain.motion)
     assert not any(part._forward_pre_hooks or "forward" in vars(part) for part in denoiser.module.modules())
 
 
-def test_out_of_memory_twice_is_an_error(denoiser, latents, text, monkeypatch):
+@EACH_KIND
+def test_out_of_memory_twice_is_an_error(denoiser, latents, text, monkeypatch, name):
     Exhausted(2, monkeypatch)
     with pytest.raises(MemoryShortage, match="2.00 GiB"):
-        learn(denoiser, latents, text, memory="fast")
+        learn(denoiser, latents, text, name, memory="fast")
 
 
 def test_there_is_nothing_below_the_lowest():
@@ -108,14 +120,7 @@ def test_there_is_nothing_below_the_lowest():
     assert [memory.next_lower(mode, cuda) for mode in ("fast", "balanced", "low", "lowest")] == [
         "balanced", "low", "lowest" if HAS_FP8 else None, None,
     ]  # fmt: skip
-    assert memory.next_lower("low", cpu) is None  # where originals and weights in fp8 would lie in the same memory
-
-
-def test_only_learning_an_embedding_picks_its_mode():
-    from motion_core.recipes.catalogue import find_recipe
-
-    with pytest.raises(OptionError, match="memory"):
-        find_recipe("vmc").changed(memory="auto")
+    assert memory.next_lower("low", cpu) is None  # originals and weights in fp8 would lie in the same memory
 
 
 @pytest.mark.skipif(not HAS_FP8, reason="this torch has no 8-bit floats")
@@ -190,7 +195,7 @@ class TestFp8:
         assert torch.equal(kept, again)
         assert 0 < (kept - plain).norm() / plain.norm() < 0.3
 
-    def test_learning_in_lowest_gives_the_model_back(self, denoiser, latents, text, monkeypatch):
+    def test_training_in_lowest_leaves_the_model_as_before(self, denoiser, latents, text, monkeypatch):
         """On a CPU it is low; here it is made to do what it does on a GPU."""
         before = {name: value.clone() for name, value in denoiser.module.state_dict().items()}
         low, plain = (learn(denoiser, latents, text, memory=mode) for mode in ("low", "lowest"))

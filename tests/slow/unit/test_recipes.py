@@ -1,45 +1,36 @@
-"""The published recipes on tiny models of both families: what they learn, what they leave alone, what they refuse."""
+"""The published recipes on tiny models of both families: what they train, what they leave alone, what they refuse."""
 
 import copy
 from dataclasses import replace
 
 import pytest
 import torch
-from motion_core.training.adapter_learning import fit_adapter
 
 from motion_core.diffusion.objectives import noise_mse
-from motion_core.diffusion.schedule import NoiseSchedule
 from motion_core.diffusion.timesteps import CoarseNoise, Uniform
 from motion_core.errors import ModelError, OptionError
 from motion_core.hooks.adapter_hooks import inject_adapter
-from motion_core.models.animatediff.denoiser import MotionUNetDenoiser
+from motion_core.hooks.applied import AppliedMotion
 from motion_core.models.families import recognize
-from motion_core.motions.adapter import Adapter
-from motion_core.recipes.catalogue import RECIPES, find_recipe
-from motion_core.recipes.recipe import Recipe
+from motion_core.motions.motion import read_motion
+from motion_core.recipes.catalogue import ADAPTER_RECIPES, RECIPES, find_recipe
+from motion_core.recipes.loss_term import APPEARANCE, FRAME, LossTerm
 from motion_core.recipes.starter import STARTER_RECIPES
-from motion_core.sampling.sample import AdaptConfig, AppliedAdapter, sample
+from motion_core.sampling.sample import sample
 from motion_core.training.examples import Example, ReferenceSet
 from motion_core.training.feature_matching import FeatureSites, extract
+from motion_core.training.train import train
 from tests.conftest import seeded
-from tests.quick.unit.test_animatediff import build
+from tests.training_cases import RECIPE_NAMES, assert_equal_motions, short_recipe, with_still
 
-EACH = pytest.mark.parametrize("name", RECIPES)
+ADAPTER_NAMES = RECIPE_NAMES[1:]
+EACH = pytest.mark.parametrize("name", RECIPE_NAMES)
+EACH_ADAPTER = pytest.mark.parametrize("name", ADAPTER_NAMES)
 
 
 @pytest.fixture(scope="module")
 def references(latents, text):
-    still = seeded(1, 4, 1, 8, 12, seed=2).expand_as(latents)
-    return ReferenceSet([Example(latents, text)], [Example(still, seeded(1, 5, 16, seed=3))])
-
-
-@pytest.fixture(scope="module")
-def motion_denoiser():
-    return MotionUNetDenoiser(build(), NoiseSchedule.scaled_linear())
-
-
-def short(name, **changes) -> Recipe:
-    return find_recipe(name).changed(**{"steps": 2, "learning_rate": 1e-2, "rank": 4, "memory": "fast", **changes})
+    return with_still(latents, text)
 
 
 def state(module):
@@ -49,94 +40,105 @@ def state(module):
 
 
 @EACH
-def test_the_model_is_as_before_and_the_seed_decides(name, denoiser, references):
+def test_training_leaves_the_model_as_before_and_the_seed_decides(name, denoiser, references):
     weights, before = copy.deepcopy(denoiser.module.state_dict()), state(denoiser.module)
     random_state = torch.random.get_rng_state()
-    one, same, other = (fit_adapter(denoiser, references, short(name), seed) for seed in (1, 1, 2))
+    one, same, other = (train(denoiser, references, short_recipe(name), seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), random_state)
     assert state(denoiser.module) == before
     assert all(torch.equal(value, weights[key]) for key, value in denoiser.module.state_dict().items())
     assert one.losses == same.losses != other.losses
-    for a, b in zip(one.adapter.parameters, same.adapter.parameters, strict=True):
-        assert torch.equal(a, b)
+    assert_equal_motions(one.motion, same.motion)
 
 
 @EACH
-def test_stopped_in_the_middle_nothing_is_left(name, denoiser, references):
+def test_stopped_in_the_middle_it_leaves_the_model_as_before(name, denoiser, references):
     before = state(denoiser.module)
 
     def interrupt(step, loss):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit_adapter(denoiser, references, short(name), callback=interrupt)
+        train(denoiser, references, short_recipe(name), callback=interrupt)
     assert state(denoiser.module) == before
 
 
 @EACH
 def test_checkpointing_changes_nothing(name, denoiser, references):
     whole, balanced, low = (
-        fit_adapter(denoiser, references, short(name, memory=memory, steps=3)) for memory in ("fast", "balanced", "low")
+        train(denoiser, references, short_recipe(name, memory=memory, steps=3))
+        for memory in ("fast", "balanced", "low")
     )
     for other in (balanced, low):
         assert whole.losses == pytest.approx(other.losses, rel=1e-4)
-        for a, b in zip(whole.adapter.parameters, other.adapter.parameters, strict=True):
+        for a, b in zip(whole.motion.parameters, other.motion.parameters, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
-@EACH
-def test_an_unused_setting_changes_nothing_and_a_used_one_something(name, denoiser, references):
-    recipe = short(name, steps=1)
-    for setting, other in {"rank": 3, "learning_rate": 2e-2, "steps": 2}.items():
-        changed = recipe.changed(**{setting: other})
-        one, two = (fit_adapter(denoiser, references, each).adapter.parameters for each in (recipe, changed))
+@EACH_ADAPTER
+def test_an_unused_option_changes_nothing_and_a_used_one_something(name, denoiser, references):
+    recipe = short_recipe(name, steps=1)
+    for option, other in {"rank": 3, "learning_rate": 2e-2, "steps": 2}.items():
+        changed = recipe.changed(**{option: other})
+        one, two = (train(denoiser, references, each).motion.parameters for each in (recipe, changed))
         same = all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, two, strict=True))
-        assert same == (setting in recipe.unused), setting
+        assert same == (option in recipe.unused_options), option
 
 
 @EACH
-def test_one_level_is_learnt(name, denoiser, references):
+def test_options_of_the_other_kind_of_motion_are_refused(name):
+    recipe = short_recipe(name)
+    others = (
+        {"rank": 4, "layers": "temporal_qkv"} if name == "motion_inversion" else {"sites": "all", "layout": "paper"}
+    )
+    for option, value in others.items():
+        assert option in recipe.unused_options
+        with pytest.raises(OptionError, match=f"{option} does nothing for the recipe {name}"):
+            recipe.changed(**{option: value})
+
+
+@EACH
+def test_the_loss_falls_at_one_timestep(name, denoiser, references):
     """Always the same timestep; the noise differs from step to step, so the first and last few losses are compared."""
-    recipe = short(name, steps=24, learning_rate=5e-3, timesteps=Uniform(600, 601))
-    losses = fit_adapter(denoiser, references, recipe).losses
+    recipe = short_recipe(name, steps=24, learning_rate=5e-3, timesteps=Uniform(600, 601))
+    losses = train(denoiser, references, recipe).losses
     assert sum(losses[-6:]) < 0.97 * sum(losses[:6])
 
 
 @EACH
-def test_what_is_learnt_is_felt_saved_and_felt_alike(name, denoiser, references, latents, text, tmp_path):
-    adapter = fit_adapter(denoiser, references, short(name)).adapter
-    adapter.save(tmp_path / "a.safetensors", torch.float32)
-    loaded = Adapter.load(tmp_path / "a.safetensors")
-    config = AdaptConfig(**find_recipe(name).apply)
+def test_a_motion_changes_samples_and_does_so_alike_after_saving(name, denoiser, references, latents, text, tmp_path):
+    motion = train(denoiser, references, short_recipe(name)).motion
+    motion.save(tmp_path / "a.safetensors", torch.float32)
+    loaded = read_motion(tmp_path / "a.safetensors")
+    off = {"strength_qk": 0.0, "strength_v": 0.0} if name == "motion_inversion" else {"strength": 0.0}
 
     def make(*motions):
-        return sample(denoiser, latents, text, torch.zeros_like(text), motions, steps=2, guidance=3.0)
+        negative = torch.zeros_like(text[0])
+        return sample(denoiser, latents, text, negative, motions=motions, steps=2, scale=3.0)
 
-    plain, felt, again = make(), make(AppliedAdapter(adapter, config)), make(AppliedAdapter(loaded, config))
-    assert torch.equal(felt, again) and not torch.equal(felt, plain)
-    off = make(AppliedAdapter(adapter, AdaptConfig(strength=0.0)))
-    assert torch.equal(off, plain)
-    assert torch.equal(make(AppliedAdapter(adapter, AdaptConfig(start=1.0))), plain)
+    plain, applied, again = make(), make(AppliedMotion.of(motion)), make(AppliedMotion.of(loaded))
+    assert torch.equal(applied, again) and not torch.equal(applied, plain)
+    assert torch.equal(make(AppliedMotion.of(motion, **off)), plain)
+    assert torch.equal(make(AppliedMotion.of(motion, start=1.0, end=1.0)), plain)
 
 
 @EACH
-def test_animatediff_learns_by_the_same_recipe(name, motion_denoiser):
-    latents, text = seeded(1, 4, 4, 8, 8), seeded(1, 5, 16, seed=1)
+def test_animatediff_is_trained_on_by_the_same_recipe(name, motion_denoiser):
+    latents, text = seeded(1, 4, 4, 8, 8), seeded(5, 16, seed=1)
     references = ReferenceSet([Example(latents, text)], [Example(latents.flip(2), text)])
-    learnt = fit_adapter(motion_denoiser, references, short(name))
-    assert learnt.adapter.family == "animatediff" and len(learnt.losses) == 2
+    trained = train(motion_denoiser, references, short_recipe(name))
+    assert trained.motion.family == "animatediff" and len(trained.losses) == 2
 
 
 @pytest.mark.parametrize("name", ["zeroscope", "animatediff"])
-def test_single_frames_regularise(name, denoiser, motion_denoiser):
+def test_single_frames_may_regularise(name, denoiser, motion_denoiser):
     """16 x 16: on a single map of 1 x 1, which 8 x 8 shrinks to, oneDNN's convolution is not repeatable in backward."""
     model = denoiser if name == "zeroscope" else motion_denoiser
-    latents, text = seeded(1, 4, 4, 16, 16), seeded(1, 5, 16, seed=1)
+    latents, text = seeded(1, 4, 4, 16, 16), seeded(5, 16, seed=1)
     frame, other = (Example(seeded(1, 4, 1, 16, 16, seed=seed), text) for seed in (5, 6))
-    recipe = short("customizing_motion", steps=3)
+    recipe = short_recipe("customizing_motion", steps=3)
     one, same, another = (
-        fit_adapter(model, ReferenceSet([Example(latents, text)], [kept]), recipe).adapter
-        for kept in (frame, frame, other)
+        train(model, ReferenceSet([Example(latents, text)], [kept]), recipe).motion for kept in (frame, frame, other)
     )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters, same.parameters, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters, another.parameters, strict=True))
@@ -144,13 +146,13 @@ def test_single_frames_regularise(name, denoiser, motion_denoiser):
 
 @pytest.fixture(scope="module")
 def with_subject(references):
-    subjects = [Example(seeded(1, 4, 1, 8, 12, seed=seed), seeded(1, 5, 16, seed=9)) for seed in (7, 8)]
+    subjects = [Example(seeded(1, 4, 1, 8, 12, seed=seed), seeded(5, 16, seed=9)) for seed in (7, 8)]
     return ReferenceSet(references.clips, references.regularisation, subjects)
 
 
 def test_pictures_of_a_subject_change_nothing_along_time(denoiser, references, with_subject):
-    recipe = short("customizing_motion", steps=1)
-    plain, both = (fit_adapter(denoiser, given, recipe).adapter.parts for given in (references, with_subject))
+    recipe = short_recipe("customizing_motion", steps=1)
+    plain, both = (train(denoiser, given, recipe).motion.parts for given in (references, with_subject))
     temporal = {layer.name for layer in recognize(denoiser.module).list_layers() if layer.temporal}
     assert set(plain) == set(both) and set(plain) - temporal
     for name, part in plain.items():
@@ -159,69 +161,74 @@ def test_pictures_of_a_subject_change_nothing_along_time(denoiser, references, w
 
 
 def test_a_subject_is_learnt(denoiser, references):
-    """Judged on noise and levels of its own: better than without its picture."""
-    recipe = short("customizing_motion", steps=12, learning_rate=2e-2)
-    bright = Example(torch.full((1, 4, 1, 8, 12), 3.0), seeded(1, 5, 16, seed=9))
+    """On noise and levels of its own, the loss on its picture is lower than after training without it."""
+    recipe = short_recipe("customizing_motion", steps=12, learning_rate=2e-2)
+    bright = Example(torch.full((1, 4, 1, 8, 12), 3.0), seeded(5, 16, seed=9))
     levels = {torch.tensor([t]): seeded(1, 4, 1, 8, 12, seed=t) for t in (200, 400, 600, 800)}
 
     @torch.no_grad()
-    def judge(subjects):
+    def loss_with(subjects):
         given = ReferenceSet(references.clips, references.regularisation, subjects)
-        with inject_adapter(denoiser.module, fit_adapter(denoiser, given, recipe).adapter):
-            seen = {t: denoiser.schedule.add_noise(bright.latents, eps, t) for t, eps in levels.items()}
-            return sum(noise_mse(denoiser.predict(seen[t], t, bright.text), eps) for t, eps in levels.items()).item()
+        with inject_adapter(denoiser.module, train(denoiser, given, recipe).motion):
+            noised = {t: denoiser.schedule.add_noise(bright.latents, eps, t) for t, eps in levels.items()}
+            return sum(
+                noise_mse(denoiser.predict(noised[t], t, [bright.condition]), eps) for t, eps in levels.items()
+            ).item()
 
-    assert judge([bright]) < 0.99 * judge([])
+    assert loss_with([bright]) < 0.99 * loss_with([])
 
 
 def test_a_subject_needs_layers_within_frames(denoiser, with_subject, latents, text):
     whole, low = (
-        fit_adapter(denoiser, with_subject, short("customizing_motion", memory=memory)) for memory in ("fast", "low")
+        train(denoiser, with_subject, short_recipe("customizing_motion", memory=memory)) for memory in ("fast", "low")
     )
     assert whole.losses == pytest.approx(low.losses, rel=1e-4)
-    for name in ("vmc", "motion_director"):
+    for name in ("motion_inversion", "vmc", "motion_director"):
         with pytest.raises(OptionError, match="changes nothing within frames"):
-            fit_adapter(denoiser, with_subject, short(name))
+            train(denoiser, with_subject, short_recipe(name))
     with pytest.raises(OptionError, match="a subject has 4 frames"):
-        ReferenceSet([Example(latents, text)], subjects=[Example(latents, text)])
+        ReferenceSet([Example(latents, text[0])], subjects=[Example(latents, text[0])])
 
 
-def test_the_looks_are_learnt_beside_and_thrown_away(denoiser, references):
-    alone = fit_adapter(denoiser, references, short("motion_director", looks=""))
-    beside = fit_adapter(denoiser, references, short("motion_director"))
-    assert set(alone.adapter.parts) == set(beside.adapter.parts)
-    assert all("temp" in name or "transformer_in" in name for name in beside.adapter.parts)
+def test_appearance_is_trained_beside_the_motion_and_thrown_away(denoiser, references):
+    recipe = short_recipe("motion_director")
+    without = tuple(term for term in recipe.terms if term.trains != APPEARANCE)
+    beside = train(denoiser, references, recipe)
+    alone = train(denoiser, references, replace(recipe, appearance_layers="", terms=without))
+    assert set(alone.motion.parts) == set(beside.motion.parts)
+    assert all("temp" in name or "transformer_in" in name for name in beside.motion.parts)
     assert alone.losses != beside.losses
 
 
 def test_features_are_of_the_deepest_level_that_reads_the_text(denoiser, latents, text):
-    sites = FeatureSites.find(denoiser.module)
+    sites = FeatureSites.find(recognize(denoiser.module))
     assert {name[:13] for name in (*sites.temporal, *sites.cross)} == {"down_blocks.2"}
-    maps = extract(denoiser, sites, latents, torch.tensor([600]), text)
+    maps = extract(denoiser, sites, latents, torch.tensor([600]), conditions=text)
     assert {kind: tuple(m.shape) for kind, m in maps.items()} == {"temporal": (1, 6, 4, 4), "cross": (1, 4, 6, 5)}
 
 
 def test_a_zero_adapter_matches_only_its_own_prediction(denoiser, references):
-    """The first loss is that of the model itself: nothing has been learnt, and its features are not the reference's."""
-    losses = fit_adapter(denoiser, references, short("motion_matcher", steps=1)).losses
+    """The first loss is that of the model itself: nothing is trained yet, and its features are not the reference's."""
+    losses = train(denoiser, references, short_recipe("motion_matcher", steps=1)).losses
     assert losses[0] > 0
 
 
-def test_each_recipe_is_the_papers():
-    vmc, director, newmove, matcher = (
-        RECIPES[n] for n in ("vmc", "motion_director", "customizing_motion", "motion_matcher")
-    )
+def test_each_recipe_has_the_papers_numbers():
+    vmc, director, newmove, matcher = (find_recipe(name, "published") for name in ADAPTER_NAMES)
     assert (vmc.kind, vmc.layers, vmc.objective) == ("weights", "temporal_qkv", "frame_residual_cosine")
-    assert newmove.timesteps == CoarseNoise(0.5) and newmove.regularised
+    assert newmove.timesteps == CoarseNoise(0.5) and newmove.needs_regularisation
     assert (matcher.timesteps, matcher.rank, matcher.beta) == (Uniform(500, 1000), 32, 0.3)
-    assert director.looks and director.objective == "noise_mse + appearance_debiased"
-    assert all(recipe.source for recipe in RECIPES.values())
+    assert director.appearance_layers and director.objective == "noise_mse + appearance_debiased"
+    assert LossTerm(data=FRAME, trains=APPEARANCE, applied=(APPEARANCE,), probability=0.8) in director.terms
+    assert all(recipe.source for presets in RECIPES.values() for recipe in presets.values())
 
 
-def test_the_starters_are_the_same_methods():
-    for name, published in RECIPES.items():
-        numbers = {part: getattr(published, part) for part in ("descent", "timesteps", "memory")}
-        assert replace(STARTER_RECIPES[name], **numbers) == published
+def test_the_starters_recipes_are_the_same_methods():
+    assert {recipe.name for recipe in STARTER_RECIPES} == {recipe.name for recipe in ADAPTER_RECIPES}
+    for starter in STARTER_RECIPES:
+        published = find_recipe(starter.name, "published")
+        numbers = {part: getattr(published, part) for part in ("optimizer", "timesteps", "memory", "preset")}
+        assert replace(starter, **numbers) == published
 
 
 @pytest.mark.parametrize(
@@ -232,21 +239,32 @@ def test_the_starters_are_the_same_methods():
         ({"noise": "x"}, "noise"),
     ],
 )  # fmt: skip
-def test_a_number_out_of_range(change, says):
+def test_values_out_of_range_are_refused(change, says):
     with pytest.raises(OptionError, match=says):
-        find_recipe("vmc").changed(**change)
+        find_recipe("vmc", "published").changed(**change)
 
 
-def test_what_can_not_be_learnt(denoiser, latents, text, references):
+def test_references_that_can_not_be_trained_on_are_refused(denoiser, latents, text, references):
     with pytest.raises(OptionError, match="regularisation"):
-        fit_adapter(denoiser, ReferenceSet([Example(latents, text)]), short("customizing_motion"))
+        train(denoiser, ReferenceSet([Example(latents, text[0])]), short_recipe("customizing_motion"))
     with pytest.raises(OptionError, match="at least 2"):
-        ReferenceSet([Example(latents[:, :, :1], text)])
+        ReferenceSet([Example(latents[:, :, :1], text[0])])
     with pytest.raises(OptionError, match="at least one"):
         ReferenceSet([])
     with pytest.raises(OptionError, match="not finite"):
-        Example(latents / 0, text)
+        Example(latents / 0, text[0])
     with pytest.raises(ModelError, match="matches none"):
-        fit_adapter(denoiser, references, short("vmc", layers="no such layer"))
-    with pytest.raises(OptionError, match="recipe is"):
-        find_recipe("x")
+        train(denoiser, references, short_recipe("vmc", layers="no such layer"))
+
+
+def test_unknown_names_of_recipes_and_presets_are_refused():
+    with pytest.raises(OptionError, match="recipe is 'x'; use one of motion_inversion, vmc"):
+        find_recipe("x", "published")
+    with pytest.raises(OptionError, match="preset is 'official'; use one of published, starter"):
+        find_recipe("vmc", "official")
+
+
+def test_attention_maps_take_no_mask(denoiser, latents, text):
+    masked = ReferenceSet([Example(latents, text[0])], mask=torch.ones(4, 8, 12))
+    with pytest.raises(OptionError, match="takes no mask"):
+        train(denoiser, masked, short_recipe("motion_matcher"))

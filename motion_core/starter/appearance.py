@@ -1,6 +1,6 @@
-"""What a synthetic clip looks like: the words of its caption and the colours they stand for.
+"""The appearance of a synthetic clip: the words of its caption and the colours they stand for.
 
-A caption names looks only and never motion, so that a model trained on these clips can learn a motion
+A caption names appearance only and never motion, so that a model trained on these clips can learn a motion
 from a reference clip alone.
 """
 
@@ -34,7 +34,7 @@ _TEMPLATES = (
 
 @dataclass(frozen=True)
 class Subject:
-    """The looks of the thing that moves: keys of `SUBJECT_COLOURS` and `SHAPES`."""
+    """The appearance of the thing that moves: keys of `SUBJECT_COLOURS` and `SHAPES`."""
 
     colour: str
     shape: str
@@ -42,7 +42,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Ground:
-    """The looks of what lies behind it: keys of `GROUND_COLOURS` and `TEXTURES`."""
+    """The appearance of what lies behind it: keys of `GROUND_COLOURS` and `TEXTURES`."""
 
     colour: str
     texture: str
@@ -63,7 +63,7 @@ def describe(subject: Subject, ground: Ground, template: str = _TEMPLATES[0]) ->
 
 
 def draw_caption(subject: Subject, ground: Ground, rng: random.Random) -> str:
-    """One of several ways to say the same looks, so that a model does not cling to one sentence."""
+    """Draws one of several captions of the same appearance, so that a model does not depend on one sentence."""
     return describe(subject, ground, rng.choice(_TEMPLATES))
 
 

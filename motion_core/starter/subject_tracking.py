@@ -1,6 +1,6 @@
 """Finds the subject of a synthetic clip by rule: where it is, how large, and which pixels it covers.
 
-Every frame is judged by itself, so that a clip whose subject changes midway is seen as it is. Nothing is learnt,
+Each frame is measured by itself, so that a subject that changes midway is found as it is. Nothing is learnt,
 and nothing assumes clean pictures: generated clips are blurry, noisy and a bit off in colour.
 """
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import VideoError
-from .looks import SHAPES, Subject
+from .appearance import SHAPES, Subject
 from .paths import Motion
 from .scene import RADIUS, REACH, SIZE, Actor, cover
 
