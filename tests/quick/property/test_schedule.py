@@ -3,10 +3,10 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from properties import PROPERTY
 
 from motion_core.diffusion.schedule import NoiseSchedule
 from tests.conftest import seeded
-from tests.quick.property.settings import reproducible
 
 SCHEDULE = NoiseSchedule.scaled_linear()
 timesteps, seeds = st.integers(0, 999), st.integers(0, 10**6)
@@ -16,21 +16,21 @@ def draw_pair(seed):
     return seeded(2, 3, 4, seed=seed).double(), seeded(2, 3, 4, seed=seed + 1).double()
 
 
-@reproducible
+@PROPERTY
 @given(seeds, timesteps)
 def test_predicting_the_clean_sample_inverts_adding_noise(seed, t):
     x0, eps = draw_pair(seed)
     torch.testing.assert_close(SCHEDULE.predict_x0(SCHEDULE.add_noise(x0, eps, t), eps, t), x0)
 
 
-@reproducible
+@PROPERTY
 @given(seeds, timesteps, timesteps)
 def test_a_step_there_and_back_returns_to_the_start(seed, t, other):
     z, eps = draw_pair(seed)
     torch.testing.assert_close(SCHEDULE.step(SCHEDULE.step(z, eps, t, other), eps, other, t), z)
 
 
-@reproducible
+@PROPERTY
 @given(seeds, timesteps, timesteps)
 def test_a_step_leads_to_what_adding_the_same_noise_gives(seed, t, other):
     x0, eps = draw_pair(seed)
@@ -38,7 +38,7 @@ def test_a_step_leads_to_what_adding_the_same_noise_gives(seed, t, other):
     torch.testing.assert_close(stepped, SCHEDULE.add_noise(x0, eps, other))
 
 
-@reproducible
+@PROPERTY
 @given(st.integers(1, 999))
 def test_sampling_timesteps_fall_and_stay_within_the_schedule(count):
     steps = SCHEDULE.timesteps(count)

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from properties import PROPERTY
 
-from tests.quick.property.settings import reproducible
 from tests.quick.unit.host_files import import_host_file
 
 windows = import_host_file("windows")
@@ -19,7 +19,7 @@ def contexts(draw):
     return SimpleNamespace(index_list=frames, total_frames=length, causal_anchor_index=anchor)
 
 
-@reproducible
+@PROPERTY
 @given(contexts())
 def test_a_window_ends_with_its_own_frames(context):
     window = windows.find_window({"context_window": context})
@@ -28,7 +28,7 @@ def test_a_window_ends_with_its_own_frames(context):
     assert all(0 <= frame < window.length for frame in window.frames)
 
 
-@reproducible
+@PROPERTY
 @given(contexts())
 def test_a_repeated_window_numbers_its_own_frames_from_zero(context):
     options = {"context_window": context}
