@@ -88,6 +88,27 @@ def test_transfer_is_learn_and_generate(model_folder, clip, tmp_path, motion):
     assert len(read_clip(tmp_path / "a.gif").frames) == 6
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--strength", "2"], "--strength does nothing"),
+        (["--recipe", "vmc", "--debias", "mean"], "--debias does nothing"),
+        (["--strength-v", "99"], "strength_v is 99"),
+        (["--motion-start", "2"], "start is 2"),
+        (["--preset", "starter", "--motion-start", "0.5"], "start is 0.5 and end 0.35"),
+        (["--sampling-steps", "0"], "steps is 0"),
+    ],
+)
+def test_transfer_refuses_what_cannot_be_generated_before_it_trains(
+    options, says, monkeypatch, capsys, model_folder, clip, tmp_path
+):
+    trained = []
+    monkeypatch.setattr("motion_core.commands.transfer.learn", lambda *_: trained.append(True))
+    usual = ["--reference", clip, "--reference-prompt", "x", "--prompt", "x", "--model", model_folder, *SMALL]
+    assert says in refused(capsys, "transfer", *usual, *options, "--out", tmp_path / "x.gif")
+    assert not trained and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("method", ["dmt", "motion_clone"])
 def test_guide_is_reproducible_and_follows_its_reference(model_folder, clip, tmp_path, method):
     guide = ["guide", "--method", method, "--reference", clip, "--reference-prompt", "a white square", *SMALL]

@@ -84,6 +84,18 @@ def test_another_process_generates_the_same_with_the_adapters_of_all_recipes(lea
     assert same < 0.1 * changed  # not bit by bit: the last digit of a sum depends on the machine's load
 
 
+def test_a_setting_of_another_kind_of_motion_is_refused(learn, model_folder, tmp_path, capsys):
+    adapter, embedding = ["--motion", learn("vmc")], ["--motion", learn("motion_inversion")]
+    out = tmp_path / "x.mp4"
+    generate = ["generate", "--prompt", "a ball", "--model", model_folder, "--steps", "1", "--out", out]
+    said = refused(capsys, *generate, *adapter, "--strength-v", "2")
+    assert "--strength-v does nothing" in said and "use one of --branches, --strength" in said
+    said = refused(capsys, *generate, *embedding, "--strength", "0")
+    assert "--strength does nothing" in said and "--strength-qk" in said
+    assert not out.exists()
+    assert run(*generate, *adapter, *embedding, "--strength", "0", "--strength-v", "2") == 0
+
+
 def test_the_recipes_noise_is_taken_where_there_is_a_reference(learn, clip, model_folder, tmp_path):
     arguments = ["--motion", learn("vmc"), "--prompt", "a ball", "--model", model_folder, "--steps", "2"]
     paths = [tmp_path / f"{name}.mp4" for name in ("inverted", "same", "random")]
