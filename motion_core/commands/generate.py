@@ -57,7 +57,7 @@ def write(args: argparse.Namespace, model: VideoModel, motions: list[Motion]) ->
     recipe = first.origin.recipe if args.reference or args.inverted else {}
     suggested = {name: recipe[name] for name in ("noise", "beta") if name in recipe}
     config = options.choose_sampling(args, options.size_of(first, model), **suggested)
-    sample(args, model, config, first.origin.fps or 8.0, [options.apply_motion(args, motion) for motion in motions])
+    sample(args, model, config, first.origin.fps or 8.0, options.apply_motions(args, motions))
 
 
 def sample(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, VideoError
+from ..errors import FileError, OptionError, VideoError
 from ..hooks.applied import AppliedMotion
 from ..models.zeroscope.loading import VideoModel, load_model
-from ..motions.apply_settings import AdapterSettings, EmbeddingSettings
+from ..motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings, merge_settings
 from ..motions.motion import Motion
 from ..options import find_option, list_options
 from ..pipeline import GenerateConfig
@@ -95,11 +96,32 @@ def add_applying(parser: argparse.ArgumentParser) -> None:
             add_option(group, field, known)
 
 
-def apply_motion(args: argparse.Namespace, motion: Motion) -> AppliedMotion:
-    """Applies a motion as the options say, and as it suggests where they say nothing."""
+def apply_motions(args: argparse.Namespace, motions: Sequence[Motion]) -> list[AppliedMotion]:
+    """Applies motions as the options say, and each as it suggests where they say nothing. Raises OptionError."""
+    check_applying(args, [motion.settings_type for motion in motions])
+    return [AppliedMotion.of(motion, **_choose_applying(args)) for motion in motions]
+
+
+def check_applying(
+    args: argparse.Namespace, kinds: Sequence[type[ApplySettings]], suggestion: Mapping[str, Any] = {}
+) -> None:
+    """Raises OptionError for a value out of range, and for an option that none of these settings has.
+
+    suggestion: the values where the options say nothing.
+    """
+    chosen = {name: value for name, value in _choose_applying(args).items() if value is not None}
+    known = dict.fromkeys(each.name for kind in kinds for each in fields(kind))
+    for name in chosen.keys() - known.keys():
+        usable = ", ".join(f"--{each.replace('_', '-')}" for each in known if each not in _INTERVAL)
+        flag = name.replace("_", "-")
+        raise OptionError(f"--{flag} does nothing for this kind of motion; use one of {usable}")
+    for kind in kinds:
+        merge_settings(kind, suggestion, **chosen)
+
+
+def _choose_applying(args: argparse.Namespace) -> dict[str, Any]:
     names = ("strength", "strength_qk", "strength_v", "debias", "branches")
-    chosen = {name: getattr(args, name) for name in names}
-    return AppliedMotion.of(motion, **chosen, start=args.apply_start, end=args.apply_end)
+    return {**{name: getattr(args, name) for name in names}, "start": args.apply_start, "end": args.apply_end}
 
 
 def add_sampling(

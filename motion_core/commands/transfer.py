@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..motions.apply_settings import AdapterSettings, EmbeddingSettings
+from ..recipes.recipe import EMBEDDING
 from . import generate, options, training_options
 from .learn import learn
 
@@ -33,7 +35,10 @@ def run(args: argparse.Namespace) -> None:
     if args.save_motion:
         options.check_output(args.save_motion, (".safetensors",))
     recipe = training_options.choose_recipe(args)
+    settings = EmbeddingSettings if recipe.kind == EMBEDDING else AdapterSettings
+    options.check_applying(args, [settings], recipe.apply)
     model = options.load(args)
+    options.choose_sampling(args, options.usual_size(model))  # refuses bad values before training
     motion = learn(args, model, recipe, args.reference_prompt)
     if args.save_motion:
         motion.save(args.save_motion)

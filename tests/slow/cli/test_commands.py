@@ -1,5 +1,6 @@
 """The command line on a folder of ZeroScope's exact shape at reduced width and random weights."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,6 +29,7 @@ def clip(tmp_path_factory):
 
 
 SMALL = ["--frames", "6", "--width", "96", "--height", "64"]
+COMMANDS = ("learn", "generate", "transfer", "guide", "invert", "evaluate", "inspect", "convert")
 
 
 @pytest.fixture(scope="module")
@@ -86,46 +88,83 @@ def test_transfer_is_learn_and_generate(model_folder, clip, tmp_path, motion):
     assert len(read_clip(tmp_path / "a.gif").frames) == 6
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--strength", "2"], "--strength does nothing"),
+        (["--recipe", "vmc", "--debias", "mean"], "--debias does nothing"),
+        (["--strength-v", "99"], "strength_v is 99"),
+        (["--motion-start", "2"], "start is 2"),
+        (["--preset", "starter", "--motion-start", "0.5"], "start is 0.5 and end 0.35"),
+        (["--sampling-steps", "0"], "steps is 0"),
+    ],
+)
+def test_transfer_refuses_what_cannot_be_generated_before_it_trains(
+    options, says, monkeypatch, capsys, model_folder, clip, tmp_path
+):
+    trained = []
+    monkeypatch.setattr("motion_core.commands.transfer.learn", lambda *_: trained.append(True))
+    usual = ["--reference", clip, "--reference-prompt", "x", "--prompt", "x", "--model", model_folder, *SMALL]
+    assert says in refused(capsys, "transfer", *usual, *options, "--out", tmp_path / "x.gif")
+    assert not trained and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("method", ["dmt", "motion_clone"])
-def test_steer_is_reproducible_and_follows_its_reference(model_folder, clip, tmp_path, method):
-    steer = ["steer", "--method", method, "--reference", clip, "--reference-prompt", "a white square", *SMALL]
+def test_guide_is_reproducible_and_follows_its_reference(model_folder, clip, tmp_path, method):
+    guide = ["guide", "--method", method, "--reference", clip, "--reference-prompt", "a white square", *SMALL]
     less = ["--optimisation-steps", "1", "--learning-rate", "0.05"] if method == "dmt" else ["--weight", "1e6"]
     usual = [*less, "--prompt", "a red circle", "--steps", "3", "--model", model_folder]
-    for name, extra in {"a": [], "b": [], "backwards": ["--reversed"], "off": ["--steer-end", "0"]}.items():
-        assert run(*steer, *usual, "--noise", "random", *extra, "--out", tmp_path / f"{name}.mp4") == 0
-    assert run(*steer, *usual, "--noise", "blend", "--out", tmp_path / "blend.mp4") == 0
+    for name, extra in {"a": [], "b": [], "backwards": ["--reversed"], "off": ["--guide-end", "0"]}.items():
+        assert run(*guide, *usual, "--noise", "random", *extra, "--out", tmp_path / f"{name}.mp4") == 0
+    assert run(*guide, *usual, "--noise", "blend", "--out", tmp_path / "blend.mp4") == 0
     one = (tmp_path / "a.mp4").read_bytes()
     assert one == (tmp_path / "b.mp4").read_bytes()
     assert one not in [(tmp_path / f"{name}.mp4").read_bytes() for name in ("backwards", "off", "blend")]
     assert read_clip(tmp_path / "a.mp4").frames.shape == (6, 64, 96, 3)
 
 
-def test_steer_takes_the_methods_settings(monkeypatch, capsys, clip, tmp_path):
-    seen = []
-    monkeypatch.setattr("motion_core.commands.guide.steer_by", lambda *args: seen.append(args))
-    monkeypatch.setattr("motion_core.commands.generate.sample", lambda *args, **_: seen.append(args[2]))
-    steer = [
-        "steer",
-        "--method",
-        "dmt",
-        "--reference",
-        clip,
-        "--prompt",
-        "x",
-        "--out",
-        tmp_path / "x.gif",
-        "--frames",
-        "6",
-    ]
-    assert run(*steer, "--seed", "5", "--distance", "cosine", "--guidance", "4") == 0
-    settings, (steps, sampling) = seen[0][3], (seen[0][4], seen[1])
+@pytest.fixture
+def guided(monkeypatch):
+    """What `guide` hands on: the settings and steps of the guidance, and the sampling. Nothing is computed."""
+    seen = {}
+
+    def remember_guidance(_model, _clip, _prompt, settings, *, steps, **_):
+        seen.update(settings=settings, steps=steps)
+
+    def remember_sampling(_args, _model, config, _fps, **_):
+        seen.update(sampling=config)
+
+    monkeypatch.setattr("motion_core.commands.guide.guide_by_clip", remember_guidance)
+    monkeypatch.setattr("motion_core.commands.generate.sample", remember_sampling)
+    return seen
+
+
+def guide_by_dmt(clip, tmp_path, command="guide"):
+    return [command, "--method", "dmt", "--reference", clip, "--prompt", "x", "--out", tmp_path / "x.gif",
+            "--frames", "6"]  # fmt: skip
+
+
+def test_guide_takes_the_methods_settings(guided, clip, tmp_path):
+    options = ["--seed", "5", "--distance", "cosine", "--block", "up_blocks.1", "--guidance", "4"]
+    assert run(*guide_by_dmt(clip, tmp_path), *options) == 0
     starter = STARTER_METHODS["dmt"]
-    assert settings == replace(starter.config, seed=5, distance="cosine")
-    assert steps == sampling.steps == starter.sampling["steps"] and sampling.guidance == 4
-    assert sampling.noise == starter.sampling["noise"]
-    said = refused(capsys, *steer, "--weight", "5")
-    assert "weight is 5.0, and dmt has no such setting" in said
-    assert "start is 0.9 and end" in refused(capsys, *steer, "--steer-start", "0.9")
+    assert guided["settings"] == replace(starter.config, seed=5, distance="cosine", block="up_blocks.1")
+    assert guided["steps"] == guided["sampling"].steps == starter.sampling["steps"]
+    assert guided["sampling"].guidance == 4 and guided["sampling"].noise == starter.sampling["noise"]
+
+
+def test_guide_refuses_what_the_method_has_no_use_for(capsys, clip, tmp_path):
+    guide = guide_by_dmt(clip, tmp_path)
+    assert "weight is 5.0, and dmt has no such setting" in refused(capsys, *guide, "--weight", "5")
+    assert "start is 0.9 and end" in refused(capsys, *guide, "--guide-start", "0.9")
+
+
+def test_guide_is_understood_under_its_old_names(guided, clip, tmp_path):
+    assert run(*guide_by_dmt(clip, tmp_path), "--guide-start", "0.2", "--guide-end", "0.4") == 0
+    new = dict(guided)
+    guided.clear()
+    assert run(*guide_by_dmt(clip, tmp_path, "steer"), "--steer-start", "0.2", "--steer-end", "0.4") == 0
+    assert guided == new and (new["settings"].start, new["settings"].end) == (0.2, 0.4)
 
 
 def test_inverted_noise_is_kept_in_a_file(model_folder, clip, motion, tmp_path, capsys):
@@ -198,25 +237,26 @@ def test_an_interruption_writes_nothing(monkeypatch, model_folder, clip, tmp_pat
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("motion_core.commands.learn.learn_motion", interrupted)
+    monkeypatch.setattr("motion_core.commands.learn.train_motion", interrupted)
     out = tmp_path / "m.safetensors"
     assert run("learn", "--reference", clip, "--prompt", "x", "--out", out, *SMALL, "--model", model_folder) == 130
     assert "nothing was written" in capsys.readouterr().err and not out.exists()
 
 
-@pytest.mark.parametrize(
-    "command", ["", "learn", "generate", "transfer", "steer", "invert", "strip", "inspect", "convert"]
-)
-def test_every_command_explains_itself(command):
-    arguments = [sys.executable, "-m", "motion_core", *([command] if command else []), "--help"]
-    page = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "usage" in page and "example" in page.lower() or not command
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(command, "--help")
+    page = capsys.readouterr().out
+    assert ended.value.code == 0 and f"usage: python -m motion_core {command}" in page
+    assert re.search(rf"^examples?:\n  python -m motion_core {command} ", page, re.M)
 
 
-def test_a_caption_is_stripped(capsys):
-    assert run("strip", "a video of a man skiing down a snowy mountain, oil painting, 4k") == 0
-    assert capsys.readouterr().out == "a man skiing\n"
-    assert "nothing is left of 'in the park'" in refused(capsys, "strip", "in the park")
+def test_the_package_runs_as_a_program_and_lists_its_commands():
+    page = subprocess.run(
+        [sys.executable, "-m", "motion_core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "usage: python -m motion_core" in page and all(f"\n    {command} " in page for command in COMMANDS)
 
 
 def test_output_that_is_not_read_to_its_end_is_no_error(motion):
