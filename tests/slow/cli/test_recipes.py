@@ -68,7 +68,7 @@ def test_an_adapter_changes_what_is_generated(recipe, learn, model_folder, tmp_p
     for name, strength in {"on": "1", "off": "0"}.items():
         assert run("generate", *arguments, "--strength", strength, "--out", tmp_path / f"{name}.mp4") == 0
     frames, without = read_frames(tmp_path / "on.mp4"), read_frames(tmp_path / "off.mp4")
-    assert len(frames) == 6 and not torch.equal(frames, without)
+    assert len(frames) == 6 and (frames - without).abs().mean() > 0.005  # more than rounding changes
 
 
 def test_another_process_generates_the_same_with_the_adapters_of_all_recipes(learn, model_folder, tmp_path):
