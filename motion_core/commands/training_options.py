@@ -129,7 +129,7 @@ def choose_stop(args: argparse.Namespace) -> StopSettings | None:
     if not args.clip:
         flags = [*(["preview-prompt"] if args.preview_prompt else []), *(_STOP_FLAGS[name] for name in given)]
         if flags:
-            raise OptionError(f"--{flags[0]} needs a CLIP that looks at previews; give --clip DIR")
+            raise OptionError(f"--{flags[0]} needs a CLIP that scores previews; give --clip DIR")
         return None
     if not args.preview_prompt:
         raise OptionError("--clip needs something to look at; give --preview-prompt TEXT")

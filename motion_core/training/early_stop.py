@@ -44,11 +44,11 @@ class StopSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.every <= 100_000:
-            raise OptionError(f"every is {self.every}; choose 1 to 100000 steps between looks (50 is usual)")
+            raise OptionError(f"every is {self.every}; choose 1 to 100000 steps between previews (50 is usual)")
         if not -1 <= self.floor <= 1:
             raise OptionError(f"floor is {self.floor}; choose -1 (none) to 1, a little below the plain model's score")
         if not 0 <= self.patience <= 1000:
-            raise OptionError(f"patience is {self.patience}; choose 0 (never) to 1000 looks")
+            raise OptionError(f"patience is {self.patience}; choose 0 (never) to 1000 previews")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor
@@ -78,13 +78,12 @@ def start_parts(
     return TrainedParts(motions, spatial)
 
 
-def require_spatial(parts: TrainedParts, recipe: Recipe) -> None:
-    """Raises OptionError where nothing of the motion works within frames, so that no appearance can be learnt."""
-    if not parts.spatial:
-        raise OptionError(
-            f"the recipe {recipe.name} changes nothing within frames, where a subject's looks would be learnt; "
-            "leave the subjects out, or take customizing_motion"
-        )
+def refuse_subjects(recipe: Recipe) -> NoReturn:
+    """Raises OptionError: nothing of the motion works within frames, so that no appearance can be trained."""
+    raise OptionError(
+        f"the recipe {recipe.name} changes nothing within frames, where a subject's appearance would be learnt; "
+        "leave the subjects out, or take customizing_motion"
+    )
 
 
 @torch.no_grad()

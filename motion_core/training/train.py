@@ -28,7 +28,7 @@ from ..recipes.recipe import EMBEDDING, Recipe
 from .examples import ReferenceSet
 from .loop import Losses, minimize
 from .observer import NoObserver, Observer, Snapshot
-from .parts import TrainedParts, measure_grids, require_spatial, start_parts
+from .parts import TrainedParts, measure_grids, refuse_subjects, start_parts
 from .shortage import explained
 from .step_losses import StepLosses
 from .temporal_convolutions import as_2d_convolutions
@@ -175,8 +175,8 @@ class _Run:
             switches=switches,
             seed=self.seed,
         )
-        if any(term.trains == SPATIAL for term in losses.terms):
-            require_spatial(parts, self.recipe)
+        if any(term.trains == SPATIAL for term in losses.terms) and not parts.spatial:
+            refuse_subjects(self.recipe)
         return parts, losses
 
     def _observe(self, step: int, parts: TrainedParts, losses: StepLosses) -> bool:
@@ -184,8 +184,10 @@ class _Run:
             with _preserved(losses):
                 return losses.evaluate(sample)
 
+        # with its origin, so that the observer applies it as its file will suggest
+        motion = replace(parts.motion.detached(), origin=Origin(seed=self.seed, recipe=self.recipe.describe()))
         with torch.no_grad(), switched_off(*losses.switches.values()):
-            return self.observer.observe(Snapshot(step, parts.motion.detached(), evaluate))
+            return self.observer.observe(Snapshot(step, motion, evaluate))
 
 
 @contextmanager
@@ -207,10 +209,7 @@ def _check(denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, seed: i
             f"the recipe {recipe.name} needs clips that do not show the motion; give a regularisation set"
         )
     if references.subjects and recipe.kind == EMBEDDING:
-        raise OptionError(
-            f"the recipe {recipe.name} changes nothing within frames, where a subject's looks would be learnt; "
-            "leave the subjects out, or take customizing_motion"
-        )
+        refuse_subjects(recipe)
     steps = denoiser.schedule.steps
     if recipe.timesteps is not None and recipe.timesteps.quantile(1.0) > steps:
         raise OptionError(f"timesteps are {recipe.timesteps} and the model has {steps}; go no higher")

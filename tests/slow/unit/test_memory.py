@@ -48,12 +48,13 @@ def test_the_prediction_for_embeddings_is_what_a_step_takes(either, text, sites)
 
 
 @pytest.mark.parametrize("name", RECIPE_NAMES[1:])
-def test_the_prediction_for_adapters_is_what_a_step_takes(denoiser, text, name):
+def test_the_prediction_for_adapters_is_above_what_a_step_takes(denoiser, text, name):
+    """It allows for two gradients of the largest tensor, which an adapter's step rarely has at its peak."""
     references = with_still(seeded(1, 4, 8, 16, 16), text)
     uses = [train(denoiser, references, short_recipe(name, memory=mode, steps=1)).memory for mode in MODES]
     for mode, use in zip(MODES, uses, strict=True):
         assert use.mode == mode and not use.chosen
-        assert 0.85 * use.predicted <= use.measured <= 1.1 * use.predicted, f"{name}: {use}"
+        assert 0.75 * use.predicted <= use.measured <= use.predicted, f"{name}: {use}"
 
 
 @EACH_KIND
