@@ -12,6 +12,19 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 HOW_TO_GET_ONE = "no Chromium was found: install it (Debian: apt install chromium), and pip install playwright"
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.TrainMotionEmbedding"
 COMPLAINTS = ".p-dialog:visible, .p-toast-message, .comfy-missing-nodes, .comfy-missing-models"
+SETTLED = """still => {
+    const media = [...document.querySelectorAll('video, img')];
+    const loading = media.some(m => m.tagName === 'VIDEO' ? m.src && !m.error && m.readyState < 2 : !m.complete);
+    const boxes = window.app.graph.nodes.map(node => [...node.pos, ...node.size, node.imgs?.length ?? 0]);
+    const dialogs = document.querySelectorAll('.p-dialog, .p-toast-message').length;
+    const shown = JSON.stringify([boxes, dialogs, media.length, document.querySelectorAll('[data-node-id]').length]);
+    const before = window.motionTestsSettled;
+    if (loading || before?.shown !== shown) {
+        window.motionTestsSettled = {shown, since: performance.now()};
+        return false;
+    }
+    return performance.now() - before.since >= still;
+}"""
 SHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 """Kept to be looked at; not in git."""
 
@@ -37,13 +50,22 @@ def open_frontend(address: str, executable: str) -> Iterator[Any]:
 def load(page: Any, graph: dict[str, Any]) -> None:
     """Load a graph in the UI's format, as opening its file does."""
     page.evaluate("graph => window.app.loadGraphData(graph)", graph)
-    page.wait_for_timeout(1000)  # dialogs open after loading has ended
+    settle(page)
+
+
+def settle(page: Any, still: float = 0.6, patience: float = 15) -> None:
+    """Wait until nothing that is shown has changed for so many seconds: nodes, dialogs, and media that load.
+
+    Dialogs open after loading has ended, and nodes grow when their videos are there.
+    """
+    page.evaluate("() => { delete window.motionTestsSettled; }")
+    page.wait_for_function(SETTLED, arg=still * 1000, polling=100, timeout=patience * 1000)
 
 
 def draw_by_vue(page: Any, wanted: bool) -> None:
     """Let nodes be drawn by Vue, which the frontend calls Nodes 2.0, or on the canvas."""
     page.evaluate("wanted => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', wanted)", wanted)
-    page.wait_for_timeout(1000)
+    settle(page)
 
 
 def always_show_advanced(page: Any, shown: bool) -> None:
@@ -64,13 +86,13 @@ def run(page: Any, host: Any, steps: int) -> None:
     )
     before = host.ask("/history").keys()
     page.evaluate("async () => { await window.app.queuePrompt(0); }")
-    for _ in range(240):
-        page.wait_for_timeout(500)
+    for _ in range(600):
+        page.wait_for_timeout(200)
         new = [entry for number, entry in host.ask("/history").items() if number not in before]
         if new:
             break
     assert [entry["status"]["status_str"] for entry in new] == ["success"]
-    page.wait_for_timeout(3000)  # previews load
+    settle(page)
 
 
 def pick(page: Any, node: int, widget: str, value: str) -> None:

@@ -30,7 +30,6 @@ def measure(page: Any, graph: dict[str, Any]) -> Sizes:
     for by_vue in (False, True):
         browser.draw_by_vue(page, by_vue)
         browser.load(page, graph)
-        page.wait_for_timeout(3000)  # nodes grow when their videos are there
         for number, box in find_nodes(page).items():
             width, height = sizes[number]
             sizes[number] = max(width, round(box.right - box.left)), max(height, round(box.bottom - box.top - TITLE))

@@ -48,7 +48,6 @@ def find_faults(page):
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
 def test_nodes_keep_apart_and_within_their_groups(drawn, host, path, by_vue):
     browser.load(drawn, read(path, host))
-    drawn.wait_for_timeout(2000)  # nodes grow when their videos are there
     assert find_faults(drawn) == []
     if by_vue:
         browser.shoot(drawn, f"{path.stem}_vue")
