@@ -113,7 +113,7 @@ class TrainMotionEmbedding(io.ComfyNode):
             logger.info("The widgets pool and early_stop of Train Motion Embedding have no effect any more.")
         chosen = read_options(_OPTIONS, options)
         recipe = find_recipe(OFFICIAL.name, preset).changed(**chosen, colourings=colourings)
-        clips = [CaptionedLatents(clip, positive) for clip in split_clips(latent["samples"], colourings)]
+        clips = [CaptionedLatents(clip, positive) for clip in split_clips(latent["samples"], colourings, "colourings")]
         info = find_reference_info(model, cls.hidden.prompt, cls.hidden.unique_id)
         trained = train_in_host(model, clips, recipe, seed=seed, mask=mask, info=info)
         shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()

@@ -22,11 +22,14 @@ def to_host(clip: Tensor) -> Tensor:
     return clip[0].transpose(0, 1)
 
 
-def split_clips(latents: Tensor, clips: int) -> list[Tensor]:
-    """Splits (clips * N, C, h, w) into as many clips (N, C, h, w). Raises OptionError."""
+def split_clips(latents: Tensor, clips: int, widget: str = "clips") -> list[Tensor]:
+    """Splits (clips * N, C, h, w) into as many clips (N, C, h, w). widget: where their number comes from.
+
+    Raises OptionError.
+    """
     if len(latents) % clips:
         raise OptionError(
-            f"{len(latents)} frames are not {clips} clips of one length; "
+            f"{widget} is {clips}, and {len(latents)} frames are not {clips} clips of one length; "
             "give the number that Augment or Recolour Reference Video gives"
         )
     return list(latents.split(len(latents) // clips))

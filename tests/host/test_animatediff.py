@@ -262,20 +262,6 @@ def test_memory_modes_learn_the_same(host, version):
     assert losses[0] == pytest.approx(losses[1], rel=1e-3) == pytest.approx(losses[2], rel=1e-3)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_what_a_pool_keeps_is_what_the_host_computes(host, version):
-    """One draw, seen three times at a rate that changes nothing: computed, then twice from what was kept."""
-    graph, model, clip, wanted, _ = begin(version=version)
-    usual = {"preset": "official", "steps": 3, "sites": "deepest", "learning_rate": 1e-9}
-    train = graphs.train(graph, model, clip, wanted, pool=1, **usual)
-    losses, first = graph.add("ProbeLosses", losses=out(train, 1)), graph.add("ProbeModel", model=model)
-    after = graph.add("ProbeModel", model=model, after=out(train))
-    said = host.run(graph)
-    one, *others = map(float, said[losses].split())
-    assert others == pytest.approx([one, one], rel=1e-5) and said[first] == said[after]
-    assert "predicted" in said[train]
-
-
 def test_cancelled_at_any_step_nothing_is_left(host):
     def start(cancel_at, seed):
         graph, model, clip, wanted, _ = begin(frames=2)

@@ -31,7 +31,7 @@ def sample_guided(graph, model, latent, wanted, nothing, **changes):
 
 RUNS = {
     "embedding": (train_embedding, {"memory": "balanced"}),
-    "embedding from a pool": (train_embedding, {"memory": "fast", "pool": 2, "early_stop": "on", "steady": "on"}),
+    "embedding with averaged weights": (train_embedding, {"memory": "fast", "steady": "on"}),
     "vmc": (train_adapter, {"recipe": "vmc", "memory": "balanced"}),
     "motion_director": (train_adapter, {"recipe": "motion_director", "memory": "low"}),
     "motion_matcher": (train_adapter, {"recipe": "motion_matcher", "memory": "fast"}),
@@ -40,7 +40,7 @@ RUNS = {
 }
 CASES = [
     ("embedding", CANCEL, 2), ("embedding", FORWARD, 4), ("embedding", BACKWARD, 3),
-    ("embedding from a pool", CANCEL, 3), ("embedding from a pool", FORWARD, 7),
+    ("embedding with averaged weights", CANCEL, 3), ("embedding with averaged weights", FORWARD, 3),
     ("vmc", CANCEL, 1), ("vmc", BACKWARD, 2), ("motion_director", FORWARD, 2), ("motion_matcher", BACKWARD, 1),
     ("dmt", CANCEL, 3), ("dmt", FORWARD, 6), ("motion_clone", CANCEL, 2), ("motion_clone", FORWARD, 3),
 ]  # fmt: skip

@@ -1,11 +1,20 @@
 """Apply obeys what a motion suggests, and graphs from before it could keep their values."""
 
+import json
+
 import pytest
 
+from motion_core.motions.apply_settings import AdapterSettings, EmbeddingSettings, merge_settings
+from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import suggested_settings
+from motion_core.recipes.catalogue import find_recipe
 from motion_core.recipes.motion_inversion import CAMERA, STARTER
+from motion_core.starter.folder import MOTION_FOLDER
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
+from tests.host.live_host import PACK
+
+KINDS = {"ApplyMotionEmbedding": EmbeddingSettings, "ApplyMotionAdapter": AdapterSettings}
 
 
 def begin(preset):
@@ -68,7 +77,6 @@ def test_an_adapter_is_applied_as_it_suggests(host):
 
 
 def test_what_is_suggested_is_what_the_core_takes():
-    from motion_core.motions.embedding import MotionEmbedding
     from motion_core.motions.origin import Origin
     from tests.conftest import seeded
 
@@ -76,3 +84,36 @@ def test_what_is_suggested_is_what_the_core_takes():
         "zeroscope", {"a": seeded(1, 2, 3)}, {"a": seeded(4, 2, 3)}, {"a": (2, 2)}, Origin(recipe=CAMERA.describe())
     )
     assert suggested_settings(motion).strength_v == 0 and suggested_settings(motion, strength_v=0.5).strength_v == 0.5
+
+
+def find_suggestion(graph, node):
+    """What the motion that comes into an Apply node of a shipped graph suggests, and how a Debias node debiased it."""
+    nodes = {each["id"]: each for each in graph["nodes"]}
+    sources = {number: nodes[source] for number, source, *_ in graph["links"]}
+    debias = None
+    while True:
+        motion = next(each for each in node["inputs"] if each["name"] in ("motion", "adapter"))
+        node = sources[motion["link"]]
+        values = node["widgets_values"]
+        if node["type"] == "TrainMotionEmbedding":
+            return find_recipe("motion_inversion", values[0]).apply, debias
+        if node["type"] == "TrainMotionAdapter":
+            return find_recipe(*values[:2]).apply, debias
+        if node["type"] == "LoadMotionEmbedding":
+            return MotionEmbedding.load(MOTION_FOLDER / values[0].removeprefix("example: ")).origin.suggestion, debias
+        debias = values[0]
+
+
+@pytest.mark.parametrize("path", sorted((PACK / "workflows").glob("*.json")), ids=lambda path: path.stem)
+def test_a_shipped_graph_makes_the_same_by_the_motions_settings_as_by_its_own(path):
+    graph = json.loads(path.read_text(encoding="utf-8"))
+    for node in graph["nodes"]:
+        named = node.get("widgets_values_named", {})
+        if node["type"] not in KINDS or named["settings"] == "own":
+            continue
+        suggestion, debias = find_suggestion(graph, node)
+        suggested = merge_settings(KINDS[node["type"]], suggestion)
+        own = {name: value for name, value in named.items() if hasattr(suggested, name)}
+        assert own == {name: getattr(suggested, name) for name in own}
+        if node["type"] == "ApplyMotionEmbedding" and suggested.strength_v:
+            assert debias == suggested.debias

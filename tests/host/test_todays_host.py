@@ -11,10 +11,13 @@ from tests.host.test_nodes import NODES, start
 
 SHOWING = ("LoadReferenceVideo", "TrainMotionEmbedding", "TrainMotionAdapter", "TrackMotion", "CompareVideos")
 ADVANCED = {
-    "TrainMotionEmbedding": {"objective", "layout", "pool", "early_stop", "timesteps", "steady"},
+    "TrainMotionEmbedding": {
+        "learning_rate", "objective", "sites", "layout", "memory", "colourings", "mask", "timesteps", "steady",
+    },
+    "TrainMotionAdapter": {"learning_rate", "rank", "memory"},
     "ApplyMotionEmbedding": {"frame_index"},
     "ApplyMotionAdapter": {"branches"},
-}
+}  # fmt: skip
 COMPLAINT = re.compile(r"warn|deprecat|error|traceback|exception", re.IGNORECASE)
 OURS = re.compile(r"motion.inversion|motion_core|" + re.escape(str(PACK)), re.IGNORECASE)
 

@@ -62,6 +62,14 @@ def settle(page: Any, still: float = 0.6, patience: float = 15) -> None:
     page.wait_for_function(SETTLED, arg=still * 1000, polling=100, timeout=patience * 1000)
 
 
+def draw(page: Any) -> None:
+    """Wait until the frontend has drawn what has just changed, and what follows from that."""
+    page.evaluate(
+        """() => new Promise(done =>
+            requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 100))))"""
+    )
+
+
 def draw_by_vue(page: Any, wanted: bool) -> None:
     """Let nodes be drawn by Vue, which the frontend calls Nodes 2.0, or on the canvas."""
     page.evaluate("wanted => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', wanted)", wanted)

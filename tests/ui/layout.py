@@ -21,11 +21,21 @@ GRAPHS = sorted((PACK / "workflows").glob("*.json"))
 TITLE, PADDING, HEADER = 30, 30, 60
 """Of a node; beside and below the nodes of a group; above them."""
 COLUMN_GAP, ROW_GAP, GROUP_GAP = 80, 50, 70
+ROOM_FOR_RESULTS = {
+    "TrainMotionEmbedding": 280,
+    "TrainMotionAdapter": 320,
+    "ApplyMotionEmbedding": 70,
+    "ApplyMotionAdapter": 70,
+}
+"""Height of what a node shows after a run, below its widgets. Nodes of other kinds are never made smaller."""
 Sizes = dict[int, tuple[float, float]]
 
 
 def measure(page: Any, graph: dict[str, Any]) -> Sizes:
     """Width and height, without the title, that each node takes at most in the two renderers."""
+    for node in graph["nodes"]:
+        if node["type"] in ROOM_FOR_RESULTS:
+            node["size"][1] = 0  # the frontend gives it the height of its widgets
     sizes = {node["id"]: tuple(node["size"]) for node in graph["nodes"]}
     for by_vue in (False, True):
         browser.draw_by_vue(page, by_vue)
@@ -34,6 +44,9 @@ def measure(page: Any, graph: dict[str, Any]) -> Sizes:
             width, height = sizes[number]
             sizes[number] = max(width, round(box.right - box.left)), max(height, round(box.bottom - box.top - TITLE))
     browser.draw_by_vue(page, False)
+    for node in graph["nodes"]:
+        width, height = sizes[node["id"]]
+        sizes[node["id"]] = width, height + ROOM_FOR_RESULTS.get(node["type"], 0)
     return sizes
 
 

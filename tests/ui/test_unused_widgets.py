@@ -33,7 +33,7 @@ class OnCanvas:
         node = f"graph.nodes.find(node => node.type === '{self.type}')"
         named = f"const {{app}} = window, {{graph}} = app, node = {node}"
         said = self.page.evaluate(f"given => {{ {named}; {what} }}", given)
-        self.page.wait_for_timeout(500)
+        browser.draw(self.page)
         return said
 
     def pick(self, recipe):
@@ -64,7 +64,7 @@ class ByVue(OnCanvas):
     def pick(self, recipe):
         self.page.get_by_role("combobox", name="recipe").click()
         self.page.get_by_role("option", name=recipe).click()
-        self.page.wait_for_timeout(500)
+        browser.draw(self.page)
 
     @property
     def names(self):

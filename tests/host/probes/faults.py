@@ -57,16 +57,16 @@ class ProbeFullDisk(_Anew):
 
     def arm(self, value, times):
         writing = of_the_pack("motion_core.atomic_write")
-        real, failed = writing._settle, []
+        real, failed = writing._flush, []
 
-        def settle(path):
+        def flush_half(path):
             failed.append(path)
             if len(failed) == times:
-                writing._settle = real
+                writing._flush = real
             with open(path, "rb+") as file:
                 file.truncate(path.stat().st_size // 2)
             raise OSError(errno.ENOSPC, "No space left on device")
 
         if times:
-            writing._settle = settle
+            writing._flush = flush_half
         return (value,)
