@@ -33,5 +33,5 @@ def choose_settings(choice: str, motion: Motion, **own: Any) -> Any:
 
 
 def describe_settings(settings: ApplySettings) -> str:
-    """Returns a line for each setting."""
-    return "\n".join(f"{each.name} {getattr(settings, each.name)}" for each in fields(settings))
+    """Returns all of them in one line, since a node shows few lines."""
+    return ", ".join(f"{each.name} {getattr(settings, each.name)}" for each in fields(settings))
