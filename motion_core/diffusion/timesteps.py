@@ -117,16 +117,16 @@ class CoarseNoise:
 TimestepSampler = Uniform | CoarseNoise
 
 
-def parse_timesteps(said: str) -> TimestepSampler:
+def parse_timesteps(text: str) -> TimestepSampler:
     """`all`; `LOW-HIGH`, both counted in; or `coarse:ALPHA`. Raises OptionError."""
-    span = re.fullmatch(r"(\d{1,6})-(\d{1,6})", said)
-    if said == "all":
+    span = re.fullmatch(r"(\d{1,6})-(\d{1,6})", text)
+    if text == "all":
         return Uniform()
     if span:
         return Uniform(int(span[1]), int(span[2]) + 1)
-    if re.fullmatch(r"coarse:\d*\.?\d+", said):
-        return CoarseNoise(float(said.removeprefix("coarse:")))
-    raise OptionError(f"timesteps is {said!r}; use all, a range such as 500-999, or coarse:0.5 (high noise more often)")
+    if re.fullmatch(r"coarse:\d*\.?\d+", text):
+        return CoarseNoise(float(text.removeprefix("coarse:")))
+    raise OptionError(f"timesteps is {text!r}; use all, a range such as 500-999, or coarse:0.5 (high noise more often)")
 
 
 def _check_share(u: Tensor) -> None:

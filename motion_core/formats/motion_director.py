@@ -56,9 +56,9 @@ def find_fitting_path(name: str, pairs: Sequence[LowRank], layers: Sequence[Laye
     fitting = [which for which, chosen in paths.items() if [layer.shape for layer in chosen] == shapes]
     if len(fitting) != 1:
         counts = " and ".join(f"{len(chosen)} of {which}" for which, chosen in paths.items())
-        said = "both paths, so which is meant can't be seen" if fitting else "neither path"
+        fitted = "both paths, so which is meant can't be seen" if fitting else "neither path"
         raise FileError(
-            f"{name} holds {len(pairs)} pairs, which fit {said} of this model ({counts}); "
+            f"{name} holds {len(pairs)} pairs, which fit {fitted} of this model ({counts}); "
             "give a list that was trained on this model"
         )
     return fitting[0], paths[fitting[0]]

@@ -53,7 +53,7 @@ def read_official(path: str | os.PathLike[str], width: int = 0, height: int = 0,
 
 
 def write_official(embedding: MotionEmbedding, path: str | os.PathLike[str]) -> None:
-    """Write the official file. Raises FileError when the embedding can't be said in it."""
+    """Write the official file. Raises FileError when the embedding can't be written in it."""
     if any(len(t) > 1 for t in embedding.qk.values()) or any(
         len(t) != math.prod(embedding.grids[embedding.block_of(name)]) for name, t in embedding.v.items()
     ):

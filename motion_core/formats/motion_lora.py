@@ -101,9 +101,9 @@ def _split(key: str) -> tuple[str, str]:
     return layer, (_SIDES.get(found["side"], found["side"]) if found and found["side"] else "alpha")
 
 
-def _name_layer(said: str) -> str:
+def _name_layer(name: str) -> str:
     """A layer of a motion module as motion-module files name it, or nothing for any other."""
-    found = _ANY_LAYER.fullmatch(said)
+    found = _ANY_LAYER.fullmatch(name)
     if not found:
         return ""
     home = re.sub(r"_(?=\d|motion_modules)", ".", found["home"])

@@ -25,7 +25,7 @@ def defaults(host: Any, kind: str) -> dict[str, Any]:
     """What the widgets of a node of this host begin with, by name."""
     inputs = host.ask(f"/object_info/{kind}")[kind]["input"]
     every = {**inputs.get("required", {}), **inputs.get("optional", {})}
-    return {name: said[1]["default"] for name, said in every.items() if len(said) > 1 and "default" in said[1]}
+    return {name: values[1]["default"] for name, values in every.items() if len(values) > 1 and "default" in values[1]}
 
 
 def load(graph: Graph, frames: int = 16, dtype: str = "as stored") -> tuple[str, str]:

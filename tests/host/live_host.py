@@ -45,19 +45,19 @@ def has_opencv(host: Path) -> bool:
 
 
 class Refused(AssertionError):
-    """The host did not take a graph. said: its answer."""
+    """The host did not take a graph. message: its answer."""
 
-    def __init__(self, said: Any):
-        super().__init__(json.dumps(said, indent=1)[:4000])
-        self.said = said
+    def __init__(self, message: Any):
+        super().__init__(json.dumps(message, indent=1)[:4000])
+        self.message = message
 
 
 class Failed(AssertionError):
-    """A node of a graph raised. said: the sentence; node: its type."""
+    """A node of a graph raised. message: the sentence; node: its type."""
 
     def __init__(self, event: dict[str, Any]):
         super().__init__(f"{event.get('node_type')}: {event.get('exception_message')}")
-        self.said, self.node = event.get("exception_message", "").strip(), event.get("node_type")
+        self.message, self.node = event.get("exception_message", "").strip(), event.get("node_type")
 
 
 class Interrupted(AssertionError):
@@ -119,18 +119,18 @@ class LiveHost:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
-            said = answer.read()
-        return json.loads(said) if said else None
+            content = answer.read()
+        return json.loads(content) if content else None
 
     def queue(self, graph: dict[str, Any]) -> str:
         """Post a graph in API format. Raises Refused."""
         try:
-            said = self.ask("/prompt", {"prompt": graph})
+            queued = self.ask("/prompt", {"prompt": graph})
         except urllib.error.HTTPError as error:
             raise Refused(json.loads(error.read())) from error
-        if said["node_errors"]:
-            raise Refused(said)
-        return said["prompt_id"]
+        if queued["node_errors"]:
+            raise Refused(queued)
+        return queued["prompt_id"]
 
     def wait(self, number: str, patience: float = 300) -> dict[str, dict[str, Any]]:
         """What its output nodes showed, by node. Raises Failed, Interrupted."""
@@ -160,6 +160,6 @@ class LiveHost:
         time.sleep(1)  # the worker does so when it wakes, and says nothing
 
     def run(self, graph: dict[str, Any]) -> dict[str, str]:
-        """Run a graph; what its probes said, by node."""
+        """Run a graph and return what its probes found, by node."""
         outputs = self.wait(self.queue(graph))
         return {node: shown["text"][0] for node, shown in outputs.items() if "text" in shown}

@@ -51,16 +51,16 @@ def test_applied_plain_applied(host, recipe, family):
     adapter = learn(graph, model, latent, wanted, nothing, recipe)
     graph[before]["inputs"]["after"] = adapter
     learnt = probe(graph, adapter)
-    felt = [
+    applied = [
         probe(graph, sample(graph, graphs.apply_adapter(graph, model, adapter, strength=strength), wanted, nothing))
         for strength in (1.0, 0.0, 1.0)
     ]
-    said = host.run(graph)
-    assert said[before] == first[before] and said[felt[1]] == first[alone]
-    assert said[felt[0]] == said[felt[2]] != first[alone]
+    results = host.run(graph)
+    assert results[before] == first[before] and results[applied[1]] == first[alone]
+    assert results[applied[0]] == results[applied[2]] != first[alone]
     host.forget()  # else the host would hand out what it learnt before
     again = host.run(graph)
-    assert again[learnt] == said[learnt] and again[felt[0]] == said[felt[0]]
+    assert again[learnt] == results[learnt] and again[applied[0]] == results[applied[0]]
 
 
 def test_only_what_works_along_time(host):
@@ -68,9 +68,9 @@ def test_only_what_works_along_time(host):
     adapter = learn(graph, model, latent, wanted, nothing, "motion_matcher")
     ways = [graphs.apply_adapter(graph, model, adapter, parts=parts) for parts in ("all", "temporal")]
     late = graphs.apply_adapter(graph, model, adapter, start=1.0)
-    nodes = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in (*ways, late, model)]
-    said = host.run(graph)
-    whole, temporal, unfelt, plain = (said[node] for node in nodes)
+    nodes = [probe(graph, sample(graph, applied, wanted, nothing)) for applied in (*ways, late, model)]
+    results = host.run(graph)
+    whole, temporal, unfelt, plain = (results[node] for node in nodes)
     assert len({whole, temporal, plain}) == 3 and unfelt == plain
 
 
@@ -85,41 +85,41 @@ def test_a_set_of_clips_is_learnt_from(host):
         out(graphs.train_adapter(graph, model, latent, wanted, steps=4, references=out(more))),
     ]
     nodes = [probe(graph, adapter) for adapter in adapters]
-    said = host.run(graph)
-    assert said[nodes[0]] != said[nodes[1]]
+    results = host.run(graph)
+    assert results[nodes[0]] != results[nodes[1]]
 
 
 def test_a_preset_has_its_own_numbers(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     own = {"recipe": "vmc", "learning_rate": 0.0}
     nodes = [probe(graph, learn(graph, model, latent, wanted, nothing, preset=p, **own)) for p in ADAPTER_PRESETS]
-    said = host.run(graph)
-    assert len({said[node] for node in nodes}) == len(ADAPTER_PRESETS)
+    results = host.run(graph)
+    assert len({results[node] for node in nodes}) == len(ADAPTER_PRESETS)
 
 
 def test_a_saved_adapter_comes_back(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     adapter = learn(graph, model, latent, wanted, nothing, "motion_director")
     graph.add("SaveMotionAdapter", adapter=adapter, name="directed", format="motion adapter")
-    felt = sample(graph, graphs.apply_adapter(graph, model, adapter), wanted, nothing)
-    probe(graph, felt)
+    applied = sample(graph, graphs.apply_adapter(graph, model, adapter), wanted, nothing)
+    probe(graph, applied)
     host.run(graph)
     assert (host.work / "models" / "motion_adapters" / "directed.safetensors").exists()
     loaded = out(graph.add("LoadMotionAdapter", adapter="directed.safetensors"))
     again = sample(graph, graphs.apply_adapter(graph, model, loaded), wanted, nothing)
-    apart = graph.add("ProbeDifference", first=felt, second=again)
-    moved = graph.add("ProbeDifference", first=felt, second=sample(graph, model, wanted, nothing))
-    said = host.run(graph)
-    assert float(said[apart]) < 1e-1 * float(said[moved])  # the file is fp16
+    apart = graph.add("ProbeDifference", first=applied, second=again)
+    moved = graph.add("ProbeDifference", first=applied, second=sample(graph, model, wanted, nothing))
+    results = host.run(graph)
+    assert float(results[apart]) < 1e-1 * float(results[moved])  # the file is fp16
 
 
 def test_a_motion_lora_of_animatediff_comes_in(host):
     graph, model, _, wanted, nothing = start_on_animatediff(host)
     loaded = out(graph.add("LoadMotionAdapter", adapter="motion LoRA: tiny_motion_lora.safetensors"))
     ways = (graphs.apply_adapter(graph, model, loaded), model)
-    nodes = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in ways]
-    said = host.run(graph)
-    assert said[nodes[0]] != said[nodes[1]]
+    nodes = [probe(graph, sample(graph, applied, wanted, nothing)) for applied in ways]
+    results = host.run(graph)
+    assert results[nodes[0]] != results[nodes[1]]
 
 
 def encode(graph, images):
@@ -137,8 +137,8 @@ def test_single_frames_regularise(host, family):
         kept = graph.add("MotionReferenceSet", latent=part, positive=nothing, role="regularisation", clips=clips)
         recipe = {"recipe": "customizing_motion", "references": out(kept), "steps": 4}
         nodes.append(probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, **recipe))))
-    said = host.run(graph)
-    assert len({said[node] for node in nodes}) == 3
+    results = host.run(graph)
+    assert len({results[node] for node in nodes}) == 3
 
 
 @pytest.mark.parametrize("family", ["starter", "animatediff"])
@@ -153,8 +153,8 @@ def test_pictures_of_a_subject(host, family):
         probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=given, **recipe)))
         for given in (kept, both)
     )
-    said = host.run(graph)
-    assert said[plain] != said[learnt]
+    results = host.run(graph)
+    assert results[plain] != results[learnt]
     probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, references=both)))
     assert "motion_director changes nothing within frames" in failing(host, graph)
 
@@ -162,7 +162,7 @@ def test_pictures_of_a_subject(host, family):
 def test_versions_of_a_clip_are_learnt_from(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     frames = out(next(name for name in graph if name.startswith("LoadReferenceVideo")))
-    said = {}
+    results = {}
     for name, versions, seed in (("one", 1, 0), ("three", 3, 0), ("others", 3, 1)):
         many = graph.add("AugmentReferenceVideo", images=frames, versions=versions, augment="both", seed=seed)
         more = graph.add(
@@ -170,15 +170,15 @@ def test_versions_of_a_clip_are_learnt_from(host):
             clips=out(many, 1),
         )  # fmt: skip
         learnt = graphs.train_adapter(graph, model, latent, wanted, steps=4, references=out(more))
-        said[name] = [probe(graph, out(learnt)), graph.add("ProbeNumbers", value=out(many))]
+        results[name] = [probe(graph, out(learnt)), graph.add("ProbeNumbers", value=out(many))]
     again = graph.add("MotionReferenceSet", latent=latent, positive=nothing, role="shows the motion")
-    said["plain"] = [
+    results["plain"] = [
         probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, steps=4, references=out(again))))
     ]
     shown = host.run(graph)
-    digests = {name: shown[nodes[0]] for name, nodes in said.items()}
+    digests = {name: shown[nodes[0]] for name, nodes in results.items()}
     assert digests["one"] == digests["plain"] and len(set(digests.values())) == 3
-    assert [shown[said[name][1]].split(")")[0] for name in ("one", "three")] == ["(4, 64, 64, 3", "(12, 64, 64, 3"]
+    assert [shown[results[name][1]].split(")")[0] for name in ("one", "three")] == ["(4, 64, 64, 3", "(12, 64, 64, 3"]
 
 
 def watch(graph, loader, wanted, nothing, **changes):
@@ -211,10 +211,10 @@ def test_looking_changes_nothing_that_is_learnt(host, family):
     nodes = {name: probe(graph, out(node)) for name, node in learnt.items()}
     after = graph.add("ProbeModel", model=model, after=out(learnt["ended"]))
     plain = probe(graph, sample(graph, model, wanted, nothing))
-    said = host.run(graph)
-    assert said[before] == said[after] and said[plain]
-    assert said[nodes["ended"]] == said[nodes["one"]] != said[nodes["three"]]
-    assert said[nodes["last"]] == said[nodes["three"]]
+    results = host.run(graph)
+    assert results[before] == results[after] and results[plain]
+    assert results[nodes["ended"]] == results[nodes["one"]] != results[nodes["three"]]
+    assert results[nodes["last"]] == results[nodes["three"]]
 
 
 def test_cancelled_nothing_is_left(host):
@@ -236,7 +236,7 @@ def test_cancelled_nothing_is_left(host):
 def failing(host, graph) -> str:
     with pytest.raises(Failed) as caught:
         host.run(graph)
-    return caught.value.said
+    return caught.value.message
 
 
 def test_what_can_not_be_learnt_or_applied(host):
@@ -274,8 +274,8 @@ def test_a_file_of_motion_directors(host):
     graph, model, _, wanted, nothing = start_on_starter()
     loaded = out(graph.add("LoadMotionAdapter", adapter="directed.pt", model=model))
     ways = (graphs.apply_adapter(graph, model, loaded), model)
-    nodes = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in ways]
-    said = host.run(graph)
-    assert said[nodes[0]] != said[nodes[1]]
+    nodes = [probe(graph, sample(graph, applied, wanted, nothing)) for applied in ways]
+    results = host.run(graph)
+    assert results[nodes[0]] != results[nodes[1]]
     probe(graph, out(graph.add("LoadMotionAdapter", adapter="directed.pt")))
     assert "connect the model" in failing(host, graph)

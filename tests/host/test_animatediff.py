@@ -76,12 +76,12 @@ def test_applied_plain_applied(host, version):
     host.forget()  # else the host would hand out what it made before
     graph, model, clip, wanted, nothing = begin(version=version)
     motion = learn(graph, model, clip, wanted)
-    felt = graphs.apply(graph, model, motion)
+    applied = graphs.apply(graph, model, motion)
     nodes = []
-    for seen in (felt, model, graphs.apply(graph, model, motion)):
+    for seen in (applied, model, graphs.apply(graph, model, motion)):
         nodes.append(probe(graph, sample(graph, seen, wanted, nothing)))
-    said = host.run(graph)
-    first, second, third = (said[node] for node in nodes)
+    results = host.run(graph)
+    first, second, third = (results[node] for node in nodes)
     assert first == third != second == alone
 
 
@@ -98,23 +98,23 @@ def test_nothing_felt_is_nothing_changed_and_each_part_is_felt(host):
         graphs.apply(graph, model, out(graph.add("ProbePart", motion=motion, part=part)))
         for part in ("qk", ".v", "attn1.v", "attn2.v")
     ]
-    same = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in none]
-    other = [probe(graph, sample(graph, felt, wanted, nothing)) for felt in parts]
-    said = host.run(graph)
-    assert {said[node] for node in same} == {said[plain]}
-    assert len({said[node] for node in (plain, *other)}) == 5
+    same = [probe(graph, sample(graph, applied, wanted, nothing)) for applied in none]
+    other = [probe(graph, sample(graph, applied, wanted, nothing)) for applied in parts]
+    results = host.run(graph)
+    assert {results[node] for node in same} == {results[plain]}
+    assert len({results[node] for node in (plain, *other)}) == 5
 
 
 def test_guidance_in_one_batch_or_apart(host):
     for branches in ("both", "conditional"):
         graph, model, clip, wanted, nothing = begin()
-        felt = graphs.apply(graph, model, learn(graph, model, clip, wanted), branches=branches, strength_v=3.0)
-        apart = out(graph.add("ProbeLittleMemory", model=felt))
-        together = sample(graph, felt, wanted, nothing)
+        applied = graphs.apply(graph, model, learn(graph, model, clip, wanted), branches=branches, strength_v=3.0)
+        apart = out(graph.add("ProbeLittleMemory", model=applied))
+        together = sample(graph, applied, wanted, nothing)
         same = graph.add("ProbeDifference", first=together, second=sample(graph, apart, wanted, nothing))
         moved = graph.add("ProbeDifference", first=together, second=sample(graph, model, wanted, nothing))
-        said = host.run(graph)
-        assert float(said[same]) < 1e-2 * float(said[moved])
+        results = host.run(graph)
+        assert float(results[same]) < 1e-2 * float(results[moved])
 
 
 def test_attention_without_a_backward_gives_way_to_one_that_has_one(host):
@@ -124,8 +124,8 @@ def test_attention_without_a_backward_gives_way_to_one_that_has_one(host):
     for which in (model, blocked):
         learnt = graphs.train(graph, which, clip, wanted, preset="official", steps=4, sites="all", learning_rate=0.1)
         losses.append(graph.add("ProbeLosses", losses=out(learnt, 1)))
-    said = host.run(graph)
-    ours, expected = ([float(loss) for loss in said[node].split()] for node in reversed(losses))
+    results = host.run(graph)
+    ours, expected = ([float(loss) for loss in results[node].split()] for node in reversed(losses))
     assert ours == pytest.approx(expected, rel=1e-5) and ours[-1] != pytest.approx(ours[0], rel=1e-3)
 
 
@@ -146,8 +146,8 @@ def test_windows_feel_the_motion_anew_or_their_part_of_it(host):
     unmoved = sample(graph, plain, wanted, nothing)
     other.append(graph.add("ProbeDifference", first=halves["window"], second=halves["absolute"]))
     other.append(graph.add("ProbeDifference", first=halves["absolute"], second=unmoved))
-    said = host.run(graph)
-    assert max(float(said[node]) for node in apart) < 1e-4 < 1e-2 < min(float(said[node]) for node in other)
+    results = host.run(graph)
+    assert max(float(results[node]) for node in apart) < 1e-4 < 1e-2 < min(float(results[node]) for node in other)
 
 
 CONTEXTS = {
@@ -164,10 +164,10 @@ def test_context_options(host, kind):
     motion = learn(graph, plain, clip, wanted)
     slid = load(graph, context=graph.add(kind, context_length=16, **CONTEXTS[kind]))
     zero = graphs.apply(graph, slid, motion, strength_qk=0.0, strength_v=0.0, frame_index="absolute")
-    felt = [slid, zero, *(graphs.apply(graph, slid, motion, frame_index=how) for how in ("window", "absolute"))]
-    nodes = [probe(graph, sample(graph, model, wanted, nothing, frames=32)) for model in felt]
-    said = host.run(graph)
-    without, at_zero, repeated, stretched = (said[node] for node in nodes)
+    applied = [slid, zero, *(graphs.apply(graph, slid, motion, frame_index=how) for how in ("window", "absolute"))]
+    nodes = [probe(graph, sample(graph, model, wanted, nothing, frames=32)) for model in applied]
+    results = host.run(graph)
+    without, at_zero, repeated, stretched = (results[node] for node in nodes)
     assert without == at_zero and len({without, repeated, stretched}) == 3
 
 
@@ -177,8 +177,8 @@ def test_views_within_a_window(host):
     views = graph.add("ADE_StandardStaticViewOptions", view_length=8, view_overlap=2)
     slid = load(graph, context=graph.add("ADE_ViewsOnlyContextOptions", view_opts_req=out(views)))
     nodes = [probe(graph, sample(graph, model, wanted, nothing)) for model in (slid, graphs.apply(graph, slid, motion))]
-    said = host.run(graph)
-    assert said[nodes[0]] != said[nodes[1]]
+    results = host.run(graph)
+    assert results[nodes[0]] != results[nodes[1]]
 
 
 @pytest.mark.parametrize("extra", ["lora", "motion_lora"])
@@ -193,11 +193,13 @@ def test_loras_are_felt_learnt_on_and_left_alone(host, extra):
     motion = learn(graph, model, clip, wanted)
     graph[before]["inputs"]["after"] = motion
     zero = graphs.apply(graph, model, motion, strength_qk=0.0, strength_v=0.0)
-    felt = [zero, graphs.apply(graph, model, motion), graphs.apply(graph, bare, motion), bare]
-    nodes = [probe(graph, latent) for latent in (sampled, *(sample(graph, which, wanted, nothing) for which in felt))]
-    said = host.run(graph)
-    with_lora, at_zero, moved, moved_without, without = (said[node] for node in nodes)
-    assert said[before] == untouched and with_lora == at_zero
+    applied = [zero, graphs.apply(graph, model, motion), graphs.apply(graph, bare, motion), bare]
+    nodes = [
+        probe(graph, latent) for latent in (sampled, *(sample(graph, which, wanted, nothing) for which in applied))
+    ]
+    results = host.run(graph)
+    with_lora, at_zero, moved, moved_without, without = (results[node] for node in nodes)
+    assert results[before] == untouched and with_lora == at_zero
     assert len({without, with_lora, moved, moved_without}) == 4
 
 
@@ -205,27 +207,27 @@ def test_weights_that_are_offloaded(host):
     graph, model, clip, wanted, nothing = begin(lora=True)
     offloaded = out(graph.add("ProbeOffload", model=model))
     here, there = (learn(graph, which, clip, wanted) for which in (model, offloaded))
-    felt = [graphs.apply(graph, *pair) for pair in ((model, here), (offloaded, here), (model, there))]
-    made = [sample(graph, which, wanted, nothing) for which in felt]
+    applied = [graphs.apply(graph, *pair) for pair in ((model, here), (offloaded, here), (model, there))]
+    made = [sample(graph, which, wanted, nothing) for which in applied]
     used, learnt = (graph.add("ProbeDifference", first=made[0], second=other) for other in made[1:])
     moved = graph.add("ProbeDifference", first=made[0], second=sample(graph, model, wanted, nothing))
-    said = host.run(graph)
-    assert float(said[used]) < 1e-2 * float(said[moved])
-    assert float(said[learnt]) < 1e-1 * float(said[moved])  # Adam's first steps make much of rounding
+    results = host.run(graph)
+    assert float(results[used]) < 1e-2 * float(results[moved])
+    assert float(results[learnt]) < 1e-1 * float(results[moved])  # Adam's first steps make much of rounding
 
 
 def test_two_stacked_motion_models(host):
     graph, model, clip, wanted, nothing = begin(stacked="tiny_v2")
     motion = learn(graph, model, clip, wanted)
     plain = probe(graph, sample(graph, model, wanted, nothing))
-    felt = probe(graph, sample(graph, graphs.apply(graph, model, motion), wanted, nothing))
-    said = host.run(graph)
-    assert said[plain] != said[felt]
+    applied = probe(graph, sample(graph, graphs.apply(graph, model, motion), wanted, nothing))
+    results = host.run(graph)
+    assert results[plain] != results[applied]
 
 
 @pytest.mark.parametrize("weights, memory", [("default", "fast"), ("fp16", "balanced"), ("fp8_e4m3fn", "low")])
 def test_learning_lowers_the_error_and_leaves_the_model_alone(host, weights, memory):
-    said = []
+    results = []
     for _ in range(2):
         host.forget()  # else the host would hand out what it learnt before
         graph, model, clip, wanted, nothing = begin(weights=weights, frames=8)
@@ -233,14 +235,14 @@ def test_learning_lowers_the_error_and_leaves_the_model_alone(host, weights, mem
         learnt, first = probe(graph, motion), graph.add("ProbeModel", model=model)
         before = probe(graph, sample(graph, model, wanted, nothing, frames=8))
         without = graph.add("ProbeLoss", model=model, latent=out(clip), positive=wanted)
-        felt = graphs.apply(graph, model, motion)
-        withit = graph.add("ProbeLoss", model=felt, latent=out(clip), positive=wanted)
+        applied = graphs.apply(graph, model, motion)
+        withit = graph.add("ProbeLoss", model=applied, latent=out(clip), positive=wanted)
         after = graph.add("ProbeModel", model=model, after=motion)
         shown = host.run(graph)
         assert shown[first] == shown[after]
-        said.append((shown[learnt], shown[before], shown[withit]))
+        results.append((shown[learnt], shown[before], shown[withit]))
         assert float(shown[withit]) < 0.9 * float(shown[without])  # 1 is all that a random model can reach
-    assert said[0] == said[1]
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("weights", ["default", "fp16", "fp8_e4m3fn"])
@@ -256,8 +258,8 @@ def test_memory_modes_learn_the_same(host, version):
     losses = []
     for memory in ("fast", "balanced", "low"):
         graph, model, clip, wanted, _ = begin(version=version)
-        felt = graphs.apply(graph, model, learn(graph, model, clip, wanted, memory=memory))
-        node = graph.add("ProbeLoss", model=felt, latent=out(clip), positive=wanted)
+        applied = graphs.apply(graph, model, learn(graph, model, clip, wanted, memory=memory))
+        node = graph.add("ProbeLoss", model=applied, latent=out(clip), positive=wanted)
         losses.append(float(host.run(graph)[node]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-3) == pytest.approx(losses[2], rel=1e-3)
 
@@ -281,7 +283,7 @@ def test_cancelled_at_any_step_nothing_is_left(host):
 def failing(host, graph) -> str:
     with pytest.raises(Failed) as caught:
         host.run(graph)
-    return caught.value.said
+    return caught.value.message
 
 
 def test_a_model_without_motion_modules(host):
@@ -307,5 +309,5 @@ def test_a_motion_of_the_other_family(host):
     starter, latent = graphs.load(graph)
     motion = out(graphs.train(graph, out(starter), latent, graphs.write(graph, starter, "")))
     probe(graph, sample(graph, graphs.apply(graph, model, motion), wanted, nothing))
-    said = failing(host, graph)
-    assert "zeroscope family" in said and "animatediff family" in said
+    results = failing(host, graph)
+    assert "zeroscope family" in results and "animatediff family" in results

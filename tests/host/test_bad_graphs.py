@@ -14,7 +14,7 @@ ESCAPES = ("../secret", "/etc/passwd", "\\\\server\\share\\x", "a\x00b", "C:\\x"
 def said_by(host, graph) -> str:
     with pytest.raises((Failed, Refused)) as caught:
         host.run(graph)
-    return str(caught.value.said)
+    return str(caught.value.message)
 
 
 def reference(**changes):
@@ -198,8 +198,8 @@ def test_memory_that_runs_out(host):
     before = graph.add("ProbeModel", model=out(model))
     untouched = host.run({name: node for name, node in graph.items() if name in (model, before)})[before]
     probe(graph, out(graphs.train(graph, little, latent, graphs.write(graph, model, ""))))
-    said = said_by(host, graph)
-    assert "memory" in said and "low" in said
+    results = said_by(host, graph)
+    assert "memory" in results and "low" in results
     graph = Graph()
     model, _ = graphs.load(graph)
     assert host.run({**graph, "end": {"class_type": "ProbeModel", "inputs": {"model": out(model)}}})["end"] == untouched

@@ -49,12 +49,12 @@ def test_a_motion_is_learnt_and_applied_as_on_a_static_model(host, cached):
     made = [sample(graph, graphs.apply(graph, model, out(node)), wanted, nothing) for model, node in pairs]
     untouched = sample(graph, plain, wanted, nothing)
     applied, trained, moved = (differ(graph, made[0], other) for other in (*made[1:], untouched))
-    said = host.run(graph)
-    expected, found = ([float(loss) for loss in said[node].split()] for node in losses)
+    results = host.run(graph)
+    expected, found = ([float(loss) for loss in results[node].split()] for node in losses)
     assert found == pytest.approx(expected, rel=1e-4)
-    assert float(said[applied]) < 1e-3 * float(said[moved])
-    assert float(said[trained]) < 1e-1 * float(said[moved])  # Adam's first steps make much of rounding
-    assert "learnt on a copy of the model" in said[learnt[1]] and "copy" not in said[learnt[0]]
+    assert float(results[applied]) < 1e-3 * float(results[moved])
+    assert float(results[trained]) < 1e-1 * float(results[moved])  # Adam's first steps make much of rounding
+    assert "learnt on a copy of the model" in results[learnt[1]] and "copy" not in results[learnt[0]]
 
 
 def test_the_copy_is_loaded_once_and_the_model_stays_as_it_was(host):
@@ -65,9 +65,9 @@ def test_the_copy_is_loaded_once_and_the_model_stays_as_it_was(host):
     clone = graphs.apply(graph, dynamic, out(first))
     second = graphs.train(graph, clone, latent, wanted, seed=1)
     after = graph.add("ProbeModel", model=dynamic, after=out(second))
-    said = host.run(graph)
+    results = host.run(graph)
     assert copies_of(host) == loaded + 1
-    assert said[after] == before
+    assert results[after] == before
 
 
 def test_an_adapter_is_learnt_as_on_a_static_model(host):
@@ -75,8 +75,8 @@ def test_an_adapter_is_learnt_as_on_a_static_model(host):
     adapters = [out(graphs.train_adapter(graph, model, out(latent), wanted)) for model in (plain, dynamic)]
     made = [sample(graph, graphs.apply_adapter(graph, plain, adapter), wanted, nothing) for adapter in adapters]
     trained, moved = (differ(graph, made[0], other) for other in (made[1], sample(graph, plain, wanted, nothing)))
-    said = host.run(graph)
-    assert float(said[trained]) < 1e-1 * float(said[moved])
+    results = host.run(graph)
+    assert float(results[trained]) < 1e-1 * float(results[moved])
 
 
 @pytest.mark.parametrize("method", ["motion_clone", "dmt"])
@@ -86,8 +86,8 @@ def test_guidance_is_as_on_a_static_model(host, method):
     guided = [graphs.guide(graph, model, latent, text, method=method, end=1.0) for model in (plain, dynamic)]
     made = [sample(graph, model, wanted, nothing) for model in guided]
     same, moved = (differ(graph, made[0], other) for other in (made[1], sample(graph, plain, wanted, nothing)))
-    said = host.run(graph)
-    assert float(said[same]) < 1e-2 * float(said[moved])
+    results = host.run(graph)
+    assert float(results[same]) < 1e-2 * float(results[moved])
 
 
 def test_a_loader_that_makes_no_copies_is_named_in_one_sentence(host):
@@ -101,7 +101,7 @@ def test_a_loader_that_makes_no_copies_is_named_in_one_sentence(host):
         wrong[probe_name] = graph.pop(probe_name)
         with pytest.raises(Failed) as caught:
             host.run(wrong)
-        assert "its loader makes none" in caught.value.said and "--disable-dynamic-vram" in caught.value.said
+        assert "its loader makes none" in caught.value.message and "--disable-dynamic-vram" in caught.value.message
         graph.pop(node[0])
 
 
@@ -122,14 +122,14 @@ def test_the_host_can_load_each_part_of_a_model_again(host):
     graph = Graph()
     model, _ = graphs.load(graph, FRAMES)
     again = graph.add("ProbeReloaded", model=out(model), clip=out(model, 1), vae=out(model, 2))
-    said = []
+    results = []
     for node in (model, again):
         wanted, nothing = (graphs.write(graph, node, text) for text in (graphs.REFERENCE, ""))
         made = sample(graph, out(node), wanted, nothing)
-        said.append(made)
-        said.append(out(graph.add("VAEEncode", pixels=out(graph.add("VAEDecode", samples=made, vae=out(node, 2))),
+        results.append(made)
+        results.append(out(graph.add("VAEEncode", pixels=out(graph.add("VAEDecode", samples=made, vae=out(node, 2))),
                                   vae=out(node, 2))))  # fmt: skip
-    sampled, decoded = (differ(graph, *pair) for pair in (said[::2], said[1::2]))
+    sampled, decoded = (differ(graph, *pair) for pair in (results[::2], results[1::2]))
     found = host.run(graph)
     assert float(found[sampled]) < 1e-3 and float(found[decoded]) < 1e-2
 

@@ -51,7 +51,7 @@ def say(graph, value):
 def refusal(host, graph) -> str:
     with pytest.raises((Failed, Refused)) as caught:
         host.run(graph)
-    return str(caught.value.said)
+    return str(caught.value.message)
 
 
 def picture_size(node, shown) -> tuple[str, int, int]:
@@ -72,9 +72,9 @@ def test_fidelity_of_known_motions(host, tracker, first, second, fidelity):
     measured = graph.add("MotionFidelity", reference=tracks[0], result=tracks[1], still=0.25)
     nodes = [say(graph, out(measured, number)) for number in range(3)]
     shown = host.run(graph)
-    said = [float(shown[node]) for node in nodes]
-    assert said[0] == pytest.approx(fidelity, abs=0.02) and said[1] == pytest.approx(2 * said[0])
-    assert (said[2] == 0) == (first == second)
+    results = [float(shown[node]) for node in nodes]
+    assert results[0] == pytest.approx(fidelity, abs=0.02) and results[1] == pytest.approx(2 * results[0])
+    assert (results[2] == 0) == (first == second)
     assert shown[measured].startswith("fidelity: ") and "nan" not in shown[measured]
     host.forget()
     assert host.run(graph) == shown
@@ -125,8 +125,11 @@ def test_damaged_weights(host, tracker):
     (folder / "damaged.pth").write_bytes(b"nothing")
     graph = Graph()
     track(graph, load(graph, "pan"), tracker="raft", weights="damaged.pth")
-    said = refusal(host, graph)
-    assert "damaged.pth is damaged or no file of RAFT's weights" in said or "torchvision could not be imported" in said
+    results = refusal(host, graph)
+    assert (
+        "damaged.pth is damaged or no file of RAFT's weights" in results
+        or "torchvision could not be imported" in results
+    )
     known = host.ask("/object_info/TrackMotion")["TrackMotion"]["input"]["optional"]["weights"]
     assert "damaged.pth" in str(known)
 
@@ -166,21 +169,21 @@ def clip_pair(graph, width=32, projection=1.0):
 
 
 def test_text_similarity_takes_the_projected_prompt(host, clips):
-    said = {}
+    results = {}
     for projection, prompt in ((1.0, "a pan"), (-1.0, "a pan"), (1.0, "a zebra, (grazing:1.3)")):
         graph = Graph()
         pair = clip_pair(graph, projection=projection)
         node = graph.add("TextSimilarity", images=load(graph, "pan"), prompt=prompt, **pair)
         exact = say(graph, out(node))
         shown = host.run(graph)
-        said[projection, prompt] = float(shown[exact])
+        results[projection, prompt] = float(shown[exact])
         assert shown[node].startswith("text similarity: ")
-    plain, turned, other = said.values()
+    plain, turned, other = results.values()
     assert -1 <= plain <= 1 and plain == pytest.approx(-turned, abs=1e-6) and plain != other
 
 
 def test_the_clip_is_left_as_it_was(host, clips):
-    said = []
+    results = []
     for scored in (False, True):
         host.forget()
         graph = Graph()
@@ -189,21 +192,21 @@ def test_the_clip_is_left_as_it_was(host, clips):
             graph.add("TextSimilarity", images=load(graph, "pan"), prompt="a pan", **pair)
             host.run(graph)
         node = probe(graph, out(graph.add("CLIPTextEncode", clip=pair["clip"], text="a pan")))
-        said.append(host.run(graph)[node])
-    assert said[0] == said[1]
+        results.append(host.run(graph)[node])
+    assert results[0] == results[1]
 
 
 def test_consistency_of_still_and_moving_clips(host, clips):
-    said = {}
+    results = {}
     for name in ("still", "pan"):
         graph = Graph()
         vision = out(graph.add("ProbePictureHalf", width=32))
         node = graph.add("TemporalConsistency", images=load(graph, name), clip_vision=vision)
         nodes = [say(graph, out(node, number)) for number in range(2)]
         shown = host.run(graph)
-        said[name] = [float(shown[each]) for each in nodes]
-    assert said["still"] == pytest.approx([1, 1], abs=1e-3)
-    assert said["pan"][0] < said["pan"][1] < 1
+        results[name] = [float(shown[each]) for each in nodes]
+    assert results["still"] == pytest.approx([1, 1], abs=1e-3)
+    assert results["pan"][0] < results["pan"][1] < 1
 
 
 def test_a_clip_that_does_not_fit(host, clips):
@@ -260,10 +263,10 @@ def test_a_report_shows_clips_tracks_and_numbers(host, tracker):
         "MotionReport", reference=pan, reference_tracks=tracks, result_1=pan, tracks_1=tracks, label_1="the same",
         result_2=turned, tracks_2=back, result_3=pan, temporal_consistency=score,
     )  # fmt: skip
-    said = [say(graph, out(node, 1)) for node in (bare, full)]
+    results = [say(graph, out(node, 1)) for node in (bare, full)]
     sizes = [graph.add("ProbeNumbers", value=out(node)) for node in (bare, full)]
     outputs = host.wait(host.queue(graph))
-    none, numbers = (outputs[node]["text"][0] for node in said)
+    none, numbers = (outputs[node]["text"][0] for node in results)
     assert none == ""
     lines = dict(line.split(": ") for line in numbers.splitlines())
     assert list(lines)[::2] == ["fidelity of the same", "fidelity of result 2", "temporal consistency"]

@@ -25,8 +25,8 @@ def train_adapter(graph, model, latent, wanted, _, **changes):
 
 def sample_guided(graph, model, latent, wanted, nothing, **changes):
     own = {"optimisation_steps": 1, "restart_end": 0.5} if changes["method"] == "dmt" else {}
-    felt = graphs.guide(graph, model, latent, nothing, start=0.0, end=1.0, **own, **changes)
-    return graphs.sample(graph, felt, wanted, nothing, frames=FRAMES)
+    applied = graphs.guide(graph, model, latent, nothing, start=0.0, end=1.0, **own, **changes)
+    return graphs.sample(graph, applied, wanted, nothing, frames=FRAMES)
 
 
 RUNS = {
@@ -66,8 +66,8 @@ def undisturbed(host):
     @cache
     def run(name: str) -> tuple[str, str]:
         graph, made, after = build(name)
-        said = host.run(graph)
-        return said[made], said[after]
+        results = host.run(graph)
+        return results[made], results[after]
 
     return run
 
@@ -98,11 +98,11 @@ def test_a_fault_in_a_run_leaves_the_hosts_model_as_it_was(host, plain_model, un
     with pytest.raises(Interrupted if fault == CANCEL else Failed) as caught:
         host.run(graph)
     if fault != CANCEL:
-        assert "memory" in caught.value.said
+        assert "memory" in caught.value.message
     assert list_files(host) == files
     graph, made, after = build(name)
-    said = host.run(graph)
-    assert (said[made], said[after]) == expected == (expected[0], plain_model)
+    results = host.run(graph)
+    assert (results[made], results[after]) == expected == (expected[0], plain_model)
 
 
 def save_embedding(graph, times):
@@ -145,8 +145,8 @@ def test_a_preview_that_finds_no_room_costs_no_motion(host):
         wanted = graphs.write(graph, model, graphs.REFERENCE)
         made = [train(graph, armed, latent, wanted, None) for train in (train_embedding, train_adapter)]
         nodes = [probe(graph, each) for each in made]
-        said = host.run(graph)
-        return [said[node] for node in nodes]
+        results = host.run(graph)
+        return [results[node] for node in nodes]
 
     whole = learn(times=0)
     assert learn(times=2) == whole

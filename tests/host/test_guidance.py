@@ -42,21 +42,21 @@ def test_guided_plain_guided(host, method, sampler):
     host.forget()  # else the host would hand out what it made before
     made = []
     for guided in (True, False, True):
-        felt = guide(graph, out(model), latent, nothing, method) if guided else out(model)
-        made.append(graphs.sample(graph, felt, wanted, nothing, **settings))
+        applied = guide(graph, out(model), latent, nothing, method) if guided else out(model)
+        made.append(graphs.sample(graph, applied, wanted, nothing, **settings))
     nodes, after = [probe(graph, each) for each in made], graph.add("ProbeModel", model=out(model), after=made[2])
-    said = host.run(graph)
-    one, two, three = (said[node] for node in nodes)
-    assert one == three != two == first["plain"] and said[after] == first[before]
+    results = host.run(graph)
+    one, two, three = (results[node] for node in nodes)
+    assert one == three != two == first["plain"] and results[after] == first[before]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_loss_of_the_method_goes_down(host, method):
     graph, model, latent, wanted, nothing = start()
     strength = {"dmt": 1.0, "motion_clone": 5.0}[method]  # its weight is for twice as many steps
-    felt = graphs.guide(graph, out(model), latent, nothing, method=method, strength=strength)
+    applied = graphs.guide(graph, out(model), latent, nothing, method=method, strength=strength)
     losses = []
-    for which in (felt, out(model)):
+    for which in (applied, out(model)):
         made = graphs.sample(graph, which, wanted, nothing, steps=8)
         losses.append(
             graph.add(
@@ -69,8 +69,8 @@ def test_the_loss_of_the_method_goes_down(host, method):
                 block=BLOCKS[method],
             )  # fmt: skip
         )
-    said = host.run(graph)
-    guided, plain = (float(said[node]) for node in losses)
+    results = host.run(graph)
+    guided, plain = (float(results[node]) for node in losses)
     assert guided < 0.9 * plain
 
 
@@ -86,15 +86,15 @@ def test_the_hosts_steps_lead_where_the_cores_do(host, settings, sampler):
         "ProbeCoreGuidance", model=out(model), reference=out(latent), positive=wanted, nothing=nothing,
         settings=json.dumps(settings), **same,
     )  # fmt: skip
-    felt = graphs.guide(graph, out(model), latent, nothing, **settings)
+    applied = graphs.guide(graph, out(model), latent, nothing, **settings)
     made = [
         graphs.sample(graph, which, wanted, nothing, frames=4, cfg=1.0, sampler_name=sampler, **same)
-        for which in (felt, out(model))
+        for which in (applied, out(model))
     ]
     apart = graph.add("ProbeDifference", first=made[0], second=out(core))
     moved = graph.add("ProbeDifference", first=made[0], second=made[1])
-    said = host.run(graph)
-    assert float(said[apart]) < 0.03 * float(said[moved])
+    results = host.run(graph)
+    assert float(results[apart]) < 0.03 * float(results[moved])
 
 
 def test_nothing_to_do_changes_no_bit(host):
@@ -103,20 +103,20 @@ def test_nothing_to_do_changes_no_bit(host):
     same.append(guide(graph, out(model), latent, nothing, start=0.5, end=0.5))
     same.append(guide(graph, out(model), latent, nothing, "dmt", start=0.0, end=0.0, restart_end=0.0))
     nodes = [probe(graph, graphs.sample(graph, which, wanted, nothing)) for which in (out(model), *same)]
-    said = host.run(graph)
-    assert len({said[node] for node in nodes}) == 1
+    results = host.run(graph)
+    assert len({results[node] for node in nodes}) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_guidance_in_one_batch_or_apart(host, method):
     graph, model, latent, wanted, nothing = start()
     apart = out(graph.add("ProbeLittleMemory", model=out(model)))
-    felt = [guide(graph, which, latent, nothing, method, start=0.0) for which in (out(model), apart)]
-    made = [graphs.sample(graph, which, wanted, nothing, steps=4) for which in (*felt, out(model))]
+    applied = [guide(graph, which, latent, nothing, method, start=0.0) for which in (out(model), apart)]
+    made = [graphs.sample(graph, which, wanted, nothing, steps=4) for which in (*applied, out(model))]
     same = graph.add("ProbeDifference", first=made[0], second=made[1])
     moved = graph.add("ProbeDifference", first=made[0], second=made[2])
-    said = host.run(graph)
-    assert float(said[same]) < 2e-2 * float(said[moved])
+    results = host.run(graph)
+    assert float(results[same]) < 2e-2 * float(results[moved])
 
 
 def test_a_compiled_model_is_guided(host):
@@ -124,10 +124,10 @@ def test_a_compiled_model_is_guided(host):
     compiled = out(graph.add("ProbeCompiled", model=out(model)))
     probe(graph, graphs.sample(graph, compiled, wanted, nothing))
     host.run(graph)  # without guidance first: what is compiled then knows nothing of it
-    felt = [guide(graph, which, latent, nothing) for which in (out(model), compiled)]
-    nodes = [probe(graph, graphs.sample(graph, which, wanted, nothing)) for which in felt]
-    said = host.run(graph)
-    assert said[nodes[0]] == said[nodes[1]]
+    applied = [guide(graph, which, latent, nothing) for which in (out(model), compiled)]
+    nodes = [probe(graph, graphs.sample(graph, which, wanted, nothing)) for which in applied]
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]]
 
 
 @pytest.mark.parametrize("memory", ["fast", "low"])
@@ -137,39 +137,39 @@ def test_a_motion_may_be_felt_as_well(host, memory):
     adapter = out(graphs.train_adapter(graph, out(model), out(latent), nothing))
     moved = graphs.apply(graph, out(model), motion, branches="conditional", strength_v=3.0)
     adapted = graphs.apply_adapter(graph, moved, adapter, strength=5.0)
-    felt = guide(graph, adapted, latent, nothing, memory=memory, start=0.0)
+    applied = guide(graph, adapted, latent, nothing, memory=memory, start=0.0)
     again = graphs.apply_adapter(graph, graphs.apply(graph, guide(graph, out(model), latent, nothing, memory=memory,
         start=0.0), motion, branches="conditional", strength_v=3.0), adapter, strength=5.0)  # fmt: skip
-    both = guide(graph, felt, latent, nothing, "dmt", memory=memory, start=0.0)
+    both = guide(graph, applied, latent, nothing, "dmt", memory=memory, start=0.0)
     unmoved = guide(graph, out(model), latent, nothing, memory=memory, start=0.0)
     nodes = [
-        probe(graph, graphs.sample(graph, which, wanted, nothing)) for which in (felt, again, both, unmoved, moved)
+        probe(graph, graphs.sample(graph, which, wanted, nothing)) for which in (applied, again, both, unmoved, moved)
     ]
-    said = host.run(graph)
-    assert said[nodes[0]] == said[nodes[1]] and len({said[node] for node in nodes}) == 4
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]] and len({results[node] for node in nodes}) == 4
 
 
 @pytest.mark.parametrize("sampler", ["euler_ancestral", "heun", "dpmpp_2m", "uni_pc", "dpmpp_2m_sde"])
 def test_other_samplers_are_guided(host, sampler):
     graph, model, latent, wanted, nothing = start(frames=4)
-    felt = guide(graph, out(model), latent, nothing, start=0.0)
+    applied = guide(graph, out(model), latent, nothing, start=0.0)
     nodes = []
-    for which in (felt, out(model)):
+    for which in (applied, out(model)):
         made = graphs.sample(graph, which, wanted, nothing, frames=4, sampler_name=sampler, scheduler="normal")
         nodes.append(graph.add("ProbeNumbers", value=made))
-    said = host.run(graph)
-    assert said[nodes[0]] != said[nodes[1]] and "nan" not in said[nodes[0]]
+    results = host.run(graph)
+    assert results[nodes[0]] != results[nodes[1]] and "nan" not in results[nodes[0]]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_part_of_sampling_and_custom_sampling(host, method):
     graph, model, latent, wanted, nothing = start(frames=4)
-    felt = guide(graph, out(model), latent, nothing, method, start=0.0)
+    applied = guide(graph, out(model), latent, nothing, method, start=0.0)
     empty = out(graph.add("EmptyLatentImage", width=64, height=64, batch_size=4))
     shared = {"cfg": 6.0, "sampler_name": "euler", "scheduler": "ddim_uniform", "positive": wanted, "negative": nothing,
               "steps": 6}  # fmt: skip
     first = graph.add(
-        "KSamplerAdvanced", model=felt, add_noise="enable", noise_seed=0, latent_image=empty, start_at_step=0,
+        "KSamplerAdvanced", model=applied, add_noise="enable", noise_seed=0, latent_image=empty, start_at_step=0,
         end_at_step=3, return_with_leftover_noise="enable", **shared,
     )  # fmt: skip
     rest = graph.add(
@@ -177,15 +177,17 @@ def test_a_part_of_sampling_and_custom_sampling(host, method):
         start_at_step=3, end_at_step=1000, return_with_leftover_noise="disable", **shared,
     )  # fmt: skip
     noise = out(graph.add("RandomNoise", noise_seed=3))
-    custom = [graphs.sample_custom(graph, which, wanted, nothing, noise, 3, frames=4) for which in (felt, out(model))]
+    custom = [
+        graphs.sample_custom(graph, which, wanted, nothing, noise, 3, frames=4) for which in (applied, out(model))
+    ]
     seen = graph.add("ProbeNumbers", value=out(rest))
     nodes = [probe(graph, each) for each in custom]
-    said = host.run(graph)
-    assert "nan" not in said[seen] and said[nodes[0]] != said[nodes[1]]
+    results = host.run(graph)
+    assert "nan" not in results[seen] and results[nodes[0]] != results[nodes[1]]
 
 
 def test_training_and_inversion_are_not_guided(host):
-    said = []
+    results = []
     for guided in (False, True):
         host.forget()
         graph, model, latent, _, nothing = start(frames=4)
@@ -195,8 +197,8 @@ def test_training_and_inversion_are_not_guided(host):
             graph, out(graph.add("InvertReferenceVideo", model=which, latent=out(latent), positive=nothing, steps=3))
         )
         shown = host.run(graph)
-        said.append((shown[learnt], shown[inverted]))
-    assert said[0] == said[1]
+        results.append((shown[learnt], shown[inverted]))
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -204,8 +206,8 @@ def test_cancelled_at_any_step_nothing_is_left(host, method):
     def sample(cancel_at, seed):
         graph, model, latent, wanted, nothing = start(frames=4)
         armed = out(graph.add("ProbeCancelAt", model=out(model), step=cancel_at))
-        felt = guide(graph, armed, latent, nothing, method, start=0.0, memory="low")
-        made = graphs.sample(graph, felt, wanted, nothing, frames=4, seed=seed)
+        applied = guide(graph, armed, latent, nothing, method, start=0.0, memory="low")
+        made = graphs.sample(graph, applied, wanted, nothing, frames=4, seed=seed)
         probe(graph, made)
         graph.add("ProbeModel", model=out(model), after=made)
         probe(graph, graphs.sample(graph, out(model), wanted, nothing, frames=4))
@@ -221,7 +223,7 @@ def test_cancelled_at_any_step_nothing_is_left(host, method):
 def said_by(host, graph) -> str:
     with pytest.raises((Failed, Refused)) as caught:
         host.run(graph)
-    return str(caught.value.said)
+    return str(caught.value.message)
 
 
 @pytest.mark.parametrize("changes, says", [
@@ -231,8 +233,8 @@ def said_by(host, graph) -> str:
 ])  # fmt: skip
 def test_settings_that_do_not_go(host, changes, says):
     graph, model, latent, wanted, nothing = start(frames=4)
-    felt = graphs.guide(graph, out(model), latent, nothing, **changes)
-    probe(graph, graphs.sample(graph, felt, wanted, nothing, frames=4))
+    applied = graphs.guide(graph, out(model), latent, nothing, **changes)
+    probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=4))
     assert says in said_by(host, graph)
 
 
@@ -240,25 +242,25 @@ def test_what_a_method_has_no_use_for_is_not_heeded(host):
     """The frontend hides it, and it keeps its value there."""
     graph, model, latent, wanted, nothing = start(frames=4)
     dmts = {"optimisation_steps": 3, "distance": "l2", "restart_end": 0.5}
-    felt = [graphs.guide(graph, out(model), latent, nothing, **changes) for changes in ({}, dmts)]
-    nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing, frames=4)) for each in felt]
-    said = host.run(graph)
-    assert said[nodes[0]] == said[nodes[1]]
+    applied = [graphs.guide(graph, out(model), latent, nothing, **changes) for changes in ({}, dmts)]
+    nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing, frames=4)) for each in applied]
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_clip_of_another_length_or_size(host, method):
     graph, model, latent, wanted, nothing = start(frames=4)
     probe(graph, graphs.sample(graph, guide(graph, out(model), latent, nothing, method), wanted, nothing, frames=8))
-    said = said_by(host, graph)
-    assert "the new clip is 8 frames of 64x64 and the reference 4 frames of 64x64" in said
+    results = said_by(host, graph)
+    assert "the new clip is 8 frames of 64x64 and the reference 4 frames of 64x64" in results
 
 
 @pytest.mark.parametrize("sampler", ["dpm_2", "lcm", "euler_cfg_pp", "dpm_fast"])
 def test_samplers_that_do_not_go(host, sampler):
     graph, model, latent, wanted, nothing = start(frames=4)
-    felt = guide(graph, out(model), latent, nothing, start=0.0)
-    probe(graph, graphs.sample(graph, felt, wanted, nothing, frames=4, sampler_name=sampler, scheduler="normal"))
+    applied = guide(graph, out(model), latent, nothing, start=0.0)
+    probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=4, sampler_name=sampler, scheduler="normal"))
     assert "use euler, ddim or dpmpp_2m" in said_by(host, graph)
 
 
@@ -273,8 +275,8 @@ def test_other_bad_inputs(host):
     assert "encode the reference with the VAE" in said_by(host, graph)
     graph, model, latent, wanted, nothing = start(frames=4)
     two = out(graph.add("ConditioningCombine", conditioning_1=wanted, conditioning_2=nothing))
-    felt = guide(graph, out(model), latent, nothing, start=0.0)
-    probe(graph, graphs.sample(graph, felt, two, nothing, frames=4))
+    applied = guide(graph, out(model), latent, nothing, start=0.0)
+    probe(graph, graphs.sample(graph, applied, two, nothing, frames=4))
     assert "one prompt at a time" in said_by(host, graph)
 
 
@@ -294,15 +296,15 @@ def test_animatediff(host, method, version):
     before = graph.add("ProbeModel", model=model)
     nodes, made = [], None
     for memory in ("fast", "low"):
-        felt = graphs.guide(graph, model, clip, nothing, method=method, memory=memory, **TINY[method])
-        made = graphs.sample(graph, felt, wanted, nothing, frames=8)
+        applied = graphs.guide(graph, model, clip, nothing, method=method, memory=memory, **TINY[method])
+        made = graphs.sample(graph, applied, wanted, nothing, frames=8)
         nodes.append(made)
     after = graph.add("ProbeModel", model=model, after=made)
     same = graph.add("ProbeDifference", first=nodes[0], second=nodes[1])
     moved = graph.add("ProbeDifference", first=nodes[0], second=graph[plain]["inputs"]["value"])
-    said = host.run(graph)
-    assert said[plain] == first and said[before] == said[after]
-    assert float(said[same]) < 0.05 * float(said[moved]) and float(said[moved]) > 1e-3
+    results = host.run(graph)
+    assert results[plain] == first and results[before] == results[after]
+    assert float(results[same]) < 0.05 * float(results[moved]) and float(results[moved]) > 1e-3
 
 
 @pytest.mark.parametrize("weights", ["fp16", "fp8_e4m3fn"])
@@ -311,8 +313,8 @@ def test_animatediff_in_other_precisions_and_places(host, weights):
     graph, model, clip, wanted, nothing = begin(weights=weights, frames=8)
     offloaded = out(graph.add("ProbeOffload", model=model))
     for which in (model, offloaded):
-        felt = graphs.guide(graph, which, clip, nothing, **TINY["motion_clone"])
-        made = graphs.sample(graph, felt, wanted, nothing, frames=8)
+        applied = graphs.guide(graph, which, clip, nothing, **TINY["motion_clone"])
+        made = graphs.sample(graph, applied, wanted, nothing, frames=8)
         node = graph.add("ProbeNumbers", value=made)
         assert "nan" not in host.run(graph)[node]
 
@@ -323,6 +325,6 @@ def test_sliding_windows_are_refused(host):
     slid = load_animatediff(
         graph, context=graph.add("ADE_StandardStaticContextOptions", context_length=16, context_overlap=0)
     )
-    felt = graphs.guide(graph, slid, clip, nothing, **TINY["motion_clone"])
-    probe(graph, graphs.sample(graph, felt, wanted, nothing, frames=32))
+    applied = graphs.guide(graph, slid, clip, nothing, **TINY["motion_clone"])
+    probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=32))
     assert "sliding context windows" in said_by(host, graph)

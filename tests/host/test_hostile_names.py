@@ -50,23 +50,23 @@ def saved_in(host):
 def refusals(host, graph) -> dict[str, list[dict]]:
     with pytest.raises(Refused) as caught:
         host.queue(graph)
-    return {node: found["errors"] for node, found in caught.value.said["node_errors"].items()}
+    return {node: found["errors"] for node, found in caught.value.message["node_errors"].items()}
 
 
 def answers(host, made) -> dict[str, Failed | None]:
     """Run a graph for each of the texts, one after the other; what each failed with, if it did."""
     numbers = {text: host.queue(graph) for text, graph in made}
-    said: dict[str, Failed | None] = {}
+    results: dict[str, Failed | None] = {}
     for text, number in numbers.items():
         try:
-            said[text] = host.wait(number) and None
+            results[text] = host.wait(number) and None
         except Failed as failed:
-            said[text] = failed
-    return said
+            results[text] = failed
+    return results
 
 
-def assert_a_sentence(said: str):
-    assert said.isprintable() and 20 < len(said) < 1600 and "Traceback" not in said, said
+def assert_a_sentence(results: str):
+    assert results.isprintable() and 20 < len(results) < 1600 and "Traceback" not in results, results
 
 
 @pytest.mark.parametrize("loader", VALIDATED)
@@ -91,11 +91,11 @@ def test_each_hostile_name_of_a_clip_is_refused(host):
         probe(graph, out(graphs.load_clip(graph, video=text)))
         return graph
 
-    said = answers(host, ((text, loading(text)) for text in TEXTS))
-    assert len(said) == 300
-    for failed in said.values():
+    results = answers(host, ((text, loading(text)) for text in TEXTS))
+    assert len(results) == 300
+    for failed in results.values():
         assert failed is not None and failed.node == "LoadReferenceVideo"
-        assert_a_sentence(failed.said)
+        assert_a_sentence(failed.message)
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=repr)
@@ -122,12 +122,12 @@ def test_each_hostile_name_to_save_under_is_refused_or_kept_inside(host, saver):
             graph.add(saver, adapter=out(adapter), name=text, format="motion adapter")
         return graph
 
-    said = answers(host, ((text, saving(text)) for text in TEXTS))
-    refused = [failed for failed in said.values() if failed]
+    results = answers(host, ((text, saving(text)) for text in TEXTS))
+    refused = [failed for failed in results.values() if failed]
     assert len(refused) > 150
     for failed in refused:
         assert failed.node == saver
-        assert_a_sentence(failed.said)
+        assert_a_sentence(failed.message)
     for folder in saved_in(host):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -138,5 +138,5 @@ def test_each_hostile_prompt_is_encoded(host):
     graph = Graph()
     model, _ = graphs.load(graph)
     nodes = [probe(graph, graphs.write(graph, model, text)) for text in TEXTS if len(text) < 10_000]
-    said = host.run(graph)
-    assert set(nodes) <= set(said)
+    results = host.run(graph)
+    assert set(nodes) <= set(results)

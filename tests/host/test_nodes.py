@@ -42,7 +42,7 @@ NODES = (
 def test_every_input_and_output_is_explained(host, name):
     info = host.ask(f"/object_info/{name}")[name]
     inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-    assert inputs and all(said[1].get("tooltip") for said in inputs.values()), inputs
+    assert inputs and all(results[1].get("tooltip") for results in inputs.values()), inputs
     assert len(info["output_tooltips"]) == len(info["output"]) and all(info["output_tooltips"])
     assert info["description"] and info["category"] == "motion inversion" + "/evaluation" * (name in EVALUATION)
 
@@ -63,12 +63,12 @@ def test_applied_plain_applied(host):
     for branches in ("both", "conditional"):
         host.forget()  # else the host would hand out what it made before
         graph, model, _, motion, wanted, nothing = start()
-        said = []
+        results = []
         for patched in (True, False, True):
-            felt = graphs.apply(graph, out(model), motion, branches=branches) if patched else out(model)
-            said.append(probe(graph, graphs.sample(graph, felt, wanted, nothing)))
+            applied = graphs.apply(graph, out(model), motion, branches=branches) if patched else out(model)
+            results.append(probe(graph, graphs.sample(graph, applied, wanted, nothing)))
         shown = host.run(graph)
-        first, second, third = (shown[node] for node in said)
+        first, second, third = (shown[node] for node in results)
         assert first == third and second == alone and first != second
 
 
@@ -79,8 +79,8 @@ def test_retired_widgets_are_accepted_and_change_nothing(host):
     plain = graphs.train(graph, out(model), latent, reference)
     retired = graphs.train(graph, out(model), latent, reference, pool=48, early_stop="on")
     nodes = [probe(graph, out(node)) for node in (plain, retired)]
-    said = host.run(graph)
-    assert said[nodes[0]] == said[nodes[1]]
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]]
     assert "pool and early_stop" in host.log.read_text()
 
 
@@ -103,10 +103,10 @@ def test_timesteps_and_steadiness(host):
     others = [{"timesteps": "all"}, {"timesteps": "coarse:0.5"}, {"steady": "off"}]
     learnt = [graphs.train(graph, out(model), latent, reference, **changes) for changes in as_preset + others]
     nodes = [probe(graph, out(node)) for node in learnt]
-    said = host.run(graph)
-    first, *same = (said[node] for node in nodes[: len(as_preset)])
+    results = host.run(graph)
+    first, *same = (results[node] for node in nodes[: len(as_preset)])
     assert set(same) == {first}
-    assert len({first, *(said[node] for node in nodes[len(as_preset) :])}) == 4
+    assert len({first, *(results[node] for node in nodes[len(as_preset) :])}) == 4
 
 
 def test_nothing_felt_is_nothing_changed(host):
@@ -117,9 +117,9 @@ def test_nothing_felt_is_nothing_changed(host):
         graphs.apply(graph, out(model), motion, start=0.0, end=0.0),
         graphs.apply(graph, out(model), motion, start=1.0, end=1.0, strength_v=0.0, strength_qk=0.0),
     ]
-    nodes = [probe(graph, graphs.sample(graph, felt, wanted, nothing)) for felt in same]
-    said = host.run(graph)
-    assert {said[node] for node in nodes} == {said[plain]}
+    nodes = [probe(graph, graphs.sample(graph, applied, wanted, nothing)) for applied in same]
+    results = host.run(graph)
+    assert {results[node] for node in nodes} == {results[plain]}
 
 
 def test_a_compiled_model_learns_and_feels_the_motion(host):
@@ -130,12 +130,12 @@ def test_a_compiled_model_learns_and_feels_the_motion(host):
     host.run(graph)  # without the motion first: what is compiled then knows nothing of it
     again = graphs.train(graph, compiled, latent, graphs.write(graph, model, graphs.REFERENCE))
     motions = probe(graph, motion), probe(graph, out(again))
-    felt = graphs.sample(graph, graphs.apply(graph, compiled, motion), wanted, nothing)
+    applied = graphs.sample(graph, graphs.apply(graph, compiled, motion), wanted, nothing)
     expected = graphs.sample(graph, graphs.apply(graph, out(model), motion), wanted, nothing)
-    same, moved = (graph.add("ProbeDifference", first=felt, second=other) for other in (expected, plain))
-    said = host.run(graph)
-    assert float(said[same]) < 1e-2 * float(said[moved])
-    assert said[motions[0]] == said[motions[1]]
+    same, moved = (graph.add("ProbeDifference", first=applied, second=other) for other in (expected, plain))
+    results = host.run(graph)
+    assert float(results[same]) < 1e-2 * float(results[moved])
+    assert results[motions[0]] == results[motions[1]]
 
 
 def test_two_motions_add_up(host):
@@ -143,24 +143,24 @@ def test_two_motions_add_up(host):
     once = graphs.apply(graph, out(model), motion, strength_v=3.0)
     twice = graphs.apply(graph, once, motion, strength_v=3.0)
     double = graphs.apply(graph, out(model), motion, strength_qk=2.0, strength_v=6.0)
-    made = [graphs.sample(graph, felt, wanted, nothing) for felt in (once, twice, double)]
+    made = [graphs.sample(graph, applied, wanted, nothing) for applied in (once, twice, double)]
     moved = graph.add("ProbeDifference", first=made[0], second=made[1])
     apart = graph.add("ProbeDifference", first=made[1], second=made[2])
-    said = host.run(graph)
-    assert float(said[apart]) < 1e-3 < 1e-2 < float(said[moved])
+    results = host.run(graph)
+    assert float(results[apart]) < 1e-3 < 1e-2 < float(results[moved])
 
 
 def test_guidance_in_one_batch_or_apart(host):
     for branches in ("both", "conditional"):
         graph, model, _, motion, wanted, nothing = start()
-        felt = graphs.apply(graph, out(model), motion, branches=branches, strength_v=3.0)
-        apart = out(graph.add("ProbeLittleMemory", model=felt))
-        together, alone = (graphs.sample(graph, which, wanted, nothing) for which in (felt, apart))
+        applied = graphs.apply(graph, out(model), motion, branches=branches, strength_v=3.0)
+        apart = out(graph.add("ProbeLittleMemory", model=applied))
+        together, alone = (graphs.sample(graph, which, wanted, nothing) for which in (applied, apart))
         plain = graphs.sample(graph, out(model), wanted, nothing)
         same = graph.add("ProbeDifference", first=together, second=alone)
         moved = graph.add("ProbeDifference", first=together, second=plain)
-        said = host.run(graph)
-        assert float(said[same]) < 1e-3 < 1e-2 < float(said[moved])
+        results = host.run(graph)
+        assert float(results[same]) < 1e-3 < 1e-2 < float(results[moved])
 
 
 def slide(host, graph, model, **changes):
@@ -179,10 +179,10 @@ def test_the_hosts_own_context_windows(host):
         pytest.skip(f"this host's own context windows fail on a batch of frames: {failed}")
     zero = graphs.apply(graph, slid, motion, strength_qk=0.0, strength_v=0.0)
     ways = [graphs.apply(graph, slid, motion, strength_v=3.0, frame_index=how) for how in ("window", "absolute")]
-    for felt in (zero, *ways):
-        nodes.append(probe(graph, graphs.sample(graph, felt, wanted, nothing, frames=32)))
-    said = host.run(graph)
-    without, at_zero, repeated, stretched = (said[node] for node in nodes)
+    for applied in (zero, *ways):
+        nodes.append(probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=32)))
+    results = host.run(graph)
+    without, at_zero, repeated, stretched = (results[node] for node in nodes)
     assert without == at_zero and len({without, repeated, stretched}) == 3
 
 
@@ -201,8 +201,8 @@ def test_a_window_with_an_anchor_frame_moves_as_a_plain_forward_does(host):
     }
     apart, seconds = [], {}
     for how, part in alone.items():
-        felt = graphs.apply(graph, slid, motion, frame_index=how)
-        together = graphs.sample_from(graph, felt, wanted, nothing, whole, 1)
+        applied = graphs.apply(graph, slid, motion, frame_index=how)
+        together = graphs.sample_from(graph, applied, wanted, nothing, whole, 1)
         seconds[how] = out(graph.add("LatentFromBatch", samples=together, batch_index=16, length=16))
         single = graphs.sample_from(graph, graphs.apply(graph, out(model), part), wanted, nothing, anchored, 1)
         expected = out(graph.add("LatentFromBatch", samples=single, batch_index=1, length=16))
@@ -211,12 +211,12 @@ def test_a_window_with_an_anchor_frame_moves_as_a_plain_forward_does(host):
     unmoved = out(graph.add("LatentFromBatch", samples=plain, batch_index=16, length=16))
     moved = [graph.add("ProbeDifference", first=second, second=unmoved) for second in seconds.values()]
     moved.append(graph.add("ProbeDifference", first=seconds["window"], second=seconds["absolute"]))
-    said = host.run(graph)
-    assert max(float(said[node]) for node in apart) < 1e-4 < 1e-3 < min(float(said[node]) for node in moved)
+    results = host.run(graph)
+    assert max(float(results[node]) for node in apart) < 1e-4 < 1e-3 < min(float(results[node]) for node in moved)
 
 
 def test_training_is_reproducible_and_leaves_the_model_alone(host):
-    said = []
+    results = []
     for colourings in (1, 1, 3):
         host.forget()  # else the host would hand out what it learnt before
         graph = Graph()
@@ -230,8 +230,8 @@ def test_training_is_reproducible_and_leaves_the_model_alone(host):
         learnt = probe(graph, motion)
         shown = host.run(graph)
         assert shown[before] == shown[after]
-        said.append(shown[learnt])
-    assert said[0] == said[1] != said[2]
+        results.append(shown[learnt])
+    assert results[0] == results[1] != results[2]
 
 
 def recoloured(graph, model, colourings):
@@ -280,14 +280,14 @@ def test_a_saved_motion_comes_back(host):
 def test_inverted_noise_is_mixed(host):
     graph, model, latent, _, wanted, nothing = start()
     inverted = graph.add("InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=4)
-    said = {}
+    results = {}
     for method in ("blend", "inversion", "random", "low_frequency_replace"):
         mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method=method, beta=0.5, factor=4, seed=3)
         by_latent = graphs.sample_from(graph, out(model), wanted, nothing, out(mixed, 1), steps=4)
         by_noise = graphs.sample_custom(graph, out(model), wanted, nothing, out(mixed), steps=4)
-        said[method] = (probe(graph, by_latent), probe(graph, by_noise))
+        results[method] = (probe(graph, by_latent), probe(graph, by_noise))
     shown = host.run(graph)
-    digests = {method: (shown[a], shown[b]) for method, (a, b) in said.items()}
+    digests = {method: (shown[a], shown[b]) for method, (a, b) in results.items()}
     assert len({a for a, _ in digests.values()}) == 4 and len({b for _, b in digests.values()}) == 4
 
 
@@ -299,9 +299,9 @@ def test_the_inversion_is_kept_while_the_mix_changes(host):
     first = host.run(graph)[noise]
     graph[mixed]["inputs"]["beta"] = 0.9
     number = host.queue(graph)
-    said = host.wait(number)
+    results = host.wait(number)
     assert inverted in host.kept(number) and mixed not in host.kept(number)
-    assert said[noise]["text"][0] != first
+    assert results[noise]["text"][0] != first
 
 
 def test_a_video_socket_is_a_reference(host):
@@ -323,11 +323,11 @@ def test_both_outputs_of_the_mix_start_the_sampler_at_its_noise_level(host):
     by_noise = graphs.sample_custom(graph, out(model), wanted, nothing, out(mixed), steps)
     apart = graph.add("ProbeDifference", first=by_latent, second=by_noise)
     plain = graph.add("ProbeDifference", first=by_latent, second=graphs.sample(graph, out(model), wanted, nothing))
-    said = host.run(graph)
+    results = host.run(graph)
     schedule = NoiseSchedule.scaled_linear()
     alpha_bar = float(schedule.alpha_bars[schedule.timesteps(steps)[0]])
-    assert float(said[level].split()[-1]) == pytest.approx(alpha_bar**-0.5, rel=0.03)  # sqrt(1 + sigma^2)
-    assert float(said[apart]) < 0.1 * float(said[plain])  # the host itself starts from sigma instead, .4 % less
+    assert float(results[level].split()[-1]) == pytest.approx(alpha_bar**-0.5, rel=0.03)  # sqrt(1 + sigma^2)
+    assert float(results[apart]) < 0.1 * float(results[plain])  # the host itself starts from sigma instead, .4 % less
 
 
 def test_the_hosts_own_plot_takes_the_losses(host):
@@ -339,7 +339,7 @@ def test_the_hosts_own_plot_takes_the_losses(host):
 
 
 def test_a_mask_says_where_the_motion_to_learn_is(host):
-    said = []
+    results = []
     for value, width in ((1.0, 64), (1.0, 32)):
         graph = Graph()
         model, latent = graphs.load(graph)
@@ -348,8 +348,8 @@ def test_a_mask_says_where_the_motion_to_learn_is(host):
         mask = graph.add("MaskComposite", destination=out(black), source=out(white), x=0, y=0, operation="add")
         learnt = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), mask=out(mask))
         node = probe(graph, out(learnt))
-        said.append(host.run(graph)[node])
-    assert said[0] != said[1]
+        results.append(host.run(graph)[node])
+    assert results[0] != results[1]
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
@@ -362,5 +362,5 @@ def test_half_precision_learns_and_moves(host, dtype):
     plain = graphs.sample(graph, out(model), wanted, nothing, frames=4)
     apart = graph.add("ProbeDifference", first=moved, second=plain)
     frames = graph.add("ProbeNumbers", value=out(graph.add("VAEDecode", samples=moved, vae=out(model, 2))))
-    said = host.run(graph)
-    assert 0.01 < float(said[apart]) < 10 and "nan" not in said[frames]
+    results = host.run(graph)
+    assert 0.01 < float(results[apart]) < 10 and "nan" not in results[frames]

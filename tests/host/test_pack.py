@@ -38,7 +38,7 @@ def test_a_broken_neighbour_is_spoken_of_when_it_is_needed(tmp_path):
         graph.add("ProbeModel", model=out(model))
         with pytest.raises(Failed) as caught:
             live.run(graph)
-        assert "diffusers could not be imported" in caught.value.said and "libcudart" in caught.value.said
+        assert "diffusers could not be imported" in caught.value.message and "libcudart" in caught.value.message
         assert "no tracker is installed; pip install opencv" in _tracking_said(live, "auto")
         assert "OpenCV could not be imported (no cv2)" in _tracking_said(live, "lucas_kanade")
     finally:
@@ -50,7 +50,7 @@ def _tracking_said(live, tracker):
     graph.add("TrackMotion", images=out(load_clip(graph)), tracker=tracker, spacing=0)
     with pytest.raises(Failed) as caught:
         live.run(graph)
-    return caught.value.said
+    return caught.value.message
 
 
 def test_the_graphs_are_among_the_hosts_templates(host):

@@ -36,11 +36,11 @@ def test_apply_with_its_defaults_is_as_the_motion_suggests(host, recipe):
     own = graphs.apply(graph, model, by_hand, settings="own", **debiased)
     ignored = graphs.apply(graph, model, motion, settings="own")
     nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing)) for each in (suggested, own, ignored)]
-    said = host.run(graph)
-    followed, chosen, without = (said[node] for node in nodes)
+    results = host.run(graph)
+    followed, chosen, without = (results[node] for node in nodes)
     assert followed == chosen != without
     for name, value in recipe.apply.items():
-        assert f"{name} {value}" in said[suggested[0]]
+        assert f"{name} {value}" in results[suggested[0]]
 
 
 def test_a_debiased_motion_is_not_debiased_again(host):
@@ -49,16 +49,16 @@ def test_a_debiased_motion_is_not_debiased_again(host):
     suggested = graphs.apply(graph, model, difference, settings="motion's")
     own = graphs.apply(graph, model, difference, settings="own", strength_v=1.5, branches="conditional", end=0.35)
     nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing)) for each in (suggested, own)]
-    said = host.run(graph)
-    assert said[nodes[0]] == said[nodes[1]]
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]]
 
 
 def test_a_graph_without_the_widget_keeps_its_values(host):
     graph, model, motion, wanted, nothing = begin("camera")
     older, own = graphs.apply(graph, model, motion), graphs.apply(graph, model, motion, settings="own")
     nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing)) for each in (older, own)]
-    said = host.run(graph)
-    assert said[nodes[0]] == said[nodes[1]]
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]]
 
 
 def test_an_adapter_is_applied_as_it_suggests(host):
@@ -71,9 +71,9 @@ def test_an_adapter_is_applied_as_it_suggests(host):
     own, ignored = (graphs.apply_adapter(graph, out(model), adapter, settings="own", end=end) for end in (0.5, 1.0))
     made = [graphs.sample(graph, each, wanted, nothing, frames=4, steps=4) for each in (suggested, own, ignored)]
     nodes = [probe(graph, each) for each in made]
-    said = host.run(graph)
-    followed, chosen, without = (said[node] for node in nodes)
-    assert followed == chosen != without and "end 0.5" in said[suggested[0]]
+    results = host.run(graph)
+    followed, chosen, without = (results[node] for node in nodes)
+    assert followed == chosen != without and "end 0.5" in results[suggested[0]]
 
 
 def test_what_is_suggested_is_what_the_core_takes():

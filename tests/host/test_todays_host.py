@@ -36,8 +36,8 @@ def inputs_of(host, name):
 
 
 def hosts_inputs_fold(host):
-    said = host.ask("/object_info").values()
-    own = [each["input"] for each in said if each["python_module"].startswith("comfy_extras")]
+    results = host.ask("/object_info").values()
+    own = [each["input"] for each in results if each["python_module"].startswith("comfy_extras")]
     widgets = [widget for each in own for kind in ("required", "optional") for widget in each.get(kind, {}).values()]
     return any(len(widget) > 1 and "advanced" in widget[1] for widget in widgets)
 
@@ -57,7 +57,7 @@ def test_what_a_node_shows_is_sent_again_where_it_is_kept(host, name):
 def test_rarely_changed_inputs_are_folded_away(host, name):
     if not hosts_inputs_fold(host):
         pytest.skip("this host folds no inputs away")
-    assert {each for each, said in inputs_of(host, name) if said[1].get("advanced")} == ADVANCED[name]
+    assert {each for each, results in inputs_of(host, name) if results[1].get("advanced")} == ADVANCED[name]
 
 
 def test_a_second_run_shows_again_what_the_first_one_showed(host):

@@ -32,9 +32,9 @@ class OnCanvas:
         """In the page, with the graph and the node; what is linked and drawn gets its turn after."""
         node = f"graph.nodes.find(node => node.type === '{self.type}')"
         named = f"const {{app}} = window, {{graph}} = app, node = {node}"
-        said = self.page.evaluate(f"given => {{ {named}; {what} }}", given)
+        message = self.page.evaluate(f"given => {{ {named}; {what} }}", given)
         browser.draw(self.page)
-        return said
+        return message
 
     def pick(self, recipe):
         browser.pick(self.page, self.saved["id"], "recipe", recipe)

@@ -75,7 +75,7 @@ class Filmed:
         encoder = load_clip(Path(clip)) if clip else None
         reward = load_image_reward(Path(image_reward)) if image_reward else None
         made = cls(Path(folder), options, found, encoder, Path(others) if others else None, reward)
-        made.names  # noqa: B018  an empty folder is said before minutes of work
+        made.names  # noqa: B018  an empty folder is refused before minutes of work
         return made
 
     @property

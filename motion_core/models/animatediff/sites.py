@@ -98,9 +98,9 @@ def _find_motion_modules(module: nn.Module) -> Iterator[tuple[nn.Module, str, in
     for name, part in sorted(
         module.named_modules(), key=lambda item: next((n for n, o in enumerate(order) if item[0].startswith(o)), -1)
     ):
-        said = _DIFFUSERS.match(name)
-        if said:
-            yield part, said[1] or said[3], int(said[2] or 0), int(said[4])
+        named = _DIFFUSERS.match(name)
+        if named:
+            yield part, named[1] or named[3], int(named[2] or 0), int(named[4])
         elif hasattr(part, "temporal_transformer") and hasattr(part, "block_type"):
             yield part, part.block_type, int(part.block_idx), int(part.module_idx)
 

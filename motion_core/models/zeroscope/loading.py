@@ -113,8 +113,8 @@ def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | Non
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as reason:
-        said = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
-        raise ModelError(f"{folder} can't be loaded ({said[:200]}); download the model again") from reason
+        message = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
+        raise ModelError(f"{folder} can't be loaded ({message[:200]}); download the model again") from reason
     kind = scheduler.config.prediction_type
     if kind not in ("epsilon", "v_prediction"):
         raise ModelError(f"{folder} predicts {kind!r}; models that predict epsilon or v_prediction are supported")

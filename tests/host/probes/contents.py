@@ -1,4 +1,4 @@
-"""What a socket holds, said as text."""
+"""What a socket holds, as text."""
 
 import hashlib
 
@@ -21,11 +21,11 @@ def _tensors(value):
 
 
 def digest(tensors) -> str:
-    said = hashlib.sha256()
+    checksum = hashlib.sha256()
     for tensor in tensors:
-        said.update(str((tuple(tensor.shape), tensor.dtype)).encode())
-        said.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return said.hexdigest()
+        checksum.update(str((tuple(tensor.shape), tensor.dtype)).encode())
+        checksum.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return checksum.hexdigest()
 
 
 class ProbeDigest(Probe):

@@ -28,7 +28,7 @@ def test_the_guided_steps_and_the_ramp_of_the_weight(text):
 
 
 def test_wrong_settings_are_refused_in_one_sentence(denoiser, latents, text, noise):
-    for config, settings, said in (
+    for config, settings, message in (
         (DmtConfig, {"distance": "l1"}, "distance is 'l1'; use one of l2, cosine"),
         (DmtConfig, {"optimisation_steps": -1}, "optimisation_steps is -1; choose 0"),
         (DmtConfig, {"learning_rate": 0.0}, "learning_rate is 0.0; choose above 0"),
@@ -39,7 +39,7 @@ def test_wrong_settings_are_refused_in_one_sentence(denoiser, latents, text, noi
         (MotionCloneConfig, {"cool_down": 2.0}, "cool_down is 2.0; choose 0 to 1"),
         (MotionCloneConfig, {"end": 1.5}, "start is 0.0 and end 1.5"),
     ):
-        with pytest.raises(OptionError, match=said.replace("(", r"\(")):
+        with pytest.raises(OptionError, match=message.replace("(", r"\(")):
             config(**settings)
     with pytest.raises(ModelError, match="no temporal attention in 'up_blocks.9'; name one"):
         build("motion_clone", denoiser, latents, text, block="up_blocks.9")
@@ -75,12 +75,12 @@ def test_a_method_is_found_by_name_and_changed_by_options():
     assert find_method("motion_clone", "starter").configure(2.0).weight == 6e4
     for name in METHODS:
         assert find_method(name).configure(0.0).idle and not find_method(name).configure().idle
-    for refused, said in (
+    for refused, message in (
         (lambda: find_method("x"), "method is 'x'; use one of dmt, motion_clone"),
         (lambda: find_method("dmt", "x"), "preset is 'x'; use one of published, starter"),
         (lambda: find_method("dmt").configure(weight=3.0), "weight is 3.0, and dmt has no such setting"),
         (lambda: find_method("dmt").configure(-1.0), "strength is -1.0; choose 0"),
         (lambda: find_method("dmt").configure(1e6), "learning_rate is 7000.0; choose"),
     ):
-        with pytest.raises(OptionError, match=said):
+        with pytest.raises(OptionError, match=message):
             refused()

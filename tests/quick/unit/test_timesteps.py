@@ -114,7 +114,7 @@ def test_what_a_person_writes():
 SILLY = ["", "500", "500..999", "coarse", "coarse:2", "900-500", "-5-10", "1000-", "coarse:1e9"]
 
 
-@pytest.mark.parametrize("said", SILLY)
-def test_what_no_one_can_read_is_refused(said):
+@pytest.mark.parametrize("text", SILLY)
+def test_what_no_one_can_read_is_refused(text):
     with pytest.raises(OptionError):
-        parse_timesteps(said)
+        parse_timesteps(text)

@@ -46,9 +46,9 @@ def run(*arguments) -> int:
 
 def refused(capsys, *arguments) -> str:
     assert run(*arguments) == 1
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("error: ") and "Traceback" not in said
-    return said
+    printed = capsys.readouterr().err.strip().splitlines()[-1]
+    assert printed.startswith("error: ") and "Traceback" not in printed
+    return printed
 
 
 def test_learn_writes_a_file_that_describes_itself(motion, capsys):
@@ -178,8 +178,8 @@ def test_inverted_noise_is_kept_in_a_file(model_folder, clip, motion, tmp_path, 
         shown[name] = read_clip(tmp_path / f"{name}.mp4").frames
     kept, lost = ((shown["file"] - shown[name]).abs().mean() for name in ("clip", "none"))
     assert kept < 0.005 and lost > 10 * kept  # not bit by bit: the last digit of a sum depends on the machine's load
-    said = refused(capsys, *generate, "--steps", "3", "--inverted", noise, "--out", tmp_path / "x.mp4")
-    assert "was inverted in 2 steps" in said
+    printed = refused(capsys, *generate, "--steps", "3", "--inverted", noise, "--out", tmp_path / "x.mp4")
+    assert "was inverted in 2 steps" in printed
     assert "give --reference" in refused(capsys, *generate, "--out", tmp_path / "x.mp4")
     assert not (tmp_path / "x.mp4").exists()
 
@@ -214,8 +214,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(model_folder, clip, motion
         "folder that exists|not there": ["--reference", clip, "--out", tmp_path / "no" / "m.safetensors"],
     }
     for words, arguments in expected.items():
-        said = refused(capsys, *learn, *arguments)
-        assert any(word in said for word in words.split("|")), (words, said)
+        printed = refused(capsys, *learn, *arguments)
+        assert any(word in printed for word in words.split("|")), (words, printed)
     generate = ["generate", "--motion", motion, "--prompt", "x", "--model", model_folder, "--out", tmp_path / "x.mp4"]
     assert "guidance is -1" in refused(capsys, *generate, "--guidance", "-1")
     assert "strength_v is 99" in refused(capsys, *generate, "--strength-v", "99")
@@ -227,10 +227,10 @@ def test_a_motion_of_other_channels_is_refused(motion, tmp_path, capsys):
     embedding = MotionEmbedding.load(motion)
     replace(embedding, family="animatediff").save(tmp_path / "m.safetensors")
     generate = ["generate", "--prompt", "x", "--out", tmp_path / "x.gif"]
-    said = refused(capsys, *generate, "--motion", tmp_path / "m.safetensors")
-    assert "animatediff" in said and "zeroscope" in said
-    said = refused(capsys, *generate, "--motion", motion)
-    assert "no attention block" in said and "learn the motion again" in said  # the starter model has fewer levels
+    printed = refused(capsys, *generate, "--motion", tmp_path / "m.safetensors")
+    assert "animatediff" in printed and "zeroscope" in printed
+    printed = refused(capsys, *generate, "--motion", motion)
+    assert "no attention block" in printed and "learn the motion again" in printed  # the starter model has fewer levels
 
 
 def test_an_interruption_writes_nothing(monkeypatch, model_folder, clip, tmp_path, capsys):
@@ -261,5 +261,5 @@ def test_the_package_runs_as_a_program_and_lists_its_commands():
 
 def test_output_that_is_not_read_to_its_end_is_no_error(motion):
     command = f"{sys.executable} -m motion_core inspect {motion} | head -1"
-    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert said.stdout.count("\n") == 1 and "Error" not in said.stderr
+    printed = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert printed.stdout.count("\n") == 1 and "Error" not in printed.stderr

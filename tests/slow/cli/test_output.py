@@ -73,9 +73,9 @@ def assert_error_is_shown(run, tmp_path, encoding):
     motion, out = tmp_path / "\u96ea\u202e.safetensors", tmp_path / "\u96ea.gif"
     motion.write_bytes(b"hello")
     code, _, err = run("generate", "--motion", motion, "--prompt", PROMPT, "--out", out, encoding=encoding)
-    said = err.decode(encoding)
-    assert code == 1 and "Traceback" not in said and "\u202e" not in said
-    assert "error: " in said and "is damaged or no" in said
+    printed = err.decode(encoding)
+    assert code == 1 and "Traceback" not in printed and "\u202e" not in printed
+    assert "error: " in printed and "is damaged or no" in printed
 
 
 @pytest.mark.parametrize("kind", [test_embedding, test_adapter_file])
@@ -92,8 +92,8 @@ def test_a_files_words_do_not_steer_the_terminal_in_an_error(run, tmp_path):
     path = tmp_path / "motion\x1b[31m.safetensors"
     test_embedding.make().save(path)
     save_file({**load_file(path), "\x1b[2J\u202e": next(iter(load_file(path).values()))}, path, read_metadata(path))
-    said = run("inspect", path)[2].decode()
-    assert said.strip().isprintable() and "unknown tensor \\x1b[2J\\u202e" in said
+    printed = run("inspect", path)[2].decode()
+    assert printed.strip().isprintable() and "unknown tensor \\x1b[2J\\u202e" in printed
 
 
 def test_the_streams_are_as_before_afterwards(monkeypatch):

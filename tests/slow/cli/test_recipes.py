@@ -88,10 +88,10 @@ def test_a_setting_of_another_kind_of_motion_is_refused(learn, model_folder, tmp
     adapter, embedding = ["--motion", learn("vmc")], ["--motion", learn("motion_inversion")]
     out = tmp_path / "x.mp4"
     generate = ["generate", "--prompt", "a ball", "--model", model_folder, "--steps", "1", "--out", out]
-    said = refused(capsys, *generate, *adapter, "--strength-v", "2")
-    assert "--strength-v does nothing" in said and "use one of --branches, --strength" in said
-    said = refused(capsys, *generate, *embedding, "--strength", "0")
-    assert "--strength does nothing" in said and "--strength-qk" in said
+    printed = refused(capsys, *generate, *adapter, "--strength-v", "2")
+    assert "--strength-v does nothing" in printed and "use one of --branches, --strength" in printed
+    printed = refused(capsys, *generate, *embedding, "--strength", "0")
+    assert "--strength does nothing" in printed and "--strength-qk" in printed
     assert not out.exists()
     assert run(*generate, *adapter, *embedding, "--strength", "0", "--strength-v", "2") == 0
 
@@ -193,10 +193,10 @@ def test_pictures_of_a_subject(clip, model_folder, others, tmp_path, capsys):
     assert run("learn", *newmove, *usual, "--subject", picture, "a toy", "--subject", picture, "S*", "--out", out) == 0
     assert Adapter.load(out).origin.recipe["subjects"] == 2
     for recipe in ("vmc", "motion_inversion"):
-        said = refused(capsys, "learn", "--recipe", recipe, *usual, "--subject", picture, "a toy", "--out", out)
-        assert f"{recipe} changes nothing within frames" in said
-    said = refused(capsys, "learn", *newmove, *usual, "--subject", tmp_path / "no.png", "a toy", "--out", out)
-    assert "no.png does not exist" in said
+        printed = refused(capsys, "learn", "--recipe", recipe, *usual, "--subject", picture, "a toy", "--out", out)
+        assert f"{recipe} changes nothing within frames" in printed
+    printed = refused(capsys, "learn", *newmove, *usual, "--subject", tmp_path / "no.png", "a toy", "--out", out)
+    assert "no.png does not exist" in printed
 
 
 @pytest.fixture

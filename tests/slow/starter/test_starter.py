@@ -79,8 +79,8 @@ def test_the_demo_writes_what_it_promises(tmp_path, monkeypatch, capsys):
     assert demo() == 0
     made = {path.name for path in (tmp_path / "demo").iterdir()}
     assert made == {"figure_eight.safetensors", "transfer.gif", "transfer.mp4", "sheet.png"}
-    said = capsys.readouterr().out
-    assert "motion fidelity" in said and "with the motion" in said
+    message = capsys.readouterr().out
+    assert "motion fidelity" in message and "with the motion" in message
     (tmp_path / "taken").write_text("")
     monkeypatch.setattr("sys.argv", ["demo", "--out", str(tmp_path / "taken")])
     assert demo() == 1

@@ -45,8 +45,8 @@ def test_counting_needs_no_numbers(capsys):
 def test_every_kernel_of_attention_is_tried(monkeypatch, capsys):
     monkeypatch.setattr(attention, "SHAPES", {"a model": ((3, 2, 8),)})
     attention.main(["--frames", "4", "--rounds", "2"])
-    said = capsys.readouterr().out
-    head, _, row = (line.strip("| ").split(" | ") for line in said.splitlines()[:3])
+    message = capsys.readouterr().out
+    head, _, row = (line.strip("| ").split(" | ") for line in message.splitlines()[:3])
     assert head[1:] == [attention.CHOICE, *attention.KERNELS]
     times = dict(zip(head, row, strict=False))
     assert times["flash"].endswith(" ms") and times["plain products"].endswith(" ms") and not times["cuDNN"]

@@ -309,8 +309,8 @@ def test_filmed_clips_are_evaluated(tmp_path, monkeypatch, capsys):
     )
     out = tmp_path / "out"
     assert main(["evaluate", str(tmp_path / "mine.yaml"), "--folder", str(clips), "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "motion discrepancy" in said and "leakage" not in said and f"wrote {out}" in said
+    message = capsys.readouterr().out
+    assert "motion discrepancy" in message and "leakage" not in message and f"wrote {out}" in message
     assert main(["evaluate", str(tmp_path / "mine.yaml"), "--folder", str(tmp_path), "--out", str(out)]) == 1
     assert "holds no clips" in capsys.readouterr().err
 
