@@ -129,7 +129,7 @@ def test_attention_without_a_backward_gives_way_to_one_that_has_one(host):
     assert ours == pytest.approx(expected, rel=1e-5) and ours[-1] != pytest.approx(ours[0], rel=1e-3)
 
 
-def test_windows_feel_the_motion_anew_or_their_part_of_it(host):
+def test_windows_get_the_motion_from_its_start_or_their_part_of_it(host):
     """With windows that do not overlap, each half of 32 frames must be what sampling it alone gives."""
     graph, plain, clip, wanted, nothing = begin()
     slid = load(graph, context=graph.add("ADE_StandardStaticContextOptions", context_length=16, context_overlap=0))

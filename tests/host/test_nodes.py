@@ -122,7 +122,7 @@ def test_nothing_felt_is_nothing_changed(host):
     assert {results[node] for node in nodes} == {results[plain]}
 
 
-def test_a_compiled_model_learns_and_feels_the_motion(host):
+def test_a_motion_is_trained_on_and_applied_to_a_compiled_model(host):
     graph, model, latent, motion, wanted, nothing = start()
     compiled = out(graph.add("ProbeCompiled", model=out(model)))
     plain = graphs.sample(graph, compiled, wanted, nothing)
@@ -257,7 +257,7 @@ def test_cancelled_at_any_step_nothing_is_left(host):
     assert host.run(learn(cancel_at=0, seed=0)) == fresh  # learnt anew, on the very model that was cancelled on
 
 
-def test_the_host_predicts_what_the_model_does(host):
+def test_the_hosts_prediction_equals_the_models(host):
     graph = Graph()
     model, _ = graphs.load(graph)
     node = graph.add("ProbeForward", model=out(model), positive=graphs.write(graph, model, graphs.REFERENCE))

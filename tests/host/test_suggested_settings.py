@@ -76,7 +76,7 @@ def test_an_adapter_is_applied_as_it_suggests(host):
     assert followed == chosen != without and "end 0.5" in results[suggested[0]]
 
 
-def test_what_is_suggested_is_what_the_core_takes():
+def test_suggested_settings_are_those_of_the_core():
     from motion_core.motions.origin import Origin
     from tests.conftest import seeded
 

@@ -83,7 +83,7 @@ def wanted(recipe):
     return [name for name in ALL if name not in RECIPES[recipe].unused_options]
 
 
-def test_picking_a_recipe_hides_what_it_has_no_use_for(node):
+def test_picking_a_recipe_hides_its_unused_widgets(node):
     heights = {}
     for recipe in sorted(RECIPES, key=FIRST.__eq__):
         node.pick(recipe)
@@ -123,7 +123,7 @@ def test_what_is_linked_stays_in_sight(node):
 
 
 @pytest.mark.parametrize("kind, name", [("TrainMotionAdapter", "recipe"), ("MotionGuidance", "method")])
-def test_what_each_choice_hides_is_what_python_says(node, host, kind, name):
+def test_each_choice_hides_the_options_that_python_calls_unused(node, host, kind, name):
     unused = host.ask(f"/object_info/{kind}")[kind]["input"]["required"][name][1]["unused_widgets"]
     node.become(kind)
     every = node.do("return node.widgets.map(w => w.name)")

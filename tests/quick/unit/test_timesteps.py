@@ -115,6 +115,6 @@ SILLY = ["", "500", "500..999", "coarse", "coarse:2", "900-500", "-5-10", "1000-
 
 
 @pytest.mark.parametrize("text", SILLY)
-def test_what_no_one_can_read_is_refused(text):
+def test_unreadable_timesteps_are_refused(text):
     with pytest.raises(OptionError):
         parse_timesteps(text)

@@ -99,7 +99,7 @@ def test_transfer_is_learn_and_generate(model_folder, clip, tmp_path, motion):
         (["--sampling-steps", "0"], "steps is 0"),
     ],
 )
-def test_transfer_refuses_what_cannot_be_generated_before_it_trains(
+def test_transfer_refuses_bad_sampling_values_before_it_trains(
     options, says, monkeypatch, capsys, model_folder, clip, tmp_path
 ):
     trained = []
@@ -153,7 +153,7 @@ def test_guide_takes_the_methods_settings(guided, clip, tmp_path):
     assert guided["sampling"].guidance == 4 and guided["sampling"].noise == starter.sampling["noise"]
 
 
-def test_guide_refuses_what_the_method_has_no_use_for(capsys, clip, tmp_path):
+def test_guide_refuses_options_that_its_method_does_not_use(capsys, clip, tmp_path):
     guide = guide_by_dmt(clip, tmp_path)
     assert "weight is 5.0, and dmt has no such setting" in refused(capsys, *guide, "--weight", "5")
     assert "start is 0.9 and end" in refused(capsys, *guide, "--guide-start", "0.9")

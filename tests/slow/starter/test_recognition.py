@@ -101,7 +101,7 @@ def test_scenes_are_the_clips_of_the_training_distribution():
 
 
 @pytest.mark.parametrize(("kind", "least", "most"), [("clean", 0.99, 0.1), ("degraded", 0.97, 0.2)])
-def test_looks_and_tracks_of_random_clips_are_right(kind, least, most):
+def test_appearance_and_tracks_of_random_clips_are_recognised(kind, least, most):
     accuracy, errors, visible = judge(kind)
     assert min(accuracy.values()) >= least, accuracy
     assert sum(errors) / len(errors) < most
@@ -190,7 +190,7 @@ def test_half_of_the_frames_count_half():
     assert agreement == {"colour": 0.5, "shape": 0.5, "ground": 0.5, "mean": 0.5}
 
 
-def test_every_colour_of_subject_is_told_from_every_ground():
+def test_every_colour_of_subject_is_distinguished_from_every_ground():
     for colour in SUBJECT_COLOURS:
         for ground_colour in GROUND_COLOURS:
             subject, ground = Subject(colour, "cross"), Ground(ground_colour, "checkered")

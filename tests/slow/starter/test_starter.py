@@ -48,7 +48,7 @@ def test_the_motion_comes_from_the_clip(scores):
     assert abs(plain) < 0.4 and moved >= 0.9
 
 
-def test_the_looks_stay_the_prompts(scores):
+def test_the_appearance_stays_the_prompts(scores):
     (_, looks), (_, kept) = scores
     assert looks >= 0.95 and kept >= 0.95 * looks
 
@@ -60,7 +60,7 @@ def test_the_ceiling_is_high(model, reference):
         assert scores["fidelity"] > 0.9 and scores["colour"] > 0.9 and scores["position_error"] < 3
 
 
-def test_looks_asked_for_are_never_the_references(reference):
+def test_the_appearance_asked_for_is_never_the_references(reference):
     for seed in range(50):
         subject, ground = draw_appearance(reference, seed)
         assert subject.colour != reference.subject.colour and subject.shape != reference.subject.shape

@@ -69,7 +69,7 @@ def test_whitening_changes_latents_and_not_pictures():
     assert white.mean((0, 2, 3)).abs().max() < 1e-3
 
 
-def test_captions_name_looks_only_and_each_word_is_one_token():
+def test_captions_name_appearance_only_and_each_word_is_one_token():
     tokenizer = build.build_tokenizer()
     words = {word for caption in every_caption() for word in caption.replace(",", " ,").split()}
     assert all(len(tokenizer.tokenize(word)) == 1 for word in words)

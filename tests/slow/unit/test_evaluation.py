@@ -194,7 +194,7 @@ def kill_a_worker(killed: list[int], done: Event) -> None:
                     return
 
 
-def test_what_goes_wrong_on_a_worker_is_said_here(tmp_path):
+def test_an_error_on_a_worker_is_raised_here(tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed; pip install ray")
     from motion_core.evaluation.ray_workers import work_on_ray
 
