@@ -4,13 +4,13 @@ BIN := $(VENV)/bin
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo check test test-slow test-host clean table bench
+.PHONY: demo check test clean table bench
 
 demo: $(VENV)/ready
 	$(BIN)/python -m motion_core.starter.demo --out demo
 
 PYTEST := $(BIN)/python -m pytest -c tests/pytest.ini
-check test test-slow test-host: export OMP_NUM_THREADS := 1
+check test: export OMP_NUM_THREADS := 1
 
 # Lint, types and the quick tests: for every save.
 check: $(VENV)/ready
@@ -19,15 +19,9 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(PYTEST) -n 2 tests/quick
 
-# Everything. A live host waits for its server and browser much of the time, so the slow tests run beside it.
+# Everything. A worker starts a live host for itself, and waits for its server and browser much of the time.
 test: check
-	$(MAKE) --no-print-directory --keep-going --output-sync=target -j2 test-slow test-host
-
-test-slow: $(VENV)/ready
-	$(PYTEST) tests/slow
-
-test-host: $(VENV)/ready
-	$(PYTEST) tests/host tests/ui
+	$(PYTEST) -n 2 --dist loadfile tests/slow tests/host tests/ui
 
 table: $(VENV)/ready
 	$(BIN)/python -m motion_core evaluate starter

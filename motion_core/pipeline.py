@@ -207,7 +207,7 @@ def make_initial_noise(model: VideoModel, config: GenerateConfig, inverted: Tens
                 "invert the reference at the frames and size of the new clip"
             )
         inverted = inverted.to(random)
-    return mix(config.noise, inverted, random, config.beta, config.factor)
+    return mix(config.noise, inverted, random, beta=config.beta, factor=config.factor)
 
 
 def _encode(model: VideoModel, clips: Sequence[CaptionedClip]) -> list[Example]:

@@ -33,5 +33,7 @@ def choose_settings(choice: str, motion: Motion, **own: Any) -> Any:
 
 
 def describe_settings(settings: ApplySettings) -> str:
-    """Returns all of them in one line, since a node shows few lines."""
-    return ", ".join(f"{each.name} {getattr(settings, each.name)}" for each in fields(settings))
+    """Returns two short lines: strengths and the like, then the part of guidance and of sampling."""
+    shared = [each.name for each in fields(ApplySettings)]
+    own = [each.name for each in fields(settings) if each.name not in shared]
+    return "\n".join(", ".join(f"{name} {getattr(settings, name)}" for name in names) for names in (own, shared))

@@ -47,4 +47,4 @@ class InversionNoiseMix(io.ComfyNode):
 
     @classmethod
     def execute(cls, inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> io.NodeOutput:
-        return io.NodeOutput(*mix_noise(inverted, method, beta, factor, seed))
+        return io.NodeOutput(*mix_noise(inverted, method, beta=beta, factor=factor, seed=seed))

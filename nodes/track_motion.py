@@ -21,7 +21,7 @@ class TrackMotion(io.ComfyNode):
             node_id="TrackMotion",
             display_name="Track Motion",
             category="motion inversion/evaluation",
-            description="Follows a grid of points through a clip, and draws the ways that they go.",
+            description="Follows a grid of points through a clip and draws their tracks.",
             **if_known(
                 search_aliases=["point tracking", "cotracker", "optical flow", "trajectories"],
                 has_intermediate_output=True,

@@ -57,16 +57,17 @@ def write(args: argparse.Namespace, model: VideoModel, motions: list[Motion]) ->
     recipe = first.origin.recipe if args.reference or args.inverted else {}
     suggested = {name: recipe[name] for name in ("noise", "beta") if name in recipe}
     config = options.choose_sampling(args, options.size_of(first, model), **suggested)
-    sample(args, model, config, first.origin.fps or 8.0, options.apply_motions(args, motions))
+    applied = options.apply_motions(args, motions)
+    sample(args, model, config, fps=first.origin.fps or 8.0, motions=applied)
 
 
 def sample(
     args: argparse.Namespace,
     model: VideoModel,
     config: GenerateConfig,
+    *,
     fps: float,
     motions: Sequence[AppliedMotion] = (),
-    *,
     guidance: Dmt | MotionClone | None = None,
 ) -> None:
     """Samples behind a progress bar and writes the clip. fps: its frames a second."""

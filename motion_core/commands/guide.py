@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     clip = options.read_reference(args, args.reference, frames=config.frames, width=config.width, height=config.height)
     with sampling_bar(config.steps, "inverting") if isinstance(settings, DmtConfig) else nullcontext() as progress:
         guidance = guide_by_clip(model, clip, args.reference_prompt, settings, steps=config.steps, progress=progress)
-    generate.sample(args, model, config, clip.fps, guidance=guidance)
+    generate.sample(args, model, config, fps=clip.fps, guidance=guidance)
 
 
 def choose_settings(args: argparse.Namespace, method: GuidanceMethod) -> Config:

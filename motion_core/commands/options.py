@@ -40,7 +40,7 @@ def load(args: argparse.Namespace) -> VideoModel:
     return load_model(args.model or find_starter(), args.device)
 
 
-def add_reference(parser: argparse.ArgumentParser, required: bool = True) -> None:
+def add_reference(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     group = parser.add_argument_group("reference clip")
     group.add_argument(
         "--reference",

@@ -109,7 +109,7 @@ def read_references(args: argparse.Namespace, prompt: str, *, frames: int, width
     for path in args.also or ():
         clips.append(CaptionedClip(options.read_reference(args, path, **size), read_caption(path, prompt)))
     regularisation = read_folder(args, args.regularisation, **size) if args.regularisation else ()
-    subjects = [read_subject(args, path, caption, width, height) for path, caption in args.subject or ()]
+    subjects = [read_subject(args, path, caption, width=width, height=height) for path, caption in args.subject or ()]
     mask = options.read_reference(args, args.mask, **size) if args.mask else None
     return References(clips, regularisation, subjects, mask, choose_augmentation(args))
 
@@ -145,7 +145,7 @@ def read_folder(args: argparse.Namespace, folder: Path, *, frames: int, width: i
     return [CaptionedClip(read_either(path, how), read_caption(path)) for path in paths]
 
 
-def read_subject(args: argparse.Namespace, path: str, caption: str, width: int, height: int) -> CaptionedClip:
+def read_subject(args: argparse.Namespace, path: str, caption: str, *, width: int, height: int) -> CaptionedClip:
     """Reads a picture. Raises VideoError."""
     return CaptionedClip(read_still(path, ClipOptions(width=width, height=height, fit=args.fit)), caption)
 

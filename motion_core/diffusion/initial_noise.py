@@ -42,7 +42,7 @@ def low_frequency_replace(inverted: Tensor, random: Tensor, factor: int = 4) -> 
     return (random.to(wide) + _low_frequencies(inverted.to(wide) - random.to(wide), factor)).to(dtype)
 
 
-def mix(method: str, inverted: Tensor | None, random: Tensor, beta: float = 0.5, factor: int = 4) -> Tensor:
+def mix(method: str, inverted: Tensor | None, random: Tensor, *, beta: float = 0.5, factor: int = 4) -> Tensor:
     """The initial noise by one of `NOISE_METHODS`; 'random' needs no inverted noise. Shapes: (B, C, N, H, W).
 
     Raises OptionError for another method, a missing inverted noise, or what `blend` and `low_frequency_replace` refuse.

@@ -96,7 +96,7 @@ def parse_objective(text: str) -> Terms:
 
 
 def evaluate_objective(
-    terms: Sequence[tuple[float, str]], pred: Tensor, target: Tensor, anchor: int, alpha_bar: Tensor | float
+    terms: Sequence[tuple[float, str]], pred: Tensor, target: Tensor, *, anchor: int, alpha_bar: Tensor | float
 ) -> Tensor:
     """The weighted sum of the named losses. terms: from `parse_objective`; pred, target: (B, C, N, H, W).
 

@@ -92,10 +92,10 @@ class JobRunner:
     def sample(self, clip: str, method: Method, samples: Sequence[Sample], motion: Motion | None) -> list[Tensor]:
         """Samples clips (N, H, W, 3) as one batch."""
         model, generate = self.model, self.suite.generate
-        reference = self.material.reference(clip, method.backwards)
+        reference = self.material.reference(clip, backwards=method.backwards)
         start = self.suite.initial_noise(method)
         like = model.encode(reference.clip.frames)
-        inverted = None if start["method"] == "random" else self.inverted(clip, method.backwards)
+        inverted = None if start["method"] == "random" else self.inverted(clip, backwards=method.backwards)
         noise = torch.cat([mix(inverted=inverted, random=draw_noise(each, like), **start) for each in samples])
         config = self.suite.guidance(method)
         guidance = None
@@ -131,7 +131,7 @@ class JobRunner:
 
     def _train(self, clip: str, method: Method, recipe: Recipe) -> Motion:
         others = self.material.regularisation(clip) if recipe.needs_regularisation else ()
-        references = References([self.material.reference(clip, method.backwards)], others)
+        references = References([self.material.reference(clip, backwards=method.backwards)], others)
         return train_motion(self.model, references, recipe).motion
 
     def _generate(
@@ -147,7 +147,7 @@ class JobRunner:
                 clip,
                 each.number,
                 each.prompt,
-                self.material.score(clip, each, frames, method.backwards),
+                self.material.score(clip, each, frames, backwards=method.backwards),
                 seconds,
                 learnt=asdict(cost) if motion is not None else {},
                 date=date.today().isoformat(),
@@ -157,8 +157,8 @@ class JobRunner:
             for each, frames in zip(samples, clips, strict=True)
         ]
 
-    def _invert(self, clip: str, backwards: bool) -> Tensor:
-        latents = self.model.encode(self.material.reference(clip, backwards).clip.frames)
+    def _invert(self, clip: str, *, backwards: bool) -> Tensor:
+        latents = self.model.encode(self.material.reference(clip, backwards=backwards).clip.frames)
         return invert(self.model.denoiser, latents, self.model.encode_text([""])[0], self.suite.generate.steps)
 
 

@@ -21,7 +21,13 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def work_on_ray(
-    suite: Suite, folder: Path, jobs: Sequence[EvaluationJob], done: frozenset[str], workers: int, address: str = ""
+    suite: Suite,
+    folder: Path,
+    jobs: Sequence[EvaluationJob],
+    *,
+    done: frozenset[str],
+    workers: int,
+    address: str = "",
 ) -> Iterator[list[Result]]:
     """Yields the results of whole cells as they come. workers: on this machine; address: of a cluster.
 

@@ -34,7 +34,7 @@ def evaluate(suite: Suite, folder: Path, *, workers: int = 0, address: str = "",
     if workers or address:
         from .ray_workers import work_on_ray
 
-        cells = work_on_ray(suite, folder, runner.jobs, done, workers, address)
+        cells = work_on_ray(suite, folder, runner.jobs, done=done, workers=workers, address=address)
     else:
         cells = work_here(runner, done)
     with tqdm(total=sum(takes.values()), initial=sum(takes[key] for key in done), desc=suite.name, unit="clip") as bar:

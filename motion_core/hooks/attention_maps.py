@@ -20,7 +20,7 @@ from ..models.sites import AttentionSite
 
 @contextmanager
 def capture(
-    module: nn.Module, names: Sequence[str], clips: int = 1, stop: bool = False, by_head: bool = False
+    module: nn.Module, names: Sequence[str], clips: int = 1, *, stop: bool = False, by_head: bool = False
 ) -> Iterator[dict[str, Tensor]]:
     """Within the block, the first forward of `module` leaves the map of each named site in the dict.
 
@@ -39,7 +39,7 @@ def capture(
     maps: dict[str, Tensor] = {}
     with ExitStack() as probes:
         for site in sites:
-            probes.callback(_Probe(site, clips, by_head, maps, len(sites) if stop else None).close)
+            probes.callback(_Probe(site, clips, maps, by_head=by_head, last=len(sites) if stop else None).close)
         try:
             yield maps
         except _LastMap as last:
@@ -103,7 +103,7 @@ class _LastMap(Exception):
 class _Probe:
     """The hooks on one site, gone once its map is there: the second forward of a checkpoint meets none."""
 
-    def __init__(self, site: AttentionSite, clips: int, by_head: bool, maps: dict[str, Tensor], last: int | None):
+    def __init__(self, site: AttentionSite, clips: int, maps: dict[str, Tensor], *, by_head: bool, last: int | None):
         self.site, self.clips, self.by_head, self.maps, self.last = site, clips, by_head, maps, last
         self.projected: dict[nn.Module, Tensor] = {}
         if site.to_out is None:

@@ -32,7 +32,7 @@ class TensorMemory(TorchDispatchMode):
                 self._count(leaf.untyped_storage(), new=True)
         return output
 
-    def _count(self, storage: torch.UntypedStorage, new: bool) -> None:
+    def _count(self, storage: torch.UntypedStorage, *, new: bool) -> None:
         key = storage._cdata
         if key in self.known:
             return

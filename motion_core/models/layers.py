@@ -80,7 +80,7 @@ def _choices() -> str:
     return f"one of {', '.join(LAYER_CHOICES)}, several of them with ' + ' between, or a regular expression"
 
 
-def find_layers_within(part: nn.Module, home: str, temporal: bool) -> list[Layer]:
+def find_layers_within(part: nn.Module, home: str, *, temporal: bool) -> list[Layer]:
     """The linear layers and 3D convolutions of a transformer or a temporal convolution, named behind `home`."""
     modules = dict(part.named_modules())
     return [

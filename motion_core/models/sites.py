@@ -40,7 +40,7 @@ class AttentionSite:
 
     @classmethod
     def of(
-        cls, attention: Any, name: str, frame: nn.Module | None = None, level: int = 0, own: str = ""
+        cls, attention: Any, name: str, frame: nn.Module | None = None, *, level: int = 0, own: str = ""
     ) -> "AttentionSite":
         """The site of an attention module; diffusers, ComfyUI and AnimateDiff-Evolved name its parts alike."""
         layers = (attention.to_q, attention.to_k, attention.to_v)

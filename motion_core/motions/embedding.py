@@ -74,6 +74,7 @@ class MotionEmbedding:
         sites: Sequence[AttentionSite],
         grids: Mapping[str, Grid],
         frames: int,
+        *,
         layout: str = "official",
         device: torch.device | str = "cpu",
         spatial: str = "v",

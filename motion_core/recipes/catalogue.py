@@ -25,7 +25,7 @@ def find_recipe(name: str, preset: str) -> Recipe:
     return RECIPES[name][preset]
 
 
-def usual_preset(name: str, starter: bool) -> str:
+def usual_preset(name: str, *, starter: bool) -> str:
     """Returns the preset of a recipe that is taken where none is chosen. starter: whether the model is the starter."""
     if starter:
         return "starter"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,10 +16,11 @@ from ..hooks.applied import AppliedMotion
 from ..progress import Progress
 from .step import Guidance, Step
 
-SetSwitches = Callable[[float, bool], None]
-"""Called before a forward with the fraction of sampling that is done, 0..1, and whether both branches of
-classifier-free guidance run in it.
-"""
+
+class SetSwitches(Protocol):
+    """Called before a forward. progress: fraction of sampling done, 0..1; guided: whether both branches run in it."""
+
+    def __call__(self, progress: float, *, guided: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def sample(
             if guidance is None:
                 z = advance(z)
             else:
-                set_switches(step.progress, False)  # guidance runs the model under the prompt alone
+                set_switches(step.progress, guided=False)  # guidance runs the model under the prompt alone
                 z = guidance.guide(z, step, advance)
             if progress is not None:
                 progress(number + 1, len(timesteps))
@@ -74,7 +76,7 @@ def sample(
 
 def _advance(denoiser: Denoiser, step: Step, branches: Branches, set_switches: SetSwitches, z: Tensor) -> Tensor:
     """Takes an ordinary step."""
-    set_switches(step.progress, branches.guided)
+    set_switches(step.progress, guided=branches.guided)
     inputs = torch.cat([z, z]) if branches.guided else z
     conditions = [*branches.negative, *branches.positive] if branches.guided else branches.positive
     eps = denoiser.predict(inputs, torch.full((len(inputs),), step.t, device=z.device), conditions)
@@ -90,7 +92,7 @@ def attached(denoiser: Denoiser, motions: Sequence[AppliedMotion]) -> Iterator[S
     with ExitStack() as stack:
         switches = [(stack.enter_context(motion.attached(denoiser.module)), motion.settings) for motion in motions]
 
-        def set_switches(progress: float, guided: bool) -> None:
+        def set_switches(progress: float, *, guided: bool) -> None:
             for switch, settings in switches:
                 switch.active = settings.applies_at(progress)
                 switch.gate = torch.tensor([0.0, 1.0]) if settings.branches == "conditional" and guided else None

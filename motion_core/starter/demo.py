@@ -66,11 +66,13 @@ def run(out: Path, example: str, seed: int) -> None:
     with training_bar(RECIPE.steps, f"learning {example}") as callback:
         motion = train_motion(model, references, RECIPE, callback=callback).motion
     motion.save(out / f"{example}.safetensors")
-    pairs = [(generate(model, *looks, seed, None), generate(model, *looks, seed, motion)) for looks in WANTED]
+    pairs = [
+        (generate(model, *appearance, seed), generate(model, *appearance, seed, motion=motion)) for appearance in WANTED
+    ]
     rows = {f"reference: {describe(subject, ground)}": clip.frames}
-    for looks, (without, moved) in zip(WANTED, pairs, strict=True):
-        rows[f"without: {describe(*looks)}"] = without
-        rows[f"with its motion: {describe(*looks)}"] = moved
+    for appearance, (without, moved) in zip(WANTED, pairs, strict=True):
+        rows[f"without: {describe(*appearance)}"] = without
+        rows[f"with its motion: {describe(*appearance)}"] = moved
     write(out, rows, clip.fps)
     print(f"\nmade in {time.monotonic() - started:.0f} s; look at:")
     for path in sorted(out.iterdir()):
@@ -78,7 +80,7 @@ def run(out: Path, example: str, seed: int) -> None:
     report(clip.frames, pairs)
 
 
-def generate(model: VideoModel, subject: Subject, ground: Ground, seed: int, motion: Motion | None) -> Tensor:
+def generate(model: VideoModel, subject: Subject, ground: Ground, seed: int, *, motion: Motion | None = None) -> Tensor:
     """A clip (N, H, W, 3) of this appearance, with the motion or with none."""
     config = GenerateConfig(seed=seed)
     motions = [AppliedMotion.of(motion)] if motion else []
@@ -108,10 +110,10 @@ def report(reference: Tensor, pairs: list[tuple[Tensor, Tensor]]) -> None:
     print("\n                      motion fidelity   appearance agreement")
     for column, name in enumerate(("without the motion", "with the motion")):
         fidelity, agreement = [], []
-        for looks, pair in zip(WANTED, pairs, strict=True):
-            seen = recognise(pair[column])
-            fidelity.append(float(motion_fidelity(track[None], seen.found.track[None])))
-            agreement.append(measure_agreement(seen, *looks)["mean"])
+        for appearance, pair in zip(WANTED, pairs, strict=True):
+            made = recognise(pair[column])
+            fidelity.append(float(motion_fidelity(track[None], made.found.track[None])))
+            agreement.append(measure_agreement(made, *appearance)["mean"])
         print(f"{name:20}  {sum(fidelity) / len(fidelity):15.2f}   {sum(agreement) / len(agreement):20.2f}")
 
 

@@ -130,8 +130,8 @@ def zoom(rng: random.Random, frames: int) -> Motion:
 
 def pan(rng: random.Random, frames: int) -> Motion:
     """The camera moves along a line or a curve; the subject stands in the world."""
-    seen = rng.choice((line, circle, wander))(rng, frames).subject
-    return Motion(torch.zeros(frames, 2), -seen, torch.ones(frames))
+    path = rng.choice((line, circle, wander))(rng, frames).subject
+    return Motion(torch.zeros(frames, 2), -path, torch.ones(frames))
 
 
 TRAINING: dict[str, tuple[float, Callable[[random.Random, int], Motion]]] = {

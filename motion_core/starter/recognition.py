@@ -50,10 +50,10 @@ def _measure_waves(brightness: Tensor, weight: Tensor) -> Tensor:
     """Amplitude of the waves along x + y and x - y, at the zoom that fits best. (N, pixels) twice -> (N, 2)."""
     waves = _draw_waves()
     pairs = waves[:, :, None] * waves[:, None]  # (zooms, 5, 5, pixels)
-    overlap = torch.einsum("np,zijp->nzij", weight, pairs) + 1e-3 * torch.eye(waves.shape[1])
-    seen = torch.einsum("np,zip->nzi", weight * brightness, waves)
-    fit = torch.linalg.solve(overlap, seen)  # (N, zooms, 5)
-    best = (fit * seen).sum(-1).argmax(1)
+    gram = torch.einsum("np,zijp->nzij", weight, pairs) + 1e-3 * torch.eye(waves.shape[1])
+    projection = torch.einsum("np,zip->nzi", weight * brightness, waves)
+    fit = torch.linalg.solve(gram, projection)  # (N, zooms, 5)
+    best = (fit * projection).sum(-1).argmax(1)
     return fit[torch.arange(len(fit)), best, 1:].unflatten(1, (2, 2)).norm(dim=-1)
 
 
@@ -85,8 +85,8 @@ def recognise(clip: Tensor) -> Appearance:
     subjects = _name_subjects(found)
     names = zip(_name_colours(found.ground, GROUND_COLOURS), _name_textures(clip, found), strict=True)
     grounds = [Ground(colour, texture) for colour, texture in names]
-    seen = [s for s in subjects if s]
-    subject = Subject(_choose([s.colour for s in seen]), _choose([s.shape for s in seen])) if seen else None
+    visible = [s for s in subjects if s]
+    subject = Subject(_choose([s.colour for s in visible]), _choose([s.shape for s in visible])) if visible else None
     ground = Ground(_choose([g.colour for g in grounds]), _choose([g.texture for g in grounds]))
     return Appearance(subject, ground, subjects, grounds, found)
 

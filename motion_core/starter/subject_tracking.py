@@ -123,8 +123,8 @@ def _draw_shape(shape: str, place: Tensor) -> Tensor:
     place: (M, 3) x, y, radius in pixels -> (M, h, w).
     """
     zoom = place[:, 2] / (RADIUS * SIZE)
-    seen = (place[:, :2] / SIZE - 0.5) / REACH
-    motion = Motion(seen / zoom[:, None], torch.zeros_like(seen), zoom)
+    path = (place[:, :2] / SIZE - 0.5) / REACH
+    motion = Motion(path / zoom[:, None], torch.zeros_like(path), zoom)
     return _smooth(cover(Actor(Subject("white", shape), motion), _FIT_SIZE), 3)
 
 

@@ -66,7 +66,7 @@ def minimize(
         if ended:
             break
     stabilizer.finish()
-    return reader.finish(silent)
+    return reader.finish(silent=silent)
 
 
 def read_lag(device: torch.device) -> int:
@@ -102,7 +102,7 @@ class LossReader:
             ended = bool(self.callback is not None and self.callback(len(self.losses), self.losses[-1]))
         return ended
 
-    def finish(self, silent: bool) -> list[float]:
+    def finish(self, *, silent: bool) -> list[float]:
         """Returns the losses of all steps. silent: whether the callback is not called any more."""
         self.lag, self.callback = 0, None if silent else self.callback
         self.report()

@@ -65,7 +65,7 @@ def start_parts(
     if recipe.kind == EMBEDDING:
         sites = select_sites(model.sites, recipe.sites)
         embedding = MotionEmbedding.zeros(
-            model.family.name, sites, grids, frames, recipe.layout, device, recipe.spatial
+            model.family.name, sites, grids, frames, layout=recipe.layout, device=device, spatial=recipe.spatial
         )
         return TrainedParts({MOTION: _trainable(embedding)}, ())
     adapter = _trainable(_start_adapter(model, recipe, recipe.layers, seed).moved(device))

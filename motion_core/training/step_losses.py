@@ -129,7 +129,7 @@ class StepLosses:
             # an error outside the mask becomes zero, whatever the objective
             predicted = noised.eps + noised.weight * (predicted - noised.eps)
         alpha_bar = self.denoiser.schedule.alpha_bars[noised.t]
-        return evaluate_objective(objective, predicted, noised.eps, noised.anchor, alpha_bar)
+        return evaluate_objective(objective, predicted, noised.eps, anchor=noised.anchor, alpha_bar=alpha_bar)
 
     def _compare_features(self, noised: Noised, sites: FeatureSites) -> Tensor:
         predicted = self._predict(noised)

@@ -66,7 +66,7 @@ def train(
     gives the same motion, observed or not. Raises OptionError, ModelError, MemoryShortage.
     """
     _check(denoiser, references, recipe, seed)
-    run = _Run(denoiser, references, recipe, seed, observer or NoObserver())
+    run = _Run(denoiser, references, recipe, seed=seed, observer=observer or NoObserver())
     device = references.first.device
     with frozen(denoiser.module):
         with explained(recipe.memory, references.first):
@@ -105,7 +105,7 @@ def is_half(denoiser: Denoiser) -> bool:
 class _Run:
     """Training on one model: what is the same in every memory mode."""
 
-    def __init__(self, denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, seed: int, observer: Observer):
+    def __init__(self, denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, *, seed: int, observer: Observer):
         self.denoiser, self.references, self.recipe = denoiser, references, recipe
         self.seed, self.observer = seed, observer
         self.model = recognize(denoiser.module)

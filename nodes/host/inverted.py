@@ -72,11 +72,11 @@ def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) 
     return to_host(run_in_host(model, [conditioning], latents, work)).cpu()
 
 
-def mix_noise(inverted: dict[str, Any], method: str, beta: float, factor: int, seed: int) -> tuple[MixedNoise, dict]:
+def mix_noise(inverted: dict[str, Any], method: str, *, beta: float, factor: int, seed: int) -> tuple[MixedNoise, dict]:
     """Returns NOISE and LATENT of one mixture. Raises OptionError when the latent does not come from an inversion."""
     kept = inverted.get(_KEY)
     if not isinstance(kept, InvertedNoise):
         raise OptionError("this latent is no inverted noise; connect Invert Reference Video")
     random = torch.randn(kept.noise.shape, generator=torch.Generator().manual_seed(seed))
-    mixed = mix(method, kept.noise.float(), random, beta, factor)
+    mixed = mix(method, kept.noise.float(), random, beta=beta, factor=factor)
     return MixedNoise(mixed, seed), kept.as_latent(mixed)

@@ -41,7 +41,7 @@ def sample(graph, model, wanted, nothing):
 
 @EACH
 @pytest.mark.parametrize("family", ["starter", "animatediff"])
-def test_applied_plain_applied(host, recipe, family):
+def test_a_motion_leaves_nothing_behind_for_the_next_run(host, recipe, family):
     begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
     graph, model, latent, wanted, nothing = begun
     plain = sample(graph, model, wanted, nothing)
@@ -63,15 +63,15 @@ def test_applied_plain_applied(host, recipe, family):
     assert again[learnt] == results[learnt] and again[applied[0]] == results[applied[0]]
 
 
-def test_only_what_works_along_time(host):
+def test_temporal_parts_can_be_applied_alone(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     adapter = learn(graph, model, latent, wanted, nothing, "motion_matcher")
     ways = [graphs.apply_adapter(graph, model, adapter, parts=parts) for parts in ("all", "temporal")]
     late = graphs.apply_adapter(graph, model, adapter, start=1.0)
     nodes = [probe(graph, sample(graph, applied, wanted, nothing)) for applied in (*ways, late, model)]
     results = host.run(graph)
-    whole, temporal, unfelt, plain = (results[node] for node in nodes)
-    assert len({whole, temporal, plain}) == 3 and unfelt == plain
+    whole, temporal, unapplied, plain = (results[node] for node in nodes)
+    assert len({whole, temporal, plain}) == 3 and unapplied == plain
 
 
 def test_a_set_of_clips_is_learnt_from(host):
@@ -194,7 +194,7 @@ def watch(graph, loader, wanted, nothing, **changes):
 
 
 @pytest.mark.parametrize("family", ["starter", "animatediff"])
-def test_looking_changes_nothing_that_is_learnt(host, family):
+def test_previews_change_nothing_that_is_learnt(host, family):
     begun = start_on_starter() if family == "starter" else start_on_animatediff(host)
     graph, model, latent, wanted, nothing = begun
     loader = graph.add("LoadVideoDiffusionModel", model=graphs.STARTER, dtype="as stored")  # for its VAE
@@ -239,7 +239,7 @@ def failing(host, graph) -> str:
     return caught.value.message
 
 
-def test_what_can_not_be_learnt_or_applied(host):
+def test_impossible_training_and_applying_are_refused(host):
     graph, model, latent, wanted, nothing = start_on_starter()
     probe(graph, out(graphs.train_adapter(graph, model, latent, wanted, recipe="customizing_motion")))
     assert "regularisation" in failing(host, graph)

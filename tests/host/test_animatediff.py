@@ -69,7 +69,7 @@ def sample(graph, model, wanted, nothing, frames=16):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_applied_plain_applied(host, version):
+def test_a_motion_leaves_nothing_behind_for_the_next_run(host, version):
     graph, model, clip, wanted, nothing = begin(version=version)
     node = probe(graph, sample(graph, model, wanted, nothing))
     alone = host.run(graph)[node]
@@ -85,7 +85,7 @@ def test_applied_plain_applied(host, version):
     assert first == third != second == alone
 
 
-def test_nothing_felt_is_nothing_changed_and_each_part_is_felt(host):
+def test_zero_strengths_change_no_bit_and_each_part_changes_the_result(host):
     graph, model, clip, wanted, nothing = begin()
     plain = probe(graph, sample(graph, model, wanted, nothing))
     host.run(graph)  # before learning: the host keeps it, so that it is compared with what is sampled after
@@ -182,7 +182,7 @@ def test_views_within_a_window(host):
 
 
 @pytest.mark.parametrize("extra", ["lora", "motion_lora"])
-def test_loras_are_felt_learnt_on_and_left_alone(host, extra):
+def test_loras_are_applied_learnt_on_and_left_alone(host, extra):
     graph, bare, clip, wanted, nothing = begin(version="tiny_v2")
     model = load(graph, version="tiny_v2", **{extra: True})
     sampled = sample(graph, model, wanted, nothing)

@@ -11,7 +11,7 @@ from tests.host.live_host import Failed, Refused
 ESCAPES = ("../secret", "/etc/passwd", "\\\\server\\share\\x", "a\x00b", "C:\\x", "..", "folder/../../x", "")
 
 
-def said_by(host, graph) -> str:
+def error_of(host, graph) -> str:
     with pytest.raises((Failed, Refused)) as caught:
         host.run(graph)
     return str(caught.value.message)
@@ -25,14 +25,14 @@ def reference(**changes):
 
 @pytest.mark.parametrize("name", [*ESCAPES, "example: ../../../../README.md", "example: /etc/passwd"])
 def test_a_clip_outside_the_input_folder(host, name):
-    assert "Traceback" not in said_by(host, reference(video=name))
+    assert "Traceback" not in error_of(host, reference(video=name))
 
 
 def test_a_link_out_of_the_input_folder(host, tmp_path):
     (tmp_path / "secret.mp4").write_bytes(b"secret")
     link = host.work / "input" / "link.mp4"
     link.symlink_to(tmp_path / "secret.mp4")
-    assert "leads out" in said_by(host, reference(video="link.mp4"))
+    assert "leads out" in error_of(host, reference(video="link.mp4"))
     link.unlink()
 
 
@@ -41,11 +41,11 @@ def test_a_link_out_of_the_input_folder(host, tmp_path):
     [{"frames": 1}, {"frames": 5000}, {"start": -1}, {"every": 0}, {"width": 63}, {"width": 9000}, {"fit": "x"}],
 )
 def test_a_reference_out_of_range(host, changes):
-    assert next(iter(changes)) in said_by(host, reference(**changes))
+    assert next(iter(changes)) in error_of(host, reference(**changes))
 
 
 def test_a_reference_too_short(host):
-    assert "16" in said_by(host, reference(frames=17))
+    assert "16" in error_of(host, reference(frames=17))
 
 
 @pytest.mark.parametrize("name", ESCAPES)
@@ -55,7 +55,7 @@ def test_a_motion_saved_outside_its_folder(host, name):
     motion = out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=1))
     graph.add("SaveMotionEmbedding", motion=motion, name=name)
     before = sorted(path for path in host.work.rglob("*.safetensors"))
-    assert "name" in said_by(host, graph)
+    assert "name" in error_of(host, graph)
     assert sorted(path for path in host.work.rglob("*.safetensors")) == before
 
 
@@ -67,7 +67,7 @@ def test_a_motion_saved_through_a_linked_folder(host, tmp_path):
     model, latent = graphs.load(graph)
     motion = out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=1))
     graph.add("SaveMotionEmbedding", motion=motion, name="away/x")
-    assert "leads out" in said_by(host, graph)
+    assert "leads out" in error_of(host, graph)
     assert not list(tmp_path.iterdir())
     (folder / "away").unlink()
 
@@ -76,10 +76,10 @@ def test_a_motion_saved_through_a_linked_folder(host, tmp_path):
 def test_a_motion_or_model_loaded_from_outside(host, name):
     graph = Graph()
     probe(graph, out(graph.add("LoadMotionEmbedding", motion=name)))
-    assert said_by(host, graph)
+    assert error_of(host, graph)
     graph = Graph()
     graph.add("ProbeModel", model=out(graph.add("LoadVideoDiffusionModel", model=name, dtype="as stored")))
-    assert said_by(host, graph)
+    assert error_of(host, graph)
 
 
 @pytest.mark.parametrize(
@@ -92,20 +92,20 @@ def test_training_options_out_of_range(host, changes):
     model, latent = graphs.load(graph)
     motion = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), **changes)
     probe(graph, out(motion))
-    assert next(iter(changes)) in said_by(host, graph)
+    assert next(iter(changes)) in error_of(host, graph)
 
 
-def test_timesteps_that_are_none(host):
+def test_unreadable_timesteps_are_refused(host):
     graph = Graph()
     model, latent = graphs.load(graph)
     probe(graph, out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), timesteps="x-y")))
-    assert "timesteps is 'x-y'; use all, a range such as 500-999, or coarse:0.5" in said_by(host, graph)
+    assert "timesteps is 'x-y'; use all, a range such as 500-999, or coarse:0.5" in error_of(host, graph)
 
 
 def test_a_missing_input(host):
     graph = Graph()
     graph.add("ProbeDigest", value=out(graph.add("DebiasValueEmbedding", mode="mean")))
-    assert "motion" in said_by(host, graph)
+    assert "motion" in error_of(host, graph)
 
 
 def test_a_latent_that_is_no_clip(host):
@@ -113,7 +113,7 @@ def test_a_latent_that_is_no_clip(host):
     model, _ = graphs.load(graph)
     one = graph.add("EmptyLatentImage", width=64, height=64, batch_size=1)
     probe(graph, out(graphs.train(graph, out(model), one, graphs.write(graph, model, ""))))
-    assert "at least 2" in said_by(host, graph)
+    assert "at least 2" in error_of(host, graph)
 
 
 def test_noise_of_another_length_than_the_latent(host):
@@ -123,7 +123,7 @@ def test_noise_of_another_length_than_the_latent(host):
     inverted = graph.add("InvertReferenceVideo", model=out(model), latent=out(latent), positive=nothing, steps=2)
     mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method="blend", beta=0.5, factor=4, seed=0)
     probe(graph, graphs.sample_custom(graph, out(model), nothing, nothing, out(mixed), steps=2, frames=8))
-    assert "frames" in said_by(host, graph)
+    assert "frames" in error_of(host, graph)
 
 
 def test_a_latent_that_was_never_inverted(host):
@@ -133,7 +133,7 @@ def test_a_latent_that_was_never_inverted(host):
         graph,
         out(graph.add("InversionNoiseMix", inverted=out(latent), method="blend", beta=0.5, factor=4, seed=0)),
     )
-    assert "Invert Reference Video" in said_by(host, graph)
+    assert "Invert Reference Video" in error_of(host, graph)
 
 
 def foreign(host, family, channels):
@@ -155,16 +155,16 @@ def test_a_motion_of_another_model(host, family, channels, says):
     model, _ = graphs.load(graph)
     motion = out(graph.add("LoadMotionEmbedding", motion=foreign(host, family, channels)))
     graph.add("ProbeModel", model=graphs.apply(graph, out(model), motion))
-    assert says in said_by(host, graph)
+    assert says in error_of(host, graph)
 
 
-def test_a_damaged_motion(host):
+def test_a_damaged_motion_is_refused(host):
     name = foreign(host, "zeroscope", 6)
     path = host.work / "models" / "motion_embeddings" / name
     path.write_bytes(path.read_bytes()[:-9])
     graph = Graph()
     probe(graph, out(graph.add("LoadMotionEmbedding", motion=name)))
-    assert name in said_by(host, graph)
+    assert name in error_of(host, graph)
 
 
 def test_a_model_that_makes_pictures(host):
@@ -172,10 +172,10 @@ def test_a_model_that_makes_pictures(host):
     model, latent = graphs.load(graph)
     still = out(graph.add("ProbeStillModel", model=out(model)))
     motion = graphs.train(graph, still, latent, graphs.write(graph, model, ""))
-    assert "temporal attention" in said_by(host, {**graph, **_probed(motion)})
+    assert "temporal attention" in error_of(host, {**graph, **_probed(motion)})
     motion = graphs.train(graph, out(model), latent, graphs.write(graph, model, ""))
     graph.add("ProbeModel", model=graphs.apply(graph, still, out(motion)))
-    assert "temporal attention" in said_by(host, graph)
+    assert "temporal attention" in error_of(host, graph)
 
 
 def _probed(motion):
@@ -188,7 +188,7 @@ def test_latents_of_another_autoencoder(host):
     other = graph.add("EmptySD3LatentImage", width=64, height=64, batch_size=16)
     motion = graphs.train(graph, out(model), other, graphs.write(graph, model, ""))
     probe(graph, out(motion))
-    assert "VAE" in said_by(host, graph)
+    assert "VAE" in error_of(host, graph)
 
 
 def test_memory_that_runs_out(host):
@@ -198,7 +198,7 @@ def test_memory_that_runs_out(host):
     before = graph.add("ProbeModel", model=out(model))
     untouched = host.run({name: node for name, node in graph.items() if name in (model, before)})[before]
     probe(graph, out(graphs.train(graph, little, latent, graphs.write(graph, model, ""))))
-    results = said_by(host, graph)
+    results = error_of(host, graph)
     assert "memory" in results and "low" in results
     graph = Graph()
     model, _ = graphs.load(graph)
@@ -208,10 +208,10 @@ def test_memory_that_runs_out(host):
 def test_a_model_and_a_motion_that_are_not_there(host):
     graph = Graph()
     graph.add("ProbeModel", model=out(graph.add("LoadVideoDiffusionModel", model="zeroscope_xl", dtype="as stored")))
-    assert "says how to get ZeroScope" in said_by(host, graph)
+    assert "says how to get ZeroScope" in error_of(host, graph)
     graph = Graph()
     probe(graph, out(graph.add("LoadMotionEmbedding", motion="gallop.safetensors")))
-    assert "gallop.safetensors is not in" in said_by(host, graph)
+    assert "gallop.safetensors is not in" in error_of(host, graph)
 
 
 def test_a_mask_with_nothing_in_it(host):
@@ -219,4 +219,4 @@ def test_a_mask_with_nothing_in_it(host):
     model, latent = graphs.load(graph)
     black = out(graph.add("SolidMask", value=0.0, width=64, height=64))
     probe(graph, out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), mask=black)))
-    assert "mask is empty" in said_by(host, graph)
+    assert "mask is empty" in error_of(host, graph)

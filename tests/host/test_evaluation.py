@@ -119,7 +119,7 @@ def test_tracking_that_cannot_be(host, tracker, changes, says):
     assert says in refusal(host, graph)
 
 
-def test_damaged_weights(host, tracker):
+def test_damaged_weights_are_refused(host, tracker):
     folder = host.work / "models" / "motion_tracking"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "damaged.pth").write_bytes(b"nothing")

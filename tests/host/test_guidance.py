@@ -33,7 +33,7 @@ def guide(graph, model, latent, nothing, method="motion_clone", **changes):
 
 
 @pytest.mark.parametrize("method, sampler", [("dmt", "euler"), ("motion_clone", "ddim"), ("motion_clone", "euler")])
-def test_guided_plain_guided(host, method, sampler):
+def test_guidance_leaves_nothing_behind_for_the_next_run(host, method, sampler):
     graph, model, latent, wanted, nothing = start(frames=4)
     settings = {"frames": 4, "sampler_name": sampler, "scheduler": "ddim_uniform" if sampler == "ddim" else "karras"}
     before = graph.add("ProbeModel", model=out(model))
@@ -97,7 +97,7 @@ def test_the_hosts_steps_lead_where_the_cores_do(host, settings, sampler):
     assert float(results[apart]) < 0.03 * float(results[moved])
 
 
-def test_nothing_to_do_changes_no_bit(host):
+def test_idle_settings_change_no_bit(host):
     graph, model, latent, wanted, nothing = start()
     same = [guide(graph, out(model), latent, nothing, method, strength=0.0) for method in METHODS]
     same.append(guide(graph, out(model), latent, nothing, start=0.5, end=0.5))
@@ -131,7 +131,7 @@ def test_a_compiled_model_is_guided(host):
 
 
 @pytest.mark.parametrize("memory", ["fast", "low"])
-def test_a_motion_may_be_felt_as_well(host, memory):
+def test_guidance_works_with_a_motion_applied(host, memory):
     graph, model, latent, wanted, nothing = start()
     motion = out(graphs.train(graph, out(model), latent, nothing))
     adapter = out(graphs.train_adapter(graph, out(model), out(latent), nothing))
@@ -220,7 +220,7 @@ def test_cancelled_at_any_step_nothing_is_left(host, method):
     assert host.run(sample(cancel_at=0, seed=0)) == fresh
 
 
-def said_by(host, graph) -> str:
+def error_of(host, graph) -> str:
     with pytest.raises((Failed, Refused)) as caught:
         host.run(graph)
     return str(caught.value.message)
@@ -231,14 +231,14 @@ def said_by(host, graph) -> str:
     ({"method": "x"}, "method"), ({"preset": "x"}, "preset"), ({"block": "up_blocks.3"}, "up_blocks.3"),
     ({"memory": "huge"}, "memory"),
 ])  # fmt: skip
-def test_settings_that_do_not_go(host, changes, says):
+def test_impossible_settings_are_refused(host, changes, says):
     graph, model, latent, wanted, nothing = start(frames=4)
     applied = graphs.guide(graph, out(model), latent, nothing, **changes)
     probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=4))
-    assert says in said_by(host, graph)
+    assert says in error_of(host, graph)
 
 
-def test_what_a_method_has_no_use_for_is_not_heeded(host):
+def test_settings_of_the_other_method_change_nothing(host):
     """The frontend hides it, and it keeps its value there."""
     graph, model, latent, wanted, nothing = start(frames=4)
     dmts = {"optimisation_steps": 3, "distance": "l2", "restart_end": 0.5}
@@ -252,32 +252,32 @@ def test_what_a_method_has_no_use_for_is_not_heeded(host):
 def test_a_clip_of_another_length_or_size(host, method):
     graph, model, latent, wanted, nothing = start(frames=4)
     probe(graph, graphs.sample(graph, guide(graph, out(model), latent, nothing, method), wanted, nothing, frames=8))
-    results = said_by(host, graph)
+    results = error_of(host, graph)
     assert "the new clip is 8 frames of 64x64 and the reference 4 frames of 64x64" in results
 
 
 @pytest.mark.parametrize("sampler", ["dpm_2", "lcm", "euler_cfg_pp", "dpm_fast"])
-def test_samplers_that_do_not_go(host, sampler):
+def test_unsupported_samplers_are_refused(host, sampler):
     graph, model, latent, wanted, nothing = start(frames=4)
     applied = guide(graph, out(model), latent, nothing, start=0.0)
     probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=4, sampler_name=sampler, scheduler="normal"))
-    assert "use euler, ddim or dpmpp_2m" in said_by(host, graph)
+    assert "use euler, ddim or dpmpp_2m" in error_of(host, graph)
 
 
-def test_other_bad_inputs(host):
+def test_other_bad_inputs_are_refused(host):
     graph, model, latent, wanted, nothing = start(frames=4)
     still = out(graph.add("ProbeStillModel", model=out(model)))
     graph.add("ProbeModel", model=guide(graph, still, latent, nothing))
-    assert "temporal attention" in said_by(host, graph)
+    assert "temporal attention" in error_of(host, graph)
     graph, model, latent, wanted, nothing = start(frames=4)
     other = graph.add("EmptySD3LatentImage", width=64, height=64, batch_size=4)
     graph.add("ProbeModel", model=guide(graph, out(model), other, nothing))
-    assert "encode the reference with the VAE" in said_by(host, graph)
+    assert "encode the reference with the VAE" in error_of(host, graph)
     graph, model, latent, wanted, nothing = start(frames=4)
     two = out(graph.add("ConditioningCombine", conditioning_1=wanted, conditioning_2=nothing))
     applied = guide(graph, out(model), latent, nothing, start=0.0)
     probe(graph, graphs.sample(graph, applied, two, nothing, frames=4))
-    assert "one prompt at a time" in said_by(host, graph)
+    assert "one prompt at a time" in error_of(host, graph)
 
 
 def with_animatediff(host):
@@ -327,4 +327,4 @@ def test_sliding_windows_are_refused(host):
     )
     applied = graphs.guide(graph, slid, clip, nothing, **TINY["motion_clone"])
     probe(graph, graphs.sample(graph, applied, wanted, nothing, frames=32))
-    assert "sliding context windows" in said_by(host, graph)
+    assert "sliding context windows" in error_of(host, graph)

@@ -99,7 +99,7 @@ def test_each_hostile_name_of_a_clip_is_refused(host):
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=repr)
-def test_what_is_no_name_at_all_is_refused(host, other):
+def test_values_that_are_no_file_name_are_refused(host, other):
     for loader, (own, usual) in VALIDATED.items():
         graph = Graph()
         more = {"images": out(graphs.load_clip(graph))} if loader == "TrackMotion" else {}

@@ -56,7 +56,7 @@ def start(frames=16, **training):
     return graph, model, latent, motion, wanted, nothing
 
 
-def test_applied_plain_applied(host):
+def test_a_motion_leaves_nothing_behind_for_the_next_run(host):
     graph, model, _, motion, wanted, nothing = start()
     plain = probe(graph, graphs.sample(graph, out(model), wanted, nothing))
     alone = host.run(graph)[plain]
@@ -92,7 +92,7 @@ def test_the_host_predicts_the_same_bits_as_the_core(host):
     assert host.run(graph)[node] == "0.0"
 
 
-def test_timesteps_and_steadiness(host):
+def test_timesteps_clipping_and_averaging_change_what_is_learnt(host):
     graph = Graph()
     model, latent = graphs.load(graph, 16)
     reference = graphs.write(graph, model, graphs.REFERENCE)
@@ -109,7 +109,7 @@ def test_timesteps_and_steadiness(host):
     assert len({first, *(results[node] for node in nodes[len(as_preset) :])}) == 4
 
 
-def test_nothing_felt_is_nothing_changed(host):
+def test_zero_strengths_change_no_bit(host):
     graph, model, _, motion, wanted, nothing = start()
     plain = probe(graph, graphs.sample(graph, out(model), wanted, nothing))
     same = [

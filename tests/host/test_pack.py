@@ -22,7 +22,7 @@ def test_every_node_has_its_page_with_a_picture(host, name):
     assert f"{name}.jpg" in page and fetch(f"{name}.jpg")[:2] == b"\xff\xd8"
 
 
-def test_a_broken_neighbour_is_spoken_of_when_it_is_needed(tmp_path):
+def test_a_broken_package_is_reported_when_it_is_needed(tmp_path):
     root = find_host()
     if root is None:
         pytest.skip(HOW_TO_GET_ONE)
@@ -39,13 +39,13 @@ def test_a_broken_neighbour_is_spoken_of_when_it_is_needed(tmp_path):
         with pytest.raises(Failed) as caught:
             live.run(graph)
         assert "diffusers could not be imported" in caught.value.message and "libcudart" in caught.value.message
-        assert "no tracker is installed; pip install opencv" in _tracking_said(live, "auto")
-        assert "OpenCV could not be imported (no cv2)" in _tracking_said(live, "lucas_kanade")
+        assert "no tracker is installed; pip install opencv" in _tracking_error(live, "auto")
+        assert "OpenCV could not be imported (no cv2)" in _tracking_error(live, "lucas_kanade")
     finally:
         live.stop()
 
 
-def _tracking_said(live, tracker):
+def _tracking_error(live, tracker):
     graph = Graph()
     graph.add("TrackMotion", images=out(load_clip(graph)), tracker=tracker, spacing=0)
     with pytest.raises(Failed) as caught:

@@ -49,7 +49,7 @@ def test_a_node_is_found_by_other_words(host, name):
 
 
 @pytest.mark.parametrize("name", SHOWING)
-def test_what_a_node_shows_is_sent_again_where_it_is_kept(host, name):
+def test_a_cached_node_sends_its_results_again(host, name):
     assert known(host, name, "has_intermediate_output") is True
 
 
@@ -99,7 +99,7 @@ def test_a_complaint_is_found_beside_the_name_of_its_file():
     assert not complaints("WARNING: a neighbour\n\n\n\nmotion-inversion")
 
 
-def test_the_host_has_nothing_to_say_against_the_pack(tmp_path):
+def test_the_host_logs_no_warning_about_the_pack(tmp_path):
     """Neither as it starts nor while the nodes of the first graph run."""
     root = find_host()
     if root is None:

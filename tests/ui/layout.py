@@ -22,8 +22,8 @@ TITLE, PADDING, HEADER = 30, 30, 60
 """Of a node; beside and below the nodes of a group; above them."""
 COLUMN_GAP, ROW_GAP, GROUP_GAP = 80, 50, 70
 ROOM_FOR_RESULTS = {
-    "TrainMotionEmbedding": 320,
-    "TrainMotionAdapter": 340,
+    "TrainMotionEmbedding": 345,
+    "TrainMotionAdapter": 365,
     "ApplyMotionEmbedding": 70,
     "ApplyMotionAdapter": 70,
 }

@@ -73,8 +73,8 @@ def test_a_click_opens_the_graph(page, cards):
 
 def test_the_other_graphs_of_the_host_are_listed_as_before(page, host):
     listed = page.evaluate("() => window.app.api.getWorkflowTemplates()")
-    told = host.ask("/workflow_templates")
-    assert listed == {pack: names for pack, names in told.items() if pack != "motion-inversion"}
+    listed_by_host = host.ask("/workflow_templates")
+    assert listed == {pack: names for pack, names in listed_by_host.items() if pack != "motion-inversion"}
     categories = page.evaluate("() => window.app.api.getCoreWorkflowTemplates('xx')")  # falls back to English
     assert [entry["moduleName"] for entry in categories].count("motion-inversion") == 1
     assert len(categories) > 1

@@ -107,7 +107,7 @@ def test_a_graph_that_is_loaded_shows_the_same_and_keeps_its_values(node, recipe
     assert node.prompt == prompt and prompt[str(node.saved["id"])]["inputs"]["rank"] == 7
 
 
-def test_what_is_linked_stays_in_sight(node):
+def test_linked_widgets_stay_visible(node):
     feed = """
         const source = LiteGraph.createNode("PrimitiveNode");
         graph.add(source);

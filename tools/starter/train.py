@@ -1,7 +1,7 @@
 """Trains the starter model from nothing: `python -m tools.starter.train --work DIR`.
 
 Stages, each resumed where it stopped: the autoencoder, the latents of a fixed set of clips (encoded once), the text
-encoder with the video model in several goes, and the decoder once more. `--export DIR` then writes the diffusers
+encoder with the video model in several stages, and the decoder once more. `--export DIR` then writes the diffusers
 folder.
 """
 
@@ -45,7 +45,7 @@ CLIPS = 3000
 
 @dataclass(frozen=True)
 class Stage:
-    """One go at the video model. clips, frames: what a step sees; half_clips: steps that see half of that length.
+    """One stage of training. clips, frames: what a step sees; half_clips: steps that see half of that length.
 
     Appearance is learnt from the number of clips and motion from their length, and a step costs clips * frames.
     balance: the error at a noise level weighs 1 / SNR, at most this and at least its inverse. Left alone (1), errors at
@@ -214,8 +214,8 @@ def main() -> None:
     coders = train_autoencoder(args.work)
     vae = coders["autoencoder"].module.eval()
     latents = encode_clips(vae, args.work)
-    goes, parts = train_model(latents, args.work)
-    trainers = coders | goes | {"decoder": polish_decoder(vae, args.work)}
+    stages, parts = train_model(latents, args.work)
+    trainers = coders | stages | {"decoder": polish_decoder(vae, args.work)}
     if args.export:
         record = {name: trainer.record() for name, trainer in trainers.items()} | {
             "stages": [stage.record() for stage in STAGES],

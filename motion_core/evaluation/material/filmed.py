@@ -59,6 +59,7 @@ class Filmed:
     def of(
         cls,
         folder: str,
+        *,
         frames: int = 16,
         width: int = 512,
         height: int = 320,
@@ -90,7 +91,7 @@ class Filmed:
             raise VideoError(f"{self.folder} holds two clips called {twice}; keep one")
         return names
 
-    def reference(self, name: str, backwards: bool = False) -> CaptionedClip:
+    def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
         path = next(path for path in find_videos(self.folder) if path.stem == name)
         clip = read_clip(path, replace(self.options, reversed=backwards))
         return CaptionedClip(clip, read_lines(path)[0])
@@ -111,8 +112,8 @@ class Filmed:
             for number, (prompt, seed) in enumerate(pairs)
         ]
 
-    def score(self, name: str, sample: Sample, frames: Tensor, backwards: bool = False) -> dict[str, float]:
-        reference = self.reference(name, backwards)
+    def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
+        reference = self.reference(name, backwards=backwards)
         motion = compare_motion(self.follow(reference.clip), self.follow(Clip(frames, reference.clip.fps)))
         scores = {"fidelity": motion.fidelity, "discrepancy": motion.discrepancy}
         if self.encoder:

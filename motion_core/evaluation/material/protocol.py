@@ -31,7 +31,7 @@ class Material(Protocol):
     def names(self) -> Sequence[str]:
         """The reference clips."""
 
-    def reference(self, name: str, backwards: bool = False) -> CaptionedClip:
+    def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
         """Returns a reference clip with its caption. Raises MotionError."""
 
     def regularisation(self, name: str) -> Sequence[CaptionedClip]:
@@ -40,5 +40,5 @@ class Material(Protocol):
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         """Returns what is generated under a reference."""
 
-    def score(self, name: str, sample: Sample, frames: Tensor, backwards: bool = False) -> dict[str, float]:
+    def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
         """Scores a result (N, H, W, 3) in 0..1 against the reference and its prompt, by the names of `columns`."""

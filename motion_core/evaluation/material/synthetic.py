@@ -77,7 +77,7 @@ class Synthetic:
     def names(self) -> Sequence[str]:
         return self.clips
 
-    def reference(self, name: str, backwards: bool = False) -> CaptionedClip:
+    def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
         rendered = render_reference(name)
         frames = rendered.clip.frames.flip(0) if backwards else rendered.clip.frames
         return CaptionedClip(Clip(frames, FPS), rendered.prompt)
@@ -98,9 +98,9 @@ class Synthetic:
             for number in range(seeds)
         ]
 
-    def score(self, name: str, sample: Sample, frames: Tensor, backwards: bool = False) -> dict[str, float]:
+    def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
         reference = render_reference(name)
-        return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards)
+        return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards=backwards)
 
 
 def render_reference(name: str) -> Rendered:
@@ -128,7 +128,7 @@ def draw_noise_seed(name: str, number: int) -> int:
 
 
 def score_clip(
-    frames: Tensor, reference: Rendered, subject: Subject, ground: Ground, backwards: bool = False
+    frames: Tensor, reference: Rendered, subject: Subject, ground: Ground, *, backwards: bool = False
 ) -> dict[str, float]:
     """Scores a clip (N, H, W, 3) against the reference's path, reversed if backwards, and the appearance asked for."""
     appearance = recognise(frames)

@@ -27,7 +27,7 @@ def list_sites(module: nn.Module) -> list[AttentionSite]:
         for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type]
             name = f"{home}.transformer_blocks.{depth}"
             for own, attention in zip(_OWN, _self_attentions(block), strict=False):
-                sites.append(AttentionSite.of(attention, f"{name}.{own}", transformer, level, own))
+                sites.append(AttentionSite.of(attention, f"{name}.{own}", transformer, level=level, own=own))
     return sites
 
 

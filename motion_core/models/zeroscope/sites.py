@@ -28,7 +28,7 @@ def list_sites(module: nn.Module) -> list[AttentionSite]:
         level = index if found[1] == "down" else levels - 1 - index
         frame = modules[name.rsplit(".transformer_blocks", 1)[0]]
         for own in ("attn1", "attn2"):
-            sites.append(AttentionSite.of(getattr(block, own), f"{name}.{own}", frame, level, own))
+            sites.append(AttentionSite.of(getattr(block, own), f"{name}.{own}", frame, level=level, own=own))
     return sites
 
 

@@ -77,7 +77,8 @@ def test_appearance_debiased():
     pred, target = f64(case["pred"]), f64(case["target"])
     assert_equal(noise_mse(pred, target), case["org_mse"])
     assert_equal(appearance_debiased(pred, target, case["anchor"], case["beta"]), case["ad_mse"])
-    total = evaluate_objective(parse_objective("noise_mse + appearance_debiased"), pred, target, case["anchor"], 0.5)
+    terms = parse_objective("noise_mse + appearance_debiased")
+    total = evaluate_objective(terms, pred, target, anchor=case["anchor"], alpha_bar=0.5)
     assert_equal(total, case["total"])
 
 
@@ -191,7 +192,7 @@ def test_blend_scalar():
 
 
 @pytest.mark.parametrize("timestep", ["1", "500", "999"])
-def test_v_t(timestep):
+def test_v_t_of_the_customizing_motion_paper(timestep):
     case, t = GOLDEN["v_t"], int(timestep)
     expected, schedule = case["t"][timestep], NoiseSchedule.scaled_linear()
     z0, eps, eps_pred = f64(case["z0"]), f64(case["eps"]), f64(case["eps_pred"])

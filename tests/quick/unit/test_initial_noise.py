@@ -59,7 +59,7 @@ def test_factor_1_replaces_everything_and_a_larger_factor_less():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 5), (5, 8), (3, 2), (2, 2), (1, 8), (1, 1), (40, 72), (9, 17)])
-def test_small_sizes(size):
+def test_low_frequency_replace_takes_small_sizes(size):
     inverted, random = noise(0, (1, 2, 3, *size)), noise(1, (1, 2, 3, *size))
     mixed = low_frequency_replace(inverted, random, 4)
     assert mixed.shape == inverted.shape and mixed.isfinite().all()
@@ -113,7 +113,7 @@ def test_mix_names_each_method():
     assert torch.equal(mix("random", None, random), random)
 
 
-def test_refusals():
+def test_bad_arguments_are_refused():
     inverted, random = noise(0), noise(1)
     with pytest.raises(OptionError, match="'fourier'.*" + ", ".join(NOISE_METHODS)):
         mix("fourier", inverted, random)

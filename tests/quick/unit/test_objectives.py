@@ -163,7 +163,7 @@ def test_gradients_are_right(pair, name):
     ("given", "expected"),
     [(torch.float64, torch.float64), (torch.float32, torch.float32), (torch.float16, torch.float32)],
 )
-def test_precision(name, given, expected):
+def test_the_dtype_is_kept_and_half_is_computed_in_single(name, given, expected):
     loss = LOSSES[name](clip(0).to(given), clip(1).to(given))
     assert loss.dtype == expected and loss.shape == ()
     torch.testing.assert_close(loss.double(), LOSSES[name](clip(0), clip(1)), rtol=5e-3, atol=0)

@@ -173,7 +173,7 @@ def test_relative_imports_and_circles_are_seen():
     assert find_circle({a: {b}, b: {c}, c: {a}}) == [a, b, c, a] and not find_circle({a: {b, c}, b: {c}, c: set()})
 
 
-def test_packages_hand_nothing_on():
+def test_packages_re_export_nothing():
     for path in CORE.rglob("__init__.py"):
         assert not list(list_imports(path)), f"{path} imports"
 

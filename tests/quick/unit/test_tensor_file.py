@@ -50,7 +50,7 @@ def path(tmp_path):
 
 @PROPERTY
 @given(METADATA, TENSORS, DTYPES)
-def test_what_is_read_is_what_was_written(path, metadata, tensors, dtype):
+def test_written_tensors_and_metadata_are_read_back(path, metadata, tensors, dtype):
     write(path, metadata, tensors, dtype)
     read_metadata, read_tensors = read(path)
     assert read_metadata == metadata and set(read_tensors) == set(tensors)

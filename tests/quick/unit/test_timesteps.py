@@ -60,7 +60,7 @@ def test_coarse_noise_covers_every_step_and_prefers_noise():
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
-def test_ends(sampler):
+def test_the_range_ends_at_its_bounds(sampler):
     low, high = (sampler.low, sampler.high) if isinstance(sampler, Uniform) else (0, sampler.steps)
     assert sampler.quantile(0.0) == pytest.approx(low, abs=1e-9)
     assert sampler.quantile(1.0) == pytest.approx(high, rel=1e-4)
@@ -69,7 +69,7 @@ def test_ends(sampler):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
-def test_answers_in_kind(sampler):
+def test_results_have_the_type_of_the_argument(sampler):
     for function in (sampler.pdf, sampler.quantile):
         assert type(function(1)) is float and type(function(0.5)) is float
         many = function(torch.tensor([0.25, 0.5]))
@@ -104,7 +104,7 @@ def test_bad_requests_are_refused(sampler):
         sampler.sample(0, generator())
 
 
-def test_what_a_person_writes():
+def test_written_samplers_are_parsed():
     assert parse_timesteps("all") == Uniform(0, 1000)
     assert parse_timesteps("500-999") == Uniform(500, 1000)  # both counted in
     assert parse_timesteps("7-7").sample(5, generator()).tolist() == [7] * 5

@@ -243,7 +243,7 @@ def test_a_loss_that_is_not_finite_is_refused_in_a_sentence(untouched, denoiser,
 
 
 def test_out_of_memory_names_the_setting_to_change(untouched, denoiser, latents, text, monkeypatch):
-    def exhausted(*_):
+    def exhausted(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr("motion_core.training.step_losses.evaluate_objective", exhausted)

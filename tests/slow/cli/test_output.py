@@ -79,7 +79,7 @@ def assert_error_is_shown(run, tmp_path, encoding):
 
 
 @pytest.mark.parametrize("kind", [test_embedding, test_adapter_file])
-def test_a_files_words_do_not_steer_the_terminal(run, tmp_path, kind):
+def test_control_characters_of_a_file_are_not_printed(run, tmp_path, kind):
     path = save(kind.make(), tmp_path / "motion.safetensors", HOSTILE, **{"note\x1b[1m": HOSTILE, "list": [HOSTILE]})
     code, out, _ = run("inspect", path)
     shown = out.decode()
@@ -88,7 +88,7 @@ def test_a_files_words_do_not_steer_the_terminal(run, tmp_path, kind):
     assert not [line for line in shown.splitlines() if line.startswith("family     mine")]
 
 
-def test_a_files_words_do_not_steer_the_terminal_in_an_error(run, tmp_path):
+def test_control_characters_of_a_file_are_not_printed_in_an_error(run, tmp_path):
     path = tmp_path / "motion\x1b[31m.safetensors"
     test_embedding.make().save(path)
     save_file({**load_file(path), "\x1b[2J\u202e": next(iter(load_file(path).values()))}, path, read_metadata(path))

@@ -249,7 +249,7 @@ def test_the_motion_of_the_best_preview_is_kept_where_there_is_no_floor(
         (["--recipe", "vmc", "--clip", "x", "--preview-prompt", "x", "--stop-appearance", "2"], "floor is 2"),
     ],
 )
-def test_what_does_not_go_together(options, says, capsys, clip, model_folder, tmp_path):
+def test_conflicting_options_are_refused(options, says, capsys, clip, model_folder, tmp_path):
     usual = ["--reference", clip, "--prompt", "x", "--out", tmp_path / "x.safetensors", "--model", model_folder, *SMALL]
     assert says in refused(capsys, "learn", *usual, *options)
     assert not list(tmp_path.iterdir())

@@ -74,7 +74,7 @@ def track_errors(found: Found, actor: Actor) -> list[float]:
 
 
 @cache
-def judge(kind: str) -> tuple[dict[str, float], list[float], float]:
+def recognition_of(kind: str) -> tuple[dict[str, float], list[float], float]:
     """Accuracy of each attribute over all frames, track errors, and the share of frames with a visible subject."""
     right: dict[str, list[bool]] = {name: [] for name in ATTRIBUTES}
     errors, visible = [], []
@@ -102,7 +102,7 @@ def test_scenes_are_the_clips_of_the_training_distribution():
 
 @pytest.mark.parametrize(("kind", "least", "most"), [("clean", 0.99, 0.1), ("degraded", 0.97, 0.2)])
 def test_appearance_and_tracks_of_random_clips_are_recognised(kind, least, most):
-    accuracy, errors, visible = judge(kind)
+    accuracy, errors, visible = recognition_of(kind)
     assert min(accuracy.values()) >= least, accuracy
     assert sum(errors) / len(errors) < most
     assert max(errors) < 0.6
@@ -178,7 +178,7 @@ def test_frames_without_a_subject_repeat_the_nearest_place():
         (SUBJECT, Ground("teal", "plain"), "ground"),
     ],
 )
-def test_a_wrong_look_costs_its_attribute_alone(subject, ground, wrong):
+def test_a_wrong_attribute_lowers_its_own_score_alone(subject, ground, wrong):
     right = {"colour": 1, "shape": 1, "ground": 1}
     agreement = appearance_agreement(still_scene(subject, ground), SUBJECT, GROUND)
     assert agreement == right | {wrong: 0, "mean": pytest.approx(2 / 3)}

@@ -94,7 +94,7 @@ def test_a_peak_of_memory_is_noticed():
     assert cost.seconds > 0 and (cost.peak == 0 or cost.peak > less.peak + 100)
 
 
-def test_what_the_allocator_keeps_for_later_is_not_counted():
+def test_memory_cached_by_the_allocator_is_not_counted():
     held = [torch.ones(2**14) for _ in range(4096)]  # small enough to come from the heap
     with measured() as cost:
         pass
@@ -152,7 +152,7 @@ def test_a_method_may_be_renamed_and_stand_twice(whole, tmp_path):
     assert (tmp_path / "results.jsonl").read_bytes() == kept
 
 
-def test_what_is_kept_survives_a_torn_line(tmp_path):
+def test_the_cache_survives_a_torn_line(tmp_path):
     kept = Results(tmp_path)
     first, second = (Result(key, "m", "c", 0, "p", {"fidelity": 0.5}, 1.0) for key in ("a", "b"))
     kept.add([first])
@@ -200,7 +200,7 @@ def test_an_error_on_a_worker_is_raised_here(tmp_path):
 
     with pytest.raises(OptionError, match="no clip is called"):
         suite = parse_suite({**TINY, "material": {"kind": "synthetic"}}, "tiny")
-        list(work_on_ray(suite, tmp_path, [EvaluationJob("no such path", ("base",))], frozenset(), 1))
+        list(work_on_ray(suite, tmp_path, [EvaluationJob("no such path", ("base",))], done=frozenset(), workers=1))
 
 
 def test_without_ray_one_sentence(tmp_path, monkeypatch):

@@ -140,7 +140,7 @@ class TestFp8:
         assert [layer.weight.data_ptr() for layer in layers] == places
         assert not any("forward" in vars(part) for part in unet.modules())
 
-    def test_what_a_failed_step_held_is_gone_before_the_originals_need_its_room(self):
+    def test_tensors_of_a_failed_step_are_freed_before_the_originals_return(self):
         layer, small_when_gone = torch.nn.Linear(8, 8), []
 
         def fail():

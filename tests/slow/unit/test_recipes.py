@@ -191,7 +191,7 @@ def test_a_subject_needs_layers_within_frames(denoiser, with_subject, latents, t
         ReferenceSet([Example(latents, text[0])], subjects=[Example(latents, text[0])])
 
 
-def test_appearance_is_trained_beside_the_motion_and_thrown_away(denoiser, references):
+def test_appearance_layers_are_trained_beside_the_motion_and_discarded(denoiser, references):
     recipe = short_recipe("motion_director")
     without = tuple(term for term in recipe.terms if term.trains != APPEARANCE)
     beside = train(denoiser, references, recipe)
