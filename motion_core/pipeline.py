@@ -158,9 +158,9 @@ def guide_by_clip(
     prompt: what the clip shows, for DMT; MotionClone takes the empty one. Raises OptionError, ModelError.
     """
     condition = model.encode_text(["" if isinstance(config, MotionCloneConfig) else prompt])[0]
-    timesteps = model.denoiser.schedule.timesteps(steps)
+    levels = model.denoiser.schedule.levels(steps)
     latents = model.encode(clip.frames)
-    return prepare_guidance(model.denoiser, latents, condition, config, timesteps=timesteps, progress=progress)
+    return prepare_guidance(model.denoiser, latents, condition, config, levels=levels, progress=progress)
 
 
 def generate_clip(

@@ -1,4 +1,4 @@
-"""What the core asks of a model: its noise prediction, and nothing else. A host implements its own."""
+"""What the core asks of a model: its prediction, and nothing else. A host implements its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from .schedule import NoiseSchedule
+from .schedule import Schedule
 
 Condition = Any
 """What one clip is generated under. The core hands it on and never looks into it: text features (L, D) where a model
@@ -22,11 +22,11 @@ class Denoiser(Protocol):
     def module(self) -> nn.Module: ...
 
     @property
-    def schedule(self) -> NoiseSchedule: ...
+    def schedule(self) -> Schedule: ...
 
     def predict(self, z: Tensor, t: Tensor, conditions: Sequence[Condition]) -> Tensor:
-        """Predicts the noise in z (B, C, N, h, w), in its shape and dtype.
+        """Predicts what the schedule says for z (B, C, N, h, w), in its shape and dtype: noise or velocity.
 
-        t: (B,) timesteps, on the CPU where no one should wait for a GPU; conditions: one for each of the B clips.
+        t: (B,) noise levels, on the CPU where no one should wait for a GPU; conditions: one for each of the B clips.
         """
         ...

@@ -20,7 +20,7 @@ from ..atomic_write import write_whole
 from ..errors import FileError, OptionError
 from ..files.pickle_file import read_pickle, without_wrapper
 from ..files.reading import checked_numbers
-from ..models.sites import Grid
+from ..models.token_layout import Grid
 from ..motions.embedding import MotionEmbedding
 from ..motions.origin import Origin
 

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ..diffusion.denoiser import Condition, Denoiser
 from ..diffusion.interval import check_interval
+from ..diffusion.schedule import require_diffusion
 from ..errors import OptionError
 from ..hooks.feature_means import capture_means
 from ..options import option
@@ -99,11 +100,12 @@ class Dmt:
     def __init__(
         self,
         denoiser: Denoiser,
-        reference: Iterable[tuple[int, Tensor]],
+        reference: Iterable[tuple[float, Tensor]],
         condition: Condition,
         config: DmtConfig = DmtConfig(),
     ):
         self.denoiser, self.reference, self.condition, self.config = denoiser, dict(reference), condition, config
+        self.schedule = require_diffusion(denoiser.schedule)
 
     @property
     def inverted(self) -> Tensor:
@@ -121,10 +123,10 @@ class Dmt:
         if self._restarts_at(step):
             generator = torch.Generator().manual_seed(config.seed + 1 + step.number)
             eps = torch.randn(z.shape, generator=generator).to(z)
-            moved = advance(self.denoiser.schedule.add_more_noise(moved, eps, step.t_prev, step.t))
+            moved = advance(self.schedule.add_more_noise(moved, eps, step.t_prev, step.t))
         return moved
 
-    def optimise(self, z: Tensor, t: int, conditions: Sequence[Condition], learning_rate: float) -> Tensor:
+    def optimise(self, z: Tensor, t: float, conditions: Sequence[Condition], learning_rate: float) -> Tensor:
         """Lowers the loss of latents z (B, C, N, h, w) at timestep t under B conditions, by Adam, new each time.
 
         Raises OptionError where the reference has no latents at t or another length.
@@ -150,7 +152,7 @@ class Dmt:
     def _restarts_at(self, step: Step) -> bool:
         return step.progress < self.config.restart_end and step.t_prev >= 0
 
-    def _means(self, z: Tensor, t: int, conditions: Sequence[Condition]) -> dict[str, Tensor]:
+    def _means(self, z: Tensor, t: float, conditions: Sequence[Condition]) -> dict[str, Tensor]:
         with capture_means(self.denoiser.module, self.config.block, len(z)) as means:
             self.denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
         return means

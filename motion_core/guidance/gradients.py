@@ -25,7 +25,7 @@ def differentiable(module: nn.Module, z: Tensor, memory: str) -> Iterator[Tensor
         yield z.clone().requires_grad_()
 
 
-def differentiate(loss: Tensor, z: Tensor, t: int) -> Tensor:
+def differentiate(loss: Tensor, z: Tensor, t: float) -> Tensor:
     """Returns the gradient of the loss on z at timestep t. Raises MotionError where it is not finite."""
     (gradient,) = torch.autograd.grad(loss, z)
     if not gradient.isfinite().all():

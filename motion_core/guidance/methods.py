@@ -105,15 +105,15 @@ def prepare_guidance(
     condition: Condition,
     config: Config,
     *,
-    timesteps: Sequence[int],
+    levels: Sequence[float],
     progress: Progress | None = None,
 ) -> Dmt | MotionClone:
     """Makes a method ready to guide a sampling by a reference of the same size.
 
     latents: (1, C, N, h, w); condition: of a prompt of the reference for DMT, of the empty one for MotionClone;
-    timesteps: of the sampling, noisiest first; progress: of DMT's inversion. Raises OptionError, ModelError.
+    levels: of the sampling, noisiest first; progress: of DMT's inversion. Raises OptionError, ModelError.
     """
     if isinstance(config, MotionCloneConfig):
         return MotionClone.of(denoiser, latents, condition, config)
-    reference = trace_inversion(denoiser, latents, condition, timesteps, progress=progress)
+    reference = trace_inversion(denoiser, latents, condition, levels, progress=progress)
     return Dmt(denoiser, reference, condition, config)

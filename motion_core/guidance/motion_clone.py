@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..diffusion.denoiser import Condition, Denoiser
 from ..diffusion.interval import check_interval
+from ..diffusion.schedule import require_diffusion
 from ..errors import ModelError, OptionError
 from ..hooks.attention_maps import capture
 from ..models.families import find_sites
@@ -86,6 +87,7 @@ class MotionClone:
 
     def __init__(self, denoiser: Denoiser, primaries: Mapping[str, Primary], config: MotionCloneConfig):
         self.denoiser, self.primaries, self.config = denoiser, dict(primaries), config
+        self.schedule = require_diffusion(denoiser.schedule)
 
     @classmethod
     def of(
@@ -98,10 +100,11 @@ class MotionClone:
         sites = [site.name for site in find_sites(denoiser.module) if site.name.startswith(f"{config.block}.")]
         if not sites:
             raise ModelError(f"this model has no temporal attention in {config.block!r}; name one such as up_blocks.1")
-        if config.timestep >= denoiser.schedule.steps:
-            raise OptionError(f"timestep is {config.timestep}; choose one below the model's {denoiser.schedule.steps}")
+        schedule = require_diffusion(denoiser.schedule)
+        if config.timestep >= schedule.steps:
+            raise OptionError(f"timestep is {config.timestep}; choose one below the model's {schedule.steps}")
         eps = torch.randn(latents.shape, generator=torch.Generator().manual_seed(config.seed)).to(latents)
-        noisy = denoiser.schedule.add_noise(latents, eps, config.timestep)
+        noisy = schedule.add_noise(latents, eps, config.timestep)
         with torch.inference_mode(False), torch.no_grad():  # a backward needs these tensors later
             with capture(denoiser.module, sites, stop=True, by_head=True) as maps:
                 denoiser.predict(noisy, torch.full((1,), config.timestep, device=latents.device), [condition])
@@ -115,11 +118,10 @@ class MotionClone:
         if place is None or not self.config.weight:
             return advance(z)
         gradient = self.differentiate(z, step.t, step.conditions)
-        schedule = self.denoiser.schedule
-        noise = ((1 - schedule.alpha_bar(step.t, z)) * (1 - schedule.alpha_bar(step.t_prev, z))).sqrt()
+        noise = ((1 - self.schedule.alpha_bar(step.t, z)) * (1 - self.schedule.alpha_bar(step.t_prev, z))).sqrt()
         return advance(z) - ramp(*place, self.config.warm_up, self.config.cool_down) * noise * gradient
 
-    def differentiate(self, z: Tensor, t: int, conditions: Sequence[Condition]) -> Tensor:
+    def differentiate(self, z: Tensor, t: float, conditions: Sequence[Condition]) -> Tensor:
         """Returns the gradient of the weighted loss on z (B, C, N, h, w). Raises OptionError for another size."""
         module = self.denoiser.module
         with differentiable(module, z, self.config.memory) as latents:

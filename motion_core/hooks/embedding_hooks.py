@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,8 +17,9 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from ..models.families import recognize
 from ..models.sites import AttentionSite
+from ..models.token_layout import Grid, LiveTokens
 from ..motions.apply_settings import check_strength
-from ..motions.embedding import Grid, MotionEmbedding, names_for
+from ..motions.embedding import MotionEmbedding, names_for
 from .live_switch import LiveSwitch, Window
 
 
@@ -47,8 +49,7 @@ class EmbeddingHooks:
         switch = LiveSwitch()
         with ExitStack() as hooks:
             for site in self.sites if self.additions else []:
-                if site.frame is not None:
-                    hooks.callback(record_grid(site.frame, site.block, switch.grids).remove)
+                watch_tokens(site, switch.tokens, hooks)
             for layers, addition in self.additions:
                 for layer in layers:
                     hooks.callback(layer.register_forward_pre_hook(_Hook(addition, switch)).remove)
@@ -89,24 +90,19 @@ def match_sites(module: nn.Module, embedding: MotionEmbedding) -> list[Attention
 
 
 @contextmanager
-def recorded_grids(sites: Sequence[AttentionSite]) -> Iterator[dict[str, Grid]]:
-    """Within the block, a forward records the (h, w) on which each block's attention works."""
-    grids: dict[str, Grid] = {}
+def recorded_tokens(sites: Sequence[AttentionSite]) -> Iterator[dict[str, LiveTokens]]:
+    """Within the block, a forward records the tokens on which each block's attention works."""
+    tokens: dict[str, LiveTokens] = {}
     with ExitStack() as hooks:
         for site in sites:
-            if site.frame is not None:
-                hooks.callback(record_grid(site.frame, site.block, grids).remove)
-        yield grids
+            watch_tokens(site, tokens, hooks)
+        yield tokens
 
 
-def record_grid(frame: nn.Module, block: str, grids: dict[str, Grid]) -> Any:
-    """Makes a module that is called with (B*N, C, h, w) record its (h, w) under `block`. Returns the hook's handle."""
-
-    def record(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-        hidden = args[0] if args else kwargs["hidden_states"]
-        grids[block] = (hidden.shape[-2], hidden.shape[-1])
-
-    return frame.register_forward_pre_hook(record, with_kwargs=True)
+def watch_tokens(site: AttentionSite, tokens: dict[str, LiveTokens], hooks: ExitStack) -> None:
+    """Until the stack closes, each forward records the tokens of the site's block."""
+    for handle in site.tokens.watch(partial(tokens.__setitem__, site.block)):
+        hooks.callback(handle.remove)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +118,7 @@ class _Hook:
 
 
 class _Addition:
-    """tokens (B*h*w, N, C) + strength * gate * embedding."""
+    """tokens + strength * gate * embedding."""
 
     def __init__(self, embedding: MotionEmbedding, site: AttentionSite, kind: str, strength: float):
         self.embedding, self.site, self.kind, self.strength = embedding, site, kind, strength
@@ -130,24 +126,14 @@ class _Addition:
         self.last: tuple[Any, Tensor] | None = None
 
     def added_to(self, tokens: Tensor, switch: LiveSwitch) -> Tensor:
-        grid = switch.grids.get(self.site.block)
+        live = switch.tokens.get(self.site.block)
+        frames, grid = self.site.tokens.count_frames(tokens, live), None if live is None else live.grid
         if switch.window is None:
-            added = self._resized(tokens.shape[1], grid, tokens)
+            added = self._resized(frames, grid, tokens)
         else:
-            frames = self._frames_of(switch.window, tokens.shape[1])
-            added = self._resized(switch.window.length, grid, tokens)[:, frames]
-        branches = 1 if switch.gate is None else len(switch.gate)
-        places = len(added)
-        if len(tokens) % (places * branches):
-            raise ModelError(
-                f"{self.site.name} runs on {len(tokens)} places and the motion has {places}; "
-                "the frames given to the model do not fit its size"
-            )
-        # only views, so that the sum keeps the memory layout of the tokens: another layout can change rounding
-        by_branch = tokens.unflatten(0, (branches, -1, places))
-        if switch.gate is not None:
-            added = switch.gate.to(tokens).reshape(-1, 1, 1, 1, 1) * added
-        return (by_branch + added).flatten(0, 2)
+            numbers = self._frames_of(switch.window, frames)
+            added = self._resized(switch.window.length, grid, tokens)[:, numbers]
+        return self.site.tokens.add(tokens, added, switch.gate, live)
 
     def _frames_of(self, window: Window, frames: int) -> list[int]:
         if len(window.frames) != frames:

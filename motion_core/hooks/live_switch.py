@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..motions.embedding import Grid
+from ..models.token_layout import LiveTokens
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class LiveSwitch:
 
     active: whether it is applied. gate: (B,) how strongly to each batch entry, None for 1. window: an embedding is
     stretched over the whole clip and these frames of it are applied; None: over the frames of the forward.
-    grids: block -> (h, w) of the forward that runs.
+    tokens: block -> the tokens of the forward that runs.
     """
 
     active: bool = True
     gate: Tensor | None = None
     window: Window | None = None
-    grids: dict[str, Grid] = field(default_factory=dict)
+    tokens: dict[str, LiveTokens] = field(default_factory=dict)
 
 
 @contextmanager

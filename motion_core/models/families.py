@@ -11,9 +11,10 @@ from .animatediff.family import ANIMATEDIFF
 from .family import Family, join_names
 from .layers import Layer
 from .sites import AttentionSite
+from .wan.family import WAN
 from .zeroscope.family import ZEROSCOPE
 
-FAMILIES: list[Family] = [ZEROSCOPE, ANIMATEDIFF]
+FAMILIES: list[Family] = [ZEROSCOPE, ANIMATEDIFF, WAN]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Attention sites: the temporal self-attentions of a video model, found by structure and named by checkpoint key.
+"""Attention sites: the self-attentions through which the frames of a video model see each other.
 
-Its spatial cross-attentions to the text are described alike.
+They are found by structure and named by checkpoint key. The cross-attentions to the text are described alike.
 """
 
 import re
@@ -11,20 +11,19 @@ from typing import Any
 from torch import nn
 
 from ..errors import ModelError, OptionError
+from .token_layout import TEMPORAL, TokenLayout
 
 SITE_CHOICES = ("deepest", "all")
-Grid = tuple[int, int]
-"""(h, w): the places of a site's frames."""
 
 
 @dataclass(frozen=True)
 class AttentionSite:
-    """One temporal self-attention, or one spatial cross-attention.
+    """One self-attention through which frames see each other, or one cross-attention to the text.
 
     name: the family's public checkpoint key. channels: C of the tokens that enter to_q, to_k and to_v (to_q alone in a
     cross-attention). to_out: the layer that takes what the heads attended to. heads: how many there are.
-    frame: the module around it that is called with the frames `(B*N, C, h, w)`, which tells the live grid.
-    level: how many times the model has halved the picture there. own: the part of the name after the block's.
+    tokens: how its tokens lie. level: how many times the model has halved the picture there.
+    own: the part of the name after the block's.
     """
 
     name: str
@@ -34,18 +33,20 @@ class AttentionSite:
     channels: int
     to_out: nn.Module | None = None
     heads: int = 1
-    frame: nn.Module | None = None
+    tokens: TokenLayout = TEMPORAL
     level: int = 0
     own: str = ""
 
     @classmethod
     def of(
-        cls, attention: Any, name: str, frame: nn.Module | None = None, *, level: int = 0, own: str = ""
+        cls, attention: Any, name: str, tokens: TokenLayout = TEMPORAL, *, level: int = 0, own: str = ""
     ) -> "AttentionSite":
         """The site of an attention module; diffusers, ComfyUI and AnimateDiff-Evolved name its parts alike."""
         layers = (attention.to_q, attention.to_k, attention.to_v)
         to_out = getattr(attention, "to_out", [None])[0]  # only attention maps need it
-        return cls(name, *layers, attention.to_q.in_features, to_out, getattr(attention, "heads", 1), frame, level, own)
+        return cls(
+            name, *layers, attention.to_q.in_features, to_out, getattr(attention, "heads", 1), tokens, level, own
+        )
 
     @property
     def block(self) -> str:

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ModelError, OptionError
-from ..models.sites import AttentionSite, Grid, group_by_block
+from ..models.sites import AttentionSite, group_by_block
+from ..models.token_layout import Grid
 from .apply_settings import ApplySettings, EmbeddingSettings
 from .debias import DEBIAS_MODES, debias
 from .embedding_file import LAYOUTS, EmbeddingContent, read_embedding, write_embedding

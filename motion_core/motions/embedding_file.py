@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..errors import FileError
 from ..files.tensor_file import FileFormat, Metadata, Tensors, parsing_metadata
-from ..models.sites import Grid
+from ..models.token_layout import Grid
 from .debias import DEBIAS_MODES, undo_difference
 from .origin import Origin
 

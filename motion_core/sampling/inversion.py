@@ -1,4 +1,4 @@
-"""DDIM inversion: sampling backwards, from a clip to the noise that leads to it."""
+"""Inversion: sampling backwards, from a clip to the noise that leads to it (DDIM, or Euler along a flow)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def invert(
 
     It is the end of `trace_inversion`.
     """
-    timesteps = denoiser.schedule.timesteps(steps)
-    _t, z = deque(trace_inversion(denoiser, latents, condition, timesteps, progress=progress), maxlen=1).pop()
+    levels = denoiser.schedule.levels(steps)
+    _t, z = deque(trace_inversion(denoiser, latents, condition, levels, progress=progress), maxlen=1).pop()
     return z
 
 
@@ -29,21 +29,21 @@ def trace_inversion(
     denoiser: Denoiser,
     latents: Tensor,
     condition: Condition,
-    timesteps: Sequence[int],
+    levels: Sequence[float],
     *,
     progress: Progress | None = None,
-) -> Iterator[tuple[int, Tensor]]:
-    """Yields (t, latents) at each of the timesteps of a sampling, least noisy first.
+) -> Iterator[tuple[float, Tensor]]:
+    """Yields (t, latents) at each of the noise levels of a sampling, least noisy first.
 
-    latents: (B, C, N, h, w); condition: of all of them; timesteps: noisiest first, as sampling takes them. The noise is
-    predicted at the timestep that a step leads to, as in Motion Inversion's published code.
+    latents: (B, C, N, h, w); condition: of all of them; levels: noisiest first, as sampling takes them. The model
+    predicts at the level that a step leads to, as in Motion Inversion's published code.
     """
-    z, t_from = latents, -1
+    z, t_from = latents, denoiser.schedule.clean
     conditions = [condition] * len(latents)
-    for number, t in enumerate(reversed(timesteps)):
-        eps = denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
-        z = denoiser.schedule.step(z, eps, t_from, t)
+    for number, t in enumerate(reversed(levels)):
+        predicted = denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
+        z = denoiser.schedule.step(z, predicted, t_from, t)
         t_from = t
         if progress is not None:
-            progress(number + 1, len(timesteps))
+            progress(number + 1, len(levels))
         yield t, z

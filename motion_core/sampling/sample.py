@@ -1,4 +1,4 @@
-"""Samples clips from noise under prompts and any number of motions (DDIM with classifier-free guidance)."""
+"""Samples clips from noise under prompts and any number of motions (deterministic, with classifier-free guidance)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -55,14 +56,13 @@ def sample(
     guidance, 1 for none; guidance: takes the steps in its own way, see `motion_core.guidance`.
     Raises OptionError, ModelError.
     """
-    timesteps = denoiser.schedule.timesteps(steps)
+    levels = denoiser.schedule.levels(steps)
     positive = list(conditions) if len(conditions) == len(noise) else list(conditions) * len(noise)
     branches = Branches(positive, [] if negative is None else [negative] * len(noise), scale)
     z = noise
     with attached(denoiser, motions) as set_switches:
-        for number, t in enumerate(timesteps):
-            t_prev = timesteps[number + 1] if number + 1 < len(timesteps) else -1
-            step = Step(number, len(timesteps), t, t_prev, positive)
+        for number, (t, t_prev) in enumerate(pairwise([*levels, denoiser.schedule.clean])):
+            step = Step(number, len(levels), t, t_prev, positive)
             advance = partial(_advance, denoiser, step, branches, set_switches)
             if guidance is None:
                 z = advance(z)
@@ -70,7 +70,7 @@ def sample(
                 set_switches(step.progress, guided=False)  # guidance runs the model under the prompt alone
                 z = guidance.guide(z, step, advance)
             if progress is not None:
-                progress(number + 1, len(timesteps))
+                progress(number + 1, len(levels))
     return z
 
 
@@ -79,11 +79,11 @@ def _advance(denoiser: Denoiser, step: Step, branches: Branches, set_switches: S
     set_switches(step.progress, guided=branches.guided)
     inputs = torch.cat([z, z]) if branches.guided else z
     conditions = [*branches.negative, *branches.positive] if branches.guided else branches.positive
-    eps = denoiser.predict(inputs, torch.full((len(inputs),), step.t, device=z.device), conditions)
+    predicted = denoiser.predict(inputs, torch.full((len(inputs),), step.t, device=z.device), conditions)
     if branches.guided:
-        negative, positive = eps.chunk(2)
-        eps = negative + branches.scale * (positive - negative)
-    return denoiser.schedule.step(z, eps, step.t, step.t_prev)
+        negative, positive = predicted.chunk(2)
+        predicted = negative + branches.scale * (positive - negative)
+    return denoiser.schedule.step(z, predicted, step.t, step.t_prev)
 
 
 @contextmanager

@@ -16,14 +16,14 @@ Advance = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Step:
-    """Where sampling is. number: 0-based, of `count`; from timestep t to t_prev (-1: the clean sample);
+    """Where sampling is. number: 0-based, of `count`; from noise level t to t_prev;
     conditions: of the prompt, one for each of the B clips.
     """
 
     number: int
     count: int
-    t: int
-    t_prev: int
+    t: float
+    t_prev: float
     conditions: Sequence[Condition]
 
     @property

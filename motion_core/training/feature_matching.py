@@ -61,19 +61,19 @@ def match_features(
     t: Tensor,
     *,
     predicted: Tensor,
-    eps: Tensor,
+    target: Tensor,
     conditions: Sequence[Condition],
 ) -> Tensor:
-    """Compares the features after one DDIM step along `predicted` with those after one along `eps`, the noise in z.
+    """Compares the features after one DDIM step along `predicted` with those after one along `target`, the noise in z.
 
     Tensors as in `extract`. The denoiser is used as it is: switch an adapter off first.
     """
     before = (t - 1).clamp(min=0)
     schedule = denoiser.schedule
     with torch.no_grad():
-        target = extract(denoiser, sites, schedule.step(z, eps, t, before), before, conditions=conditions)
+        wanted = extract(denoiser, sites, schedule.step(z, target, t, before), before, conditions=conditions)
     found = extract(denoiser, sites, schedule.step(z, predicted, t, before), before, conditions=conditions)
-    return attention_feature_match(found, target, WEIGHTS)
+    return attention_feature_match(found, wanted, WEIGHTS)
 
 
 def _home(name: str) -> str:

@@ -13,11 +13,12 @@ from torch import Tensor
 from ..diffusion.denoiser import Denoiser
 from ..errors import OptionError
 from ..hooks.applied import AppliedMotion
-from ..hooks.embedding_hooks import recorded_grids
+from ..hooks.embedding_hooks import recorded_tokens
 from ..hooks.live_switch import LiveSwitch
 from ..models.families import Recognized
 from ..models.layers import select_layers
-from ..models.sites import AttentionSite, Grid, select_sites
+from ..models.sites import AttentionSite, select_sites
+from ..models.token_layout import Grid
 from ..motions.adapter import Adapter
 from ..motions.embedding import MotionEmbedding
 from ..motions.motion import Motion
@@ -89,10 +90,10 @@ def refuse_subjects(recipe: Recipe) -> NoReturn:
 @torch.no_grad()
 def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], example: Example) -> dict[str, Grid]:
     """Runs the model once and returns the (h, w) on which each block's attention works."""
-    with recorded_grids(sites) as grids:
+    with recorded_tokens(sites) as tokens:
         t = torch.zeros(1, dtype=torch.long, device=example.latents.device)
         denoiser.predict(example.latents, t, [example.condition])
-    return grids
+    return {block: live.grid for block, live in tokens.items()}
 
 
 def _start_adapter(model: Recognized, recipe: Recipe, which: str, seed: int) -> Adapter:

@@ -25,10 +25,12 @@ from .parts import TrainedParts
 
 @dataclass(frozen=True)
 class Noised:
-    """A clip at a noise level. z: x0 with the noise eps at t, all (1, C, N, h, w); t: (1,); anchor: a frame."""
+    """A clip at a noise level t (1,). z: the noisy clip; target: what the model should predict, both (1, C, N, h, w);
+    anchor: a frame.
+    """
 
     z: Tensor
-    eps: Tensor
+    target: Tensor
     t: Tensor
     anchor: int
     condition: Condition
@@ -37,7 +39,7 @@ class Noised:
     def frame(self, number: int) -> Noised:
         """Returns one of its frames as a clip."""
         kept = slice(number, number + 1)
-        return replace(self, z=self.z[:, :, kept], eps=self.eps[:, :, kept], anchor=0, weight=None)
+        return replace(self, z=self.z[:, :, kept], target=self.target[:, :, kept], anchor=0, weight=None)
 
 
 LossFunction = Callable[[Noised], Tensor]
@@ -112,9 +114,11 @@ class StepLosses:
     def _noised(self, examples: Sequence[Example], sample: NoiseSample) -> Noised:
         example = examples[sample.clip]
         eps = move_noise(sample.eps, example.latents)
-        z = self.denoiser.schedule.add_noise(example.latents, eps, sample.t)
+        schedule = self.denoiser.schedule
+        t = schedule.level_at(sample.t)
+        z, target = schedule.add_noise(example.latents, eps, t), schedule.target(example.latents, eps)
         weight = self.weight if examples is self.references.clips else None
-        return Noised(z, eps, sample.t, sample.anchor, example.condition, weight)
+        return Noised(z, target, t, sample.anchor, example.condition, weight)
 
     def _make_function(self, term: LossTerm, model: Recognized) -> LossFunction:
         if term.objective == FEATURES:
@@ -127,9 +131,9 @@ class StepLosses:
         predicted = self._predict(noised)
         if noised.weight is not None:
             # an error outside the mask becomes zero, whatever the objective
-            predicted = noised.eps + noised.weight * (predicted - noised.eps)
-        alpha_bar = self.denoiser.schedule.alpha_bars[noised.t]
-        return evaluate_objective(objective, predicted, noised.eps, anchor=noised.anchor, alpha_bar=alpha_bar)
+            predicted = noised.target + noised.weight * (predicted - noised.target)
+        alpha_bar = self.denoiser.schedule.error_alpha_bar(noised.t)
+        return evaluate_objective(objective, predicted, noised.target, anchor=noised.anchor, alpha_bar=alpha_bar)
 
     def _compare_features(self, noised: Noised, sites: FeatureSites) -> Tensor:
         predicted = self._predict(noised)
@@ -140,7 +144,7 @@ class StepLosses:
                 noised.z,
                 noised.t,
                 predicted=predicted,
-                eps=noised.eps,
+                target=noised.target,
                 conditions=[noised.condition],
             )
 

@@ -19,7 +19,8 @@ from ..memory.freezing import frozen
 from ..memory.modes import AUTO, choose_mode, in_mode, next_lower
 from ..memory.peak import MemoryUse, PeakMeter
 from ..models.families import recognize
-from ..models.sites import Grid, select_sites
+from ..models.sites import select_sites
+from ..models.token_layout import Grid
 from ..motions.motion import Motion
 from ..motions.origin import UNKNOWN, Origin, ReferenceInfo
 from ..progress import TrainingCallback

@@ -106,7 +106,7 @@ class GuidedSampling:
         timesteps = _timesteps(denoiser.base.model_sampling, sigmas)
         _new_clip, reference = denoiser.conditions
         progress = sampling_progress(len(timesteps))
-        return prepare_guidance(denoiser, latents, reference, self.config, timesteps=timesteps, progress=progress)
+        return prepare_guidance(denoiser, latents, reference, self.config, levels=timesteps, progress=progress)
 
 
 class GuidedSteps:

@@ -59,7 +59,7 @@ def make_inverted(model: Any, latents: Tensor, conditioning: Any, steps: int) ->
     """Returns inverted noise as a LATENT. Sampling with `ddim_uniform` in as many steps starts from it."""
     noise = invert_to_noise(model, latents, conditioning, steps)
     sampling = model.get_model_object("model_sampling")
-    first = schedule_of(sampling).timesteps(steps)[0]
+    first = schedule_of(sampling).levels(steps)[0]
     return InvertedNoise(noise, float(sampling.sigmas[first]), model.get_model_object("latent_format")).as_latent(noise)
 
 

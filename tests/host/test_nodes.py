@@ -325,7 +325,7 @@ def test_both_outputs_of_the_mix_start_the_sampler_at_its_noise_level(host):
     plain = graph.add("ProbeDifference", first=by_latent, second=graphs.sample(graph, out(model), wanted, nothing))
     results = host.run(graph)
     schedule = NoiseSchedule.scaled_linear()
-    alpha_bar = float(schedule.alpha_bars[schedule.timesteps(steps)[0]])
+    alpha_bar = float(schedule.alpha_bars[schedule.levels(steps)[0]])
     assert float(results[level].split()[-1]) == pytest.approx(alpha_bar**-0.5, rel=0.03)  # sqrt(1 + sigma^2)
     assert float(results[apart]) < 0.1 * float(results[plain])  # the host itself starts from sigma instead, .4 % less
 

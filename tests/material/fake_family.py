@@ -16,6 +16,7 @@ from motion_core.errors import ModelError
 from motion_core.models.family import Family
 from motion_core.models.layers import Layer
 from motion_core.models.sites import AttentionSite
+from motion_core.models.token_layout import TemporalTokens
 
 CHANNELS, LATENT_CHANNELS, HEADS = 8, 4, 2
 KINDS = {"query": "self_q", "key": "self_k", "value": "self_v", "out": "self_out"}
@@ -74,7 +75,9 @@ def list_sites(module: nn.Module) -> list[AttentionSite]:
     if not isinstance(module, FakeModel):
         return []
     return [
-        AttentionSite(f"along_time.{number}", part.query, part.key, part.value, CHANNELS, part.out, HEADS, frame=part)
+        AttentionSite(
+            f"along_time.{number}", part.query, part.key, part.value, CHANNELS, part.out, HEADS, TemporalTokens(part)
+        )
         for number, part in enumerate(_parts(module))
     ]
 

@@ -143,7 +143,8 @@ def encode_clips(vae: Any, work: Path, seed: int = 1) -> Tensor:
             if number % 500 == 0:
                 print(f"encoded {number} of {CLIPS} clips", flush=True)
         save_file({"latents": torch.stack(latents).contiguous()}, path)
-    return whiten(vae, load_file(path)["latents"].float())
+    raw = load_file(path)["latents"].float()
+    return whiten(vae, raw, dim=2)(raw)
 
 
 def draw_scene(number: int, seed: int = 1) -> tuple[Actor, Ground]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..sites import AttentionSite
 from ..spatial_transformers import find_attn2, find_in_diffusers
+from ..token_layout import TemporalTokens
 
 _OWN = ("attn1", "attn2")
 _DIFFUSERS = re.compile(r"^(?:(down|up)_blocks\.(\d+)|(mid)_block)\.motion_modules\.(\d+)$")
@@ -24,10 +25,11 @@ def list_sites(module: nn.Module) -> list[AttentionSite]:
     """Sites in the order in which the model runs them; empty for a model without motion modules."""
     sites = []
     for home, transformer, level in find_temporal_transformers(module):
+        tokens = TemporalTokens(transformer)
         for depth, block in enumerate(transformer.transformer_blocks):  # type: ignore[arg-type]
             name = f"{home}.transformer_blocks.{depth}"
             for own, attention in zip(_OWN, _self_attentions(block), strict=False):
-                sites.append(AttentionSite.of(attention, f"{name}.{own}", transformer, level=level, own=own))
+                sites.append(AttentionSite.of(attention, f"{name}.{own}", tokens, level=level, own=own))
     return sites
 
 

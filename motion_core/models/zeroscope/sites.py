@@ -6,6 +6,7 @@ from torch import nn
 
 from ..sites import AttentionSite
 from ..spatial_transformers import find_attn2, find_in_diffusers
+from ..token_layout import TemporalTokens
 
 _BLOCK = re.compile(r"^(down|up)_blocks\.(\d+)\.temp_attentions\.\d+\.transformer_blocks\.\d+$")
 
@@ -26,9 +27,9 @@ def list_sites(module: nn.Module) -> list[AttentionSite]:
             continue
         index = int(found[2])
         level = index if found[1] == "down" else levels - 1 - index
-        frame = modules[name.rsplit(".transformer_blocks", 1)[0]]
+        tokens = TemporalTokens(modules[name.rsplit(".transformer_blocks", 1)[0]])
         for own in ("attn1", "attn2"):
-            sites.append(AttentionSite.of(getattr(block, own), f"{name}.{own}", frame, level=level, own=own))
+            sites.append(AttentionSite.of(getattr(block, own), f"{name}.{own}", tokens, level=level, own=own))
     return sites
 
 

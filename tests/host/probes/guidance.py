@@ -56,11 +56,11 @@ class ProbeCoreGuidance(Probe):
         def work(denoiser, clip):
             tensors.make_ordinary(denoiser.conditions)
             wanted, empty = denoiser.conditions
-            timesteps = denoiser.schedule.timesteps(steps)
+            timesteps = denoiser.schedule.levels(steps)
             drawn = comfy.sample.prepare_noise(latents, seed).transpose(0, 1)[None]
             noise = denoiser.schedule.add_noise(0 * drawn, drawn, timesteps[0])  # as the host starts below its highest
             with tensors.ordinary_weights(denoiser.base, clip.device):
-                guidance = methods.prepare_guidance(denoiser, clip, empty, config, timesteps=timesteps)
+                guidance = methods.prepare_guidance(denoiser, clip, empty, config, levels=timesteps)
                 denoiser.schedule = _down_to_the_clip(denoiser.schedule)
                 return sampling.sample(denoiser, noise, [wanted], steps=steps, guidance=guidance)[0].transpose(0, 1)
 

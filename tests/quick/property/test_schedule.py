@@ -41,6 +41,6 @@ def test_a_step_leads_to_what_adding_the_same_noise_gives(seed, t, other):
 @PROPERTY
 @given(st.integers(1, 999))
 def test_sampling_timesteps_fall_and_stay_within_the_schedule(count):
-    steps = SCHEDULE.timesteps(count)
+    steps = SCHEDULE.levels(count)
     assert len(steps) == count and steps == sorted(set(steps), reverse=True)
     assert steps[-1] >= 1 and steps[0] < SCHEDULE.steps

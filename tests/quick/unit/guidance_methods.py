@@ -11,7 +11,7 @@ STRONG = {"dmt": {}, "motion_clone": {"weight": 1e5}}
 
 def build(method, denoiser, latents, text, **settings):
     if method == "dmt":
-        reference = trace_inversion(denoiser, latents, text[0], denoiser.schedule.timesteps(STEPS))
+        reference = trace_inversion(denoiser, latents, text[0], denoiser.schedule.levels(STEPS))
         return Dmt(denoiser, reference, text[0], DmtConfig(**{"optimisation_steps": 1, **settings}))
     return MotionClone.of(denoiser, latents, text[0], MotionCloneConfig(**settings))
 

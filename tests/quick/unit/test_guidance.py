@@ -42,11 +42,11 @@ def test_only_the_named_part_of_sampling_is_guided(denoiser, latents, text, nega
     monkeypatch.setattr(MotionClone, "differentiate", lambda _self, z, t, _text: seen.append(t) or 0 * z)
     monkeypatch.setattr(Dmt, "optimise", lambda _self, z, t, _text, rate: seen.append((t, rate)) or z)
     run(denoiser, noise, text, negative, build("motion_clone", denoiser, latents, text, start=0.2, end=0.6))
-    assert seen == denoiser.schedule.timesteps(STEPS)[1:3]
+    assert seen == denoiser.schedule.levels(STEPS)[1:3]
     seen.clear()
     guidance = build("dmt", denoiser, latents, text, end=0.6, learning_rate=0.03, last_learning_rate=0.01)
     run(denoiser, noise, text, negative, guidance)
-    assert [t for t, _ in seen] == denoiser.schedule.timesteps(STEPS)[:3]
+    assert [t for t, _ in seen] == denoiser.schedule.levels(STEPS)[:3]
     assert [rate for _, rate in seen] == pytest.approx([0.03, 0.02, 0.01])
 
 
@@ -121,7 +121,7 @@ def test_acts_at_names_the_steps_that_do_more_than_advance(denoiser, latents, te
         ("dmt", {"start": 0.5, "end": 0.75, "restart_end": 0.25}), ("dmt", {"optimisation_steps": 0}),
         ("dmt", {"optimisation_steps": 0, "restart_end": 0.0}),
     ]  # fmt: skip
-    timesteps = [*denoiser.schedule.timesteps(STEPS), -1]
+    timesteps = [*denoiser.schedule.levels(STEPS), -1]
     found = []
     for method, given in settings:
         guidance = build(method, denoiser, seeded(*latents.shape, seed=9), text, **given)

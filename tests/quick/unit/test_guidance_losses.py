@@ -88,7 +88,7 @@ def test_the_sign_of_the_motion_clone_paper_would_raise_the_loss(denoiser, noise
 
 def test_optimisation_of_dmt_lowers_its_loss(either, latents, text, noise):
     guidance = build("dmt", either, seeded(*latents.shape, seed=9), text, optimisation_steps=5)
-    t = either.schedule.timesteps(STEPS)[0]
+    t = either.schedule.levels(STEPS)[0]
     moved = guidance.optimise(noise, t, text, 0.02)
     assert dmt_loss(guidance, moved, t, text) < 0.9 * dmt_loss(guidance, noise, t, text)
     assert float((moved - noise).abs().max()) <= 1.1 * 5 * 0.02

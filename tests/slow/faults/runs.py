@@ -119,8 +119,8 @@ def apply_both(denoiser: Denoiser) -> list[AppliedMotion]:
 
 def guide(denoiser: Denoiser, update: Update, method: str, **changes: Any) -> list[Tensor]:
     config = find_method(method).configure(start=0.0, end=1.0, **changes)
-    timesteps = denoiser.schedule.timesteps(STEPS)
-    guidance = prepare_guidance(denoiser, LATENTS, TEXT, config, timesteps=timesteps, progress=update)
+    timesteps = denoiser.schedule.levels(STEPS)
+    guidance = prepare_guidance(denoiser, LATENTS, TEXT, config, levels=timesteps, progress=update)
     return [sample(denoiser, NOISE, [TEXT], NEGATIVE, steps=STEPS, progress=update, guidance=guidance)]
 
 

@@ -1,0 +1,193 @@
+"""Wan's transformer: all tokens of all frames attend to each other, and the model predicts velocity."""
+
+import copy
+
+import pytest
+import torch
+
+from motion_core.diffusion.flow_schedule import FlowSchedule
+from motion_core.errors import ModelError
+from motion_core.guidance.dmt import DmtConfig
+from motion_core.guidance.methods import prepare_guidance
+from motion_core.guidance.motion_clone import MotionCloneConfig
+from motion_core.hooks.applied import AppliedMotion
+from motion_core.hooks.embedding_hooks import inject, recorded_tokens
+from motion_core.models.families import recognize
+from motion_core.models.token_layout import JointTokens, LiveTokens
+from motion_core.models.wan.denoiser import WanCondition, WanDenoiser
+from motion_core.models.wan.family import WAN
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.motions.motion import read_motion
+from motion_core.recipes.catalogue import find_recipe
+from motion_core.sampling.inversion import invert
+from motion_core.sampling.sample import sample
+from motion_core.training.examples import Example, ReferenceSet
+from motion_core.training.train import train
+from tests.conftest import count_hooks, seeded
+
+FRAMES, GRID, CHANNELS = 5, (4, 3), 32
+CLIP = seeded(1, 16, FRAMES, 8, 6)
+TEXT = WanCondition(seeded(7, 12, seed=1))
+T = torch.tensor([0.5])
+RECIPES = {
+    "motion_inversion": find_recipe("motion_inversion", "official").changed(sites="all", steps=12),
+    "vmc": find_recipe("vmc", "published").changed(steps=12, learning_rate=1e-2),
+    "motion_director": find_recipe("motion_director", "published").changed(steps=6, learning_rate=1e-2),
+}
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    from diffusers import WanTransformer3DModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = WanTransformer3DModel(
+            num_attention_heads=2, attention_head_dim=16, in_channels=20, out_channels=16, text_dim=12, freq_dim=32,
+            ffn_dim=64, num_layers=2, patch_size=(1, 2, 2),
+        )  # fmt: skip
+    return WanDenoiser(module.eval(), FlowSchedule(shift=5.0))
+
+
+def make_zeros(denoiser):
+    sites = recognize(denoiser.module).sites
+    return MotionEmbedding.zeros("wan", sites, {site.block: GRID for site in sites}, FRAMES)
+
+
+def make_sample(denoiser, *motions, frames=FRAMES, size=(8, 6), **settings):
+    applied = [AppliedMotion.of(motion, **settings) for motion in motions]
+    empty = WanCondition(torch.zeros(7, 12))
+    return sample(denoiser, seeded(1, 16, frames, *size, seed=5), [TEXT], empty, motions=applied, steps=3)
+
+
+def test_sites_and_layers_bear_the_names_of_wans_checkpoints(denoiser):
+    model = recognize(denoiser.module)
+    assert model.family is WAN
+    assert [(site.name, site.channels, site.heads) for site in model.sites] == [
+        ("blocks.0.self_attn", 32, 2),
+        ("blocks.1.self_attn", 32, 2),
+    ]
+    layers = {layer.name: (layer.kind, layer.temporal) for layer in model.list_layers()}
+    assert len(layers) == 20
+    assert layers["blocks.1.self_attn.q"] == ("self_q", True) and layers["blocks.0.self_attn.o"] == ("self_out", True)
+    assert layers["blocks.0.cross_attn.v"] == ("cross_v", False)
+    assert layers["blocks.1.ffn.2"] == ("feed_forward", False)
+
+
+def test_the_tokens_of_a_forward_are_known(denoiser):
+    with recorded_tokens(recognize(denoiser.module).sites) as tokens:
+        denoiser.predict(CLIP, T, [TEXT])
+    assert set(tokens.values()) == {LiveTokens(GRID, FRAMES)} and not count_hooks(denoiser.module)
+
+
+def test_zero_embeddings_change_no_bit(denoiser):
+    plain = denoiser.predict(CLIP, T, [TEXT])
+    with inject(denoiser.module, make_zeros(denoiser)):
+        assert torch.equal(denoiser.predict(CLIP, T, [TEXT]), plain)
+
+
+def test_each_frame_and_place_gets_its_own_embedding(denoiser):
+    motion = make_zeros(denoiser).map(torch.randn_like)
+    attention = denoiser.module.blocks[0].attn1
+    entered = {}
+    hooks = [
+        getattr(attention, name).register_forward_hook(
+            lambda _module, args, _output, name=name: entered.setdefault(name, []).append(args[0])
+        )
+        for name in ("to_q", "to_k", "to_v")
+    ]
+    try:
+        denoiser.predict(CLIP, T, [TEXT])
+        with inject(denoiser.module, motion, strength_v=2.0):
+            denoiser.predict(CLIP, T, [TEXT])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    name = "blocks.0.self_attn"
+    for layer in entered:
+        plain, moved = entered[layer]
+        added = (moved - plain)[0].unflatten(0, (FRAMES, *GRID))
+        for frame, row, column in ((0, 0, 0), (3, 2, 1), (4, 3, 2)):
+            place = row * GRID[1] + column
+            expected = 2 * motion.v[name][place, frame] if layer == "to_v" else motion.qk[name][0, frame]
+            torch.testing.assert_close(added[frame, row, column], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_tokens_before_and_after_the_videos_are_left_alone():
+    tokens, added = seeded(2, 3 + 8 + 2, 4), seeded(4, 2, 4, seed=1)
+    layout, live = JointTokens(torch.nn.Identity(), torch.nn.Identity()), LiveTokens((2, 2), frames=2, before=3)
+    result = layout.add(tokens, added, torch.tensor([0.0, 1.0]), live)
+    assert torch.equal(result[0], tokens[0]) and torch.equal(result[1, :3], tokens[1, :3])
+    assert torch.equal(result[1, 11:], tokens[1, 11:])
+    torch.testing.assert_close(result[1, 3:11] - tokens[1, 3:11], added.transpose(0, 1).flatten(0, 1))
+    with pytest.raises(ModelError, match="do not fit its size"):
+        layout.add(tokens[:, :10], added, None, live)
+    with pytest.raises(ModelError, match="run the model as a whole"):
+        layout.add(tokens, added, None, None)
+
+
+def test_branches_are_told_apart(denoiser):
+    motion = make_zeros(denoiser).map(torch.randn_like)
+    pair, t, conditions = torch.cat([CLIP, CLIP]), torch.cat([T, T]), [TEXT, TEXT]
+    plain = denoiser.predict(pair, t, conditions)
+    with inject(denoiser.module, motion) as switch:
+        switch.gate = torch.tensor([0.0, 1.0])
+        gated = denoiser.predict(pair, t, conditions)
+    assert torch.equal(gated[0], plain[0]) and not torch.allclose(gated[1], plain[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_motion_is_trained_saved_loaded_and_applied(name, denoiser, tmp_path):
+    weights = copy.deepcopy(denoiser.module.state_dict())
+    trained = train(denoiser, ReferenceSet([Example(CLIP, TEXT)]), RECIPES[name])
+    assert all(torch.equal(value, weights[key]) for key, value in denoiser.module.state_dict().items())
+    assert not count_hooks(denoiser.module) and trained.motion.family == "wan"
+    trained.motion.save(tmp_path / "motion.safetensors", torch.float32)
+    loaded = read_motion(tmp_path / "motion.safetensors")
+    plain, moved = make_sample(denoiser), make_sample(denoiser, trained.motion)
+    assert (moved - plain).abs().max() > 1e-4
+    torch.testing.assert_close(make_sample(denoiser, loaded), moved)
+
+
+def test_learning_lowers_the_error_of_the_velocity(denoiser):
+    recipe = RECIPES["motion_inversion"].changed(steps=60, learning_rate=3e-2)
+    motion = train(denoiser, ReferenceSet([Example(CLIP, TEXT)]), recipe).motion
+    schedule, eps, errors = denoiser.schedule, seeded(*CLIP.shape, seed=9), []
+    z, target = schedule.add_noise(CLIP, eps, T), schedule.target(CLIP, eps)
+    with torch.no_grad():
+        errors.append((denoiser.predict(z, T, [TEXT]) - target).square().mean())
+        with inject(denoiser.module, motion):
+            errors.append((denoiser.predict(z, T, [TEXT]) - target).square().mean())
+    assert errors[1] < 0.98 * errors[0]
+
+
+@pytest.mark.parametrize("memory", ["balanced", "low"])
+def test_every_memory_mode_gives_the_same_motion(memory, denoiser):
+    references, recipe = ReferenceSet([Example(CLIP, TEXT)]), RECIPES["motion_inversion"]
+    fast, other = (train(denoiser, references, recipe.changed(memory=mode)) for mode in ("fast", memory))
+    assert other.memory.mode == memory and fast.losses == pytest.approx(other.losses, rel=1e-4)
+
+
+def test_a_motion_fits_another_length_and_size(denoiser):
+    motion = make_zeros(denoiser).map(torch.randn_like)
+    assert make_sample(denoiser, motion, frames=8, size=(4, 10)).shape == (1, 16, 8, 4, 10)
+
+
+def test_inversion_leads_back_to_the_clip(denoiser):
+    noise = invert(denoiser, CLIP, TEXT, steps=50)
+    again = sample(denoiser, noise, [TEXT], steps=50)
+    assert (again - CLIP).square().mean() < 0.01 * CLIP.square().mean()
+
+
+def test_an_image_is_an_input_of_the_model(denoiser):
+    plain = denoiser.predict(CLIP, T, [TEXT])
+    shown = WanCondition(TEXT.text, seeded(4, FRAMES, 8, 6, seed=3))
+    empty = WanCondition(TEXT.text, torch.zeros(4, FRAMES, 8, 6))
+    assert torch.equal(denoiser.predict(CLIP, T, [empty]), plain)
+    assert not torch.allclose(denoiser.predict(CLIP, T, [shown]), plain, atol=1e-3)
+
+
+@pytest.mark.parametrize("config", [DmtConfig(), MotionCloneConfig()], ids=["dmt", "motion_clone"])
+def test_guidance_for_diffusion_models_is_refused(config, denoiser):
+    with pytest.raises(ModelError):
+        prepare_guidance(denoiser, CLIP, TEXT, config, levels=denoiser.schedule.levels(2))

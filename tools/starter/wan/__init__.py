@@ -1,0 +1,1 @@
+"""Trains the Wan-shaped starter model."""

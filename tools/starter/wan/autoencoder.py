@@ -1,0 +1,127 @@
+"""Trains the autoencoder, encodes the clips with it, and gives its latents the statistics that Wan's have."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from motion_core.starter.appearance import draw_ground
+from motion_core.starter.paths import Motion
+from motion_core.starter.scene import Actor, cover, draw_actor, draw_clip, render
+from tools.starter.trainer import Settings, Trainer, TrainingExample
+from tools.starter.wan import build
+from tools.starter.whitening import whiten
+
+SMALL = Settings(steps=2500, learning_rate=3e-3, average=0.99)
+FULL = Settings(steps=1800, learning_rate=2e-3, average=0.99)
+DECODER = Settings(steps=1200, learning_rate=1.5e-3, average=0.99)
+CLIPS_PER_STEP = 6
+FRAMES_PER_CLIP = 5
+"""Two latent frames: a first one, which holds one frame, and another, which holds four."""
+LATENT_NOISE = 0.1
+"""Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
+KL_WEIGHT = 5e-7
+SUBJECT_WEIGHT = 3.0
+"""How much more an error on a subject weighs: it is small, and its colour would be learnt last."""
+TWO_ACTORS = 0.2
+NARROW = -6.0
+"""Logarithm of the posterior's variance at first. At its usual width the first latents drown in their own noise."""
+
+
+def draw_windows(example: TrainingExample, clips: int, frames: int) -> tuple[Tensor, Tensor]:
+    """Parts of random clips: pixels (B, 3, F, H, W) in -1..1, and what an error weighs, (B, 1, F, H, W)."""
+    pixels, weights = [], []
+    for _ in range(clips):
+        actors = [draw_actor(example.rng, build.FRAMES) for _ in range(2 if example.rng.random() < TWO_ACTORS else 1)]
+        first = example.rng.randrange(build.FRAMES - frames + 1)
+        parts = [Actor(each.subject, _cut(each.motion, first, frames), each.radius) for each in actors]
+        pixels.append(render(draw_ground(example.rng), parts))
+        weights.append(1 + SUBJECT_WEIGHT * torch.stack([cover(part) for part in parts]).amax(0))
+    return to_pixels(torch.stack(pixels)), torch.stack(weights)[:, None]
+
+
+def to_pixels(clips: Tensor) -> Tensor:
+    """(B, F, H, W, 3) of 0..1 -> (B, 3, F, H, W) of -1..1."""
+    return clips.permute(0, 4, 1, 2, 3) * 2 - 1
+
+
+def train_autoencoder(work: Path) -> tuple[Any, dict[str, Trainer]]:
+    """First on pictures of half the size, where a step costs a quarter, then on whole ones."""
+    vae = build.build_autoencoder()
+    vae.quant_conv.bias.data[build.LATENT_CHANNELS :] = NARROW
+    trainers = {
+        "small_autoencoder": _fit(vae, SMALL, work / "small_autoencoder", shrink=2),
+        "autoencoder": _fit(vae, FULL, work / "autoencoder", shrink=1),
+    }
+    return vae.eval(), trainers
+
+
+def _fit(vae: Any, settings: Settings, folder: Path, shrink: int) -> Trainer:
+    trainer = Trainer(vae, settings, folder)
+
+    def loss_at(example: TrainingExample, step: int) -> Tensor:
+        windows = draw_windows(example, CLIPS_PER_STEP, FRAMES_PER_CLIP)
+        pixels, weight = (functional.avg_pool3d(x, (1, shrink, shrink)) for x in windows)
+        posterior = vae.encode(pixels).latent_dist
+        error = vae.decode(posterior.sample(example.generator)).sample - pixels
+        return (weight * (error.abs() + 2 * error.square())).mean() + KL_WEIGHT * posterior.kl().mean()
+
+    trainer.run(loss_at)
+    trainer.load_average()
+    return trainer
+
+
+def polish_decoder(vae: Any, work: Path) -> Trainer:
+    """Trains the decoder on, on slightly noisy latents. The encoder, and with it every latent, stays as it is."""
+    decoder = nn.ModuleDict({"post_quant_conv": vae.post_quant_conv, "decoder": vae.decoder})
+    trainer = Trainer(decoder, DECODER, work / "decoder")
+    spread = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
+
+    def loss_at(example: TrainingExample, step: int) -> Tensor:
+        pixels, weight = draw_windows(example, CLIPS_PER_STEP, FRAMES_PER_CLIP)
+        with torch.no_grad():
+            latents = vae.encode(pixels).latent_dist.mode()
+        noise = LATENT_NOISE * spread * torch.randn(latents.shape, generator=example.generator)
+        error = vae.decode(latents + noise).sample - pixels
+        return (weight * (error.abs() + 2 * error.square())).mean()
+
+    trainer.run(loss_at)
+    trainer.load_average()
+    return trainer
+
+
+@torch.no_grad()
+def encode_clips(vae: Any, work: Path, clips: int, seed: int = 1) -> tuple[Tensor, Tensor]:
+    """The training set, encoded once: latents of clips and of their first frames before gray, (K, 16, 9, 8, 8) each.
+
+    The autoencoder is whitened on the way: what it makes has the mean and spread of Wan's latents, and the tensors that
+    are returned have a mean of 0 and a variance of 1.
+    """
+    path = work / "latents.safetensors"
+    if not path.exists():
+        found: dict[str, list[Tensor]] = {"clips": [], "images": []}
+        for number in range(clips):
+            clip, _, _ = draw_clip(random.Random(f"{seed} {number}"), build.FRAMES)
+            pixels = to_pixels(clip[None])
+            image = torch.zeros_like(pixels)  # gray
+            image[:, :, :1] = pixels[:, :, :1]
+            for name, each in (("clips", pixels), ("images", image)):
+                found[name].append(vae.encode(each).latent_dist.mode()[0].half())
+            if number % 100 == 0:
+                print(f"encoded {number} of {clips} clips", flush=True)
+        save_file({name: torch.stack(each).contiguous() for name, each in found.items()}, path)
+    raw = load_file(path)
+    mean, spread = (torch.tensor(values) for values in (vae.config.latents_mean, vae.config.latents_std))
+    change = whiten(vae, raw["clips"].float(), dim=1, mean=mean, spread=spread)
+    return change(raw["clips"].float()), change(raw["images"].float())
+
+
+def _cut(motion: Motion, first: int, frames: int) -> Motion:
+    kept = slice(first, first + frames)
+    return Motion(motion.subject[kept], motion.camera[kept], motion.zoom[kept])
