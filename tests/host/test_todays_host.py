@@ -99,7 +99,7 @@ def test_a_complaint_is_found_beside_the_name_of_its_file():
     assert not complaints("WARNING: a neighbour\n\n\n\nmotion-inversion")
 
 
-def test_the_host_logs_no_warning_about_the_pack(tmp_path):
+def test_the_pack_runs_with_a_clean_log(tmp_path):
     """Neither as it starts nor while the nodes of the first graph run."""
     root = find_host()
     if root is None:

@@ -131,7 +131,7 @@ def guided(monkeypatch):
     def remember_guidance(_model, _clip, _prompt, settings, *, steps, **_):
         seen.update(settings=settings, steps=steps)
 
-    def remember_sampling(_args, _model, config, _fps, **_):
+    def remember_sampling(_args, _model, config, **_):
         seen.update(sampling=config)
 
     monkeypatch.setattr("motion_core.commands.guide.guide_by_clip", remember_guidance)

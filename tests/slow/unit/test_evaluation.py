@@ -222,7 +222,7 @@ def test_a_perfect_transfer_scores_so_and_backwards_too():
 
 def test_backwards_a_reference_is_its_own_reverse():
     material = Synthetic(("hops",))
-    there, back = (material.reference("hops", way).clip.frames for way in (False, True))
+    there, back = (material.reference("hops", backwards=way).clip.frames for way in (False, True))
     assert torch.equal(there.flip(0), back)
 
 

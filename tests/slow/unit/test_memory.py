@@ -87,12 +87,12 @@ class Exhausted:
         self.left, self.calls, self.evaluate = times, 0, step_losses.evaluate_objective
         monkeypatch.setattr(step_losses, "evaluate_objective", self)
 
-    def __call__(self, *args):
+    def __call__(self, *args, **kwargs):
         self.calls += 1
         if self.calls > 1 and self.left:
             self.left, self.calls = self.left - 1, 0
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return self.evaluate(*args)
+        return self.evaluate(*args, **kwargs)
 
 
 @EACH_KIND
