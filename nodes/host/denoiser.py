@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import comfy.model_base
 import comfy.model_management
 import comfy.samplers
 import torch
@@ -13,10 +12,10 @@ from comfy.model_patcher import create_model_options_clone
 from comfy.patcher_extension import WrappersMP, add_wrapper
 from torch import Tensor, nn
 
-from ...motion_core.diffusion.schedule import NoiseSchedule
-from ...motion_core.errors import ModelError
+from ...motion_core.diffusion.schedule import Schedule
 from .attention import with_backward
-from .latents import to_core, to_host
+from .conventions import find_convention
+from .latents import count_frames, is_video, to_core, to_host
 from .loading import load_whole
 from .ordinary_tensors import Conditioning
 from .video_model import find_attention_owner
@@ -25,27 +24,29 @@ from .video_model import find_attention_owner
 class HostDenoiser:
     """A core `Denoiser` over a MODEL that the host is sampling with. A condition is the host's own conditioning.
 
-    extra_args: what the host passes to its samplers; frames: of the clip that the host samples, since modules that
-    are put in for a sampling (AnimateDiff-Evolved's) take no other number; conditions: as that sampling prepared them.
+    extra_args: what the host passes to its samplers; like: latents that the host samples; conditions: as that sampling
+    prepared them.
     """
 
     def __init__(
         self,
         guider: comfy.samplers.CFGGuider,
         extra_args: dict[str, Any],
-        frames: int,
+        like: Tensor,
         conditions: Sequence[Conditioning],
     ):
-        self.conditions = conditions
+        self.conditions, self.like = conditions, like
         self.options = with_backward(_without_guidance(extra_args["model_options"]))
         self.seed = extra_args.get("seed")
-        self.least_frames = frames if guider.model_patcher.injections else 1
+        # modules that are put in for a sampling (AnimateDiff-Evolved's) take no other number
+        self.least_frames = count_frames(like) if guider.model_patcher.injections else 1
         self.patcher, self.base = guider.model_patcher, guider.inner_model
         self.module: nn.Module = find_attention_owner(self.base.diffusion_model)
-        self.schedule = schedule_of(self.base.model_sampling)
+        self.convention = find_convention(self.base.model_sampling, self.base.model_type)
+        self.schedule: Schedule = self.convention.schedule
 
     def predict(self, z: Tensor, t: Tensor, conditions: Sequence[Conditioning]) -> Tensor:
-        """Predicts the noise in z (B, C, N, h, w) at timesteps t (B,), one clip after another."""
+        """Predicts what the schedule says for z (B, C, N, h, w) at noise levels t (B,), one clip after another."""
         clips = zip(z.split(1), t.split(1), conditions, strict=True)
         return torch.cat([self._predict_clip(*clip) for clip in clips])
 
@@ -61,39 +62,31 @@ class HostDenoiser:
         load_whole(self.patcher)
 
     def _predict_clip(self, z: Tensor, t: Tensor, condition: Conditioning) -> Tensor:
-        """The host works on z / sqrt(alpha_bar), frame by frame."""
         comfy.model_management.throw_exception_if_processing_interrupted()
-        abar = self.schedule.alpha_bar(t, z)
-        sigma = ((1 - abar) / abar).sqrt()
-        frames, count = to_host(z), z.shape[2]
-        if count == 1:  # a still clip, where the model takes no single frame
-            frames = frames.expand(self.least_frames, -1, -1, -1)
-        forward = ExactForward(frames)
+        latents, frames = to_host(z, self.like), z.shape[2]
+        if frames == 1 and not is_video(latents):  # a still clip, where the model takes no single frame
+            latents = latents.expand(self.least_frames, -1, -1, -1)
+        forward = ExactForward(latents)
         options = create_model_options_clone(self.options)
         add_wrapper(WrappersMP.DIFFUSION_MODEL, forward, options, is_model_options=True)
-        scaled, sigmas = frames / abar.flatten().sqrt(), sigma.flatten().expand(len(frames)).float()
+        scaled = self.convention.scaled(latents, t)
+        sigmas = self.convention.sigma(t).to(scaled.device).expand(len(latents)).float()
         # looked up now, since AnimateDiff-Evolved replaces it for a sampling
         x0 = comfy.samplers.sampling_function(self.base, scaled, sigmas, None, condition, 1.0, options, self.seed)
-        output = self._to_noise(forward.output, z, t, count)
-        if output is not None:
-            return output
-        return to_core((scaled - x0)[:count] / sigma.flatten()).to(z.dtype)
-
-    def _to_noise(self, output: Tensor | None, z: Tensor, t: Tensor, count: int) -> Tensor | None:
-        """The noise that the model's output means, or None where that is unknown."""
-        kind = self.base.model_type
-        if output is None or kind not in (comfy.model_base.ModelType.EPS, comfy.model_base.ModelType.V_PREDICTION):
-            return None
-        clip = to_core(output[:count]).to(z.dtype)
-        velocity = kind == comfy.model_base.ModelType.V_PREDICTION
-        return self.schedule.velocity_to_noise(z, clip, t) if velocity else clip
+        if forward.output is not None:
+            output = to_core(forward.output)[:, :, :frames].to(z.dtype)
+            predicted = self.convention.prediction(output, z, t)
+            if predicted is not None:
+                return predicted
+        predicted = self.convention.prediction_of_clean(scaled, x0, t)
+        return to_core(predicted)[:, :, :frames].to(z.dtype)
 
 
 class ExactForward:
     """A wrapper around the diffusion model that gives it the core's latents and records its output.
 
     The host scales latents to its own convention and back, which rounds. With this, a motion that is trained in the
-    host is the same to the bit as one that is trained by the command line. latents: (N, C, h, w).
+    host is the same to the bit as one that is trained by the command line. latents: in the host's layout.
     """
 
     def __init__(self, latents: Tensor):
@@ -101,24 +94,18 @@ class ExactForward:
         self.outputs: list[Tensor | None] = []
 
     def __call__(self, executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        whole = x.shape == self.latents.shape  # else a part of the clip, or with further channels
-        output = executor(self.latents.to(x) if whole else x, *args, **kwargs)
-        self.outputs.append(output if whole else None)
+        whole = len(x) == len(self.latents) and x.shape[2:] == self.latents.shape[2:]  # else a part of the clip
+        if whole:
+            further = x[:, self.latents.shape[1] :]  # channels, such as an image's
+            x = torch.cat([self.latents.to(x), further], 1) if further.shape[1] else self.latents.to(x)
+        output = executor(x, *args, **kwargs)
+        self.outputs.append(output if whole and output.shape == self.latents.shape else None)
         return output
 
     @property
     def output(self) -> Tensor | None:
         """The model's output where it ran once, on the whole clip."""
         return self.outputs[0] if len(self.outputs) == 1 else None
-
-
-def schedule_of(model_sampling: Any) -> NoiseSchedule:
-    """Returns the core's schedule of a MODEL. Raises ModelError for one that is no diffusion model."""
-    if not hasattr(model_sampling, "sigmas") or not hasattr(model_sampling, "sigma_data"):
-        raise ModelError("this model is no diffusion model with a noise schedule; load AnimateDiff, ZeroScope or like")
-    exact = getattr(model_sampling, "alpha_bars", None)
-    rounded = 1 / (model_sampling.sigmas.double().cpu().square() + 1)
-    return NoiseSchedule(rounded if exact is None else exact)
 
 
 def _without_guidance(model_options: dict[str, Any]) -> dict[str, Any]:

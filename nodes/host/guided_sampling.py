@@ -21,10 +21,12 @@ import torch
 from comfy.patcher_extension import WrappersMP, add_wrapper, get_all_wrappers
 from torch import Tensor
 
+from ...motion_core.diffusion.schedule import require_diffusion
 from ...motion_core.errors import OptionError
 from ...motion_core.guidance.methods import Config, prepare_guidance
 from ...motion_core.models.families import find_sites
 from ...motion_core.sampling.step import Guidance, Step
+from .conventions import find_convention
 from .denoiser import HostDenoiser
 from .latents import check_latents, to_core, to_host
 from .loading import load_whole
@@ -46,6 +48,7 @@ def guide(model: Any, latents: Tensor, conditioning: Any, config: Config) -> Any
     conditioning: a prompt of the reference for DMT, the empty one for MotionClone. Raises OptionError, ModelError.
     """
     check_latents(model, latents)
+    require_diffusion(find_convention(model.get_model_object("model_sampling")).schedule)
     if not model.injections:  # else temporal attention is put in while it samples
         find_sites(find_attention_owner(model.model.diffusion_model))
     if config.idle:
@@ -85,7 +88,7 @@ class GuidedSampling:
         _check_sampler(sampler, sigmas)
         _callback, noise, *_ = args
         with ordinary_weights(guider.inner_model, noise.device):
-            denoiser = _make_denoiser(guider, extra_args, self.key, len(noise))
+            denoiser = _make_denoiser(guider, extra_args, self.key, noise)
             guidance = self._prepare(denoiser, sigmas, noise)
             self.steps = GuidedSteps(guidance, denoiser, sigmas, _find_patches(extra_args["model_options"]))
             try:
@@ -132,13 +135,13 @@ class GuidedSteps:
             )
 
         def advance(z: Tensor) -> Tensor:
-            now = _as_in_host(z, sigma)
+            now = _as_in_host(z, x, sigma)
             return _as_in_core(now + (now - predict(now)) / sigma * (next_level - sigma), next_level)
 
         with ExitStack() as stack:
             for patch in self.patches:
                 stack.enter_context(patch.held_attached())
-            moved = _as_in_host(self.guidance.guide(_as_in_core(x, sigma), step, advance), next_level)
+            moved = _as_in_host(self.guidance.guide(_as_in_core(x, sigma), step, advance), x, next_level)
         return x + (moved - x) * (sigma / (sigma - next_level))
 
     def _step(self, number: int) -> Step:
@@ -150,8 +153,8 @@ def _as_in_core(x: Tensor, sigma: float) -> Tensor:
     return to_core(x) / math.sqrt(1 + sigma**2)
 
 
-def _as_in_host(z: Tensor, sigma: float) -> Tensor:
-    return to_host(z) * math.sqrt(1 + sigma**2)
+def _as_in_host(z: Tensor, like: Tensor, sigma: float) -> Tensor:
+    return to_host(z, like) * math.sqrt(1 + sigma**2)
 
 
 def _timesteps(model_sampling: Any, sigmas: Tensor) -> list[int]:
@@ -169,14 +172,14 @@ def _check_sampler(sampler: Any, sigmas: Tensor) -> None:
         raise OptionError("motion guidance needs noise levels that fall at every step; use another scheduler")
 
 
-def _make_denoiser(guider: Any, extra_args: dict[str, Any], key: str, frames: int) -> HostDenoiser:
+def _make_denoiser(guider: Any, extra_args: dict[str, Any], key: str, like: Tensor) -> HostDenoiser:
     """Makes the denoiser of the method: one prompt and one clip at a time, without ControlNet."""
     positive = guider.conds.get("positive") or next(iter(guider.conds.values()))
     conditions = [[_without_control(entry) for entry in each] for each in (positive, guider.conds[key])]
     make_ordinary(conditions)
     options = comfy.model_patcher.create_model_options_clone(extra_args["model_options"])
     add_wrapper(WrappersMP.DIFFUSION_MODEL, _check_forward, options, is_model_options=True)
-    return HostDenoiser(guider, {**extra_args, "model_options": options}, frames, conditions)
+    return HostDenoiser(guider, {**extra_args, "model_options": options}, like, conditions)
 
 
 def _without_control(entry: dict[str, Any]) -> dict[str, Any]:

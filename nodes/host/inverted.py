@@ -1,12 +1,12 @@
 """Initial noise in the host's two conventions.
 
 A NOISE is unit noise, which the host scales to the first sigma. A LATENT that a sampler starts from with added noise
-switched off is noise * sqrt(1 + sigma^2), in the scale of latents.
+switched off is noise * sqrt(1 + sigma^2), in the scale of latents. A flow starts from pure noise, where the host takes
+nothing of the LATENT: there the NOISE is the one to use.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from torch import Tensor
 from ...motion_core.diffusion.initial_noise import mix
 from ...motion_core.errors import OptionError
 from ...motion_core.sampling.inversion import invert
-from .denoiser import HostDenoiser, schedule_of
+from .conventions import find_convention
+from .denoiser import HostDenoiser
 from .latents import to_host
 from .progress import sampling_progress
 from .sampling_job import run_in_host
@@ -27,15 +28,16 @@ _KEY = "motion_inversion"
 
 @dataclass(frozen=True)
 class InvertedNoise:
-    """noise: (N, C, h, w), unit. sigma: where sampling starts. latent_format: the host's, to unscale latents."""
+    """noise: unit, in the host's layout. scale: of latents that sampling starts from. latent_format: the host's, to
+    unscale them.
+    """
 
     noise: Tensor
-    sigma: float
+    scale: float
     latent_format: Any
 
     def as_latent(self, noise: Tensor) -> dict[str, Any]:
-        started = noise * math.sqrt(1 + self.sigma**2)
-        return {"samples": self.latent_format.process_out(started), _KEY: self}
+        return {"samples": self.latent_format.process_out(noise * self.scale), _KEY: self}
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,18 @@ class MixedNoise:
 def make_inverted(model: Any, latents: Tensor, conditioning: Any, steps: int) -> dict[str, Any]:
     """Returns inverted noise as a LATENT. Sampling with `ddim_uniform` in as many steps starts from it."""
     noise = invert_to_noise(model, latents, conditioning, steps)
-    sampling = model.get_model_object("model_sampling")
-    first = schedule_of(sampling).levels(steps)[0]
-    return InvertedNoise(noise, float(sampling.sigmas[first]), model.get_model_object("latent_format")).as_latent(noise)
+    convention = find_convention(model.get_model_object("model_sampling"))
+    scale = convention.noise_scale(convention.schedule.levels(steps)[0])
+    return InvertedNoise(noise, scale, model.get_model_object("latent_format")).as_latent(noise)
 
 
 def invert_to_noise(model: Any, latents: Tensor, conditioning: Any, steps: int) -> Tensor:
-    """Returns the unit noise (N, C, h, w) from which sampling in `steps` steps would lead back to latents."""
+    """Returns unit noise, in the layout of latents, from which sampling in `steps` steps would lead back to them."""
 
     def work(denoiser: HostDenoiser, clip: Tensor) -> Tensor:
         return invert(denoiser, clip, denoiser.conditions[0], steps, progress=sampling_progress(steps))
 
-    return to_host(run_in_host(model, [conditioning], latents, work)).cpu()
+    return to_host(run_in_host(model, [conditioning], latents, work), latents).cpu()
 
 
 def mix_noise(inverted: dict[str, Any], method: str, *, beta: float, factor: int, seed: int) -> tuple[MixedNoise, dict]:

@@ -59,7 +59,7 @@ class PreviewStop:
                 scale=self.cfg,
                 progress=_stop_if_cancelled,
             )
-            similarity = self._score(denoiser.base.process_latent_out(to_host(latents)))
+            similarity = self._score(denoiser.base.process_latent_out(to_host(latents, denoiser.like)))
             denoiser.take_memory_back()
             return similarity
 

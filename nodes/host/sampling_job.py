@@ -7,6 +7,7 @@ loaded, and conditioning is prepared as the host prepares it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
 import comfy.samplers
@@ -17,6 +18,7 @@ from .denoiser import HostDenoiser
 from .latents import check_latents, to_core
 from .loading import load_whole
 from .static_weights import with_static_weights
+from .training_mode import training_mode
 from .uncompiled import uncompiled
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ class SamplingJob(comfy.samplers.Sampler, Generic[T]):
         assert latent_image is not None
         clip = to_core(latent_image)
         conditions = [condition for name, condition in model_wrap.conds.items() if name.startswith(_KEY)]
-        self.result = self.work(HostDenoiser(model_wrap, extra_args, clip.shape[2], conditions), clip)
+        self.result = self.work(HostDenoiser(model_wrap, extra_args, latent_image, conditions), clip)
         return latent_image
 
 
@@ -70,6 +72,6 @@ def run_in_host(
     if gradients:
         load_whole(model)
     job = SamplingJob(work)
-    with uncompiled(guider.model_options):
+    with uncompiled(guider.model_options), training_mode() if gradients else nullcontext():
         guider.sample(torch.zeros_like(latents), latents, job, sigmas, disable_pbar=True)
     return job.result

@@ -17,7 +17,7 @@ from ...motion_core.recipes.recipe import Recipe
 from ...motion_core.training.examples import Example, ReferenceSet
 from ...motion_core.training.train import Trained, train
 from .denoiser import HostDenoiser
-from .latents import shrink_mask, to_core
+from .latents import count_frames, first_frame, shrink_mask, to_core
 from .ordinary_tensors import make_ordinary, ordinary_weights
 from .preview_stop import PreviewStop
 from .progress import TrainingProgress
@@ -88,7 +88,7 @@ def describe(trained: Trained, model: Any) -> str:
 def _check_shapes(clips: Sequence[CaptionedLatents]) -> None:
     first = clips[0].latents
     for other in clips[1:]:
-        like = first[:1] if other.role != CLIP and len(other.latents) == 1 else first
+        like = first_frame(first) if other.role != CLIP and count_frames(other.latents) == 1 else first
         if other.latents.shape != like.shape:
             raise OptionError(
                 f"a clip's latents have shape {tuple(other.latents.shape)} and the first one's {tuple(first.shape)}; "
