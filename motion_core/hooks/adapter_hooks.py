@@ -89,6 +89,7 @@ class _Hook:
     def __call__(self, layer: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
         if not self.switch.active:
             return None
+        self.switch.used = True
         return self.addition.added_to(output, layer, args[0] if args else kwargs["input"], self.switch.gate)
 
 

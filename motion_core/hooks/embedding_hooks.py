@@ -113,8 +113,11 @@ class _Hook:
     switch: LiveSwitch
 
     def __call__(self, _layer: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not self.switch.active:
+            return None
+        self.switch.used = True
         tokens, *rest = args
-        return (self.addition.added_to(tokens, self.switch), *rest) if self.switch.active else None
+        return self.addition.added_to(tokens, self.switch), *rest
 
 
 class _Addition:

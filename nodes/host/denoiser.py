@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from ...motion_core.diffusion.schedule import Schedule
 from .attention import with_backward
+from .conditioning import Conditioning, cut_frames
 from .conventions import find_convention
 from .latents import count_frames, is_video, to_core, to_host
 from .loading import load_whole
-from .ordinary_tensors import Conditioning
 from .video_model import find_attention_owner
 
 
@@ -72,7 +72,8 @@ class HostDenoiser:
         scaled = self.convention.scaled(latents, t)
         sigmas = self.convention.sigma(t).to(scaled.device).expand(len(latents)).float()
         # looked up now, since AnimateDiff-Evolved replaces it for a sampling
-        x0 = comfy.samplers.sampling_function(self.base, scaled, sigmas, None, condition, 1.0, options, self.seed)
+        fitting = cut_frames(condition, count_frames(self.like), frames) if is_video(latents) else condition
+        x0 = comfy.samplers.sampling_function(self.base, scaled, sigmas, None, fitting, 1.0, options, self.seed)
         if forward.output is not None:
             output = to_core(forward.output)[:, :, :frames].to(z.dtype)
             predicted = self.convention.prediction(output, z, t)

@@ -26,12 +26,13 @@ from ...motion_core.errors import OptionError
 from ...motion_core.guidance.methods import Config, prepare_guidance
 from ...motion_core.models.families import find_sites
 from ...motion_core.sampling.step import Guidance, Step
+from .conditioning import Conditioning
 from .conventions import find_convention
 from .denoiser import HostDenoiser
 from .latents import check_latents, to_core, to_host
 from .loading import load_whole
 from .motion_patch import MotionPatch, find_options
-from .ordinary_tensors import Conditioning, make_ordinary, ordinary_weights
+from .ordinary_tensors import make_ordinary, ordinary_weights
 from .progress import sampling_progress
 from .sampling_job import SamplingJob
 from .static_weights import with_static_weights

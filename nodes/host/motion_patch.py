@@ -11,7 +11,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import nn
 
-from ...motion_core.errors import OptionError
+from ...motion_core.errors import ModelError, OptionError
 from ...motion_core.hooks.adapter_hooks import match_layers, temporal_parts
 from ...motion_core.hooks.applied import Hooks, make_hooks
 from ...motion_core.hooks.embedding_hooks import match_sites
@@ -59,9 +59,18 @@ class MotionPatch:
         options = find_options(args, kwargs)
         if not self._applies(options):
             return executor(x, timesteps, *args, **kwargs)
-        with self._attached(find_attention_owner(executor.class_obj)) as switch:
+        module = find_attention_owner(executor.class_obj)
+        hooks = self._prepared(module)
+        with self._attached(module, hooks) as switch:
             self.set_switch(switch, options)
-            return executor(x, timesteps, *args, **kwargs)
+            switch.used = False
+            output = executor(x, timesteps, *args, **kwargs)
+            if hooks.additions and not switch.used:
+                raise ModelError(
+                    "the model ran without the layers that the motion changes, so that the motion was lost; remove the "
+                    "node that skips or replaces them (a cache of blocks, or attention in one piece)"
+                )
+            return output
 
     @contextmanager
     def held_attached(self) -> Iterator[None]:
@@ -73,12 +82,12 @@ class MotionPatch:
             finally:
                 self.held = None
 
-    def _attached(self, module: nn.Module) -> AbstractContextManager[LiveSwitch]:
+    def _attached(self, module: nn.Module, hooks: Hooks) -> AbstractContextManager[LiveSwitch]:
         if self.held is None:
-            return self._prepared(module).attached()
+            return hooks.attached()
         stack, switches = self.held
         if id(module) not in switches:
-            switches[id(module)] = stack.enter_context(self._prepared(module).attached())
+            switches[id(module)] = stack.enter_context(hooks.attached())
         return nullcontext(switches[id(module)])
 
     def _prepared(self, module: nn.Module) -> Hooks:

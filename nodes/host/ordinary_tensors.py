@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .conditioning import Conditioning
 from .static_weights import check_static_weights
-
-Conditioning = list[dict[str, Any]]
-"""The parts of a CONDITIONING, as the host prepares them for a sampling."""
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from ...motion_core.recipes.recipe import Recipe
 from ...motion_core.sampling.sample import sample
 from ...motion_core.training.early_stop import AppearanceStop, StopSettings
 from .clip_features import encode_frames
+from .conditioning import Conditioning
 from .denoiser import HostDenoiser
 from .latents import to_host
-from .ordinary_tensors import Conditioning
 
 
 @dataclass(frozen=True)

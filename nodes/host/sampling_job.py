@@ -14,6 +14,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from .caches import without_caches
 from .denoiser import HostDenoiser
 from .latents import check_latents, to_core
 from .loading import load_whole
@@ -63,6 +64,7 @@ def run_in_host(
     there is a backward. The model is then loaded whole, and everything else makes room.
     """
     check_latents(model, latents)
+    model = without_caches(model)
     model = with_static_weights(model) if gradients else model
     guider = comfy.samplers.CFGGuider(model)
     named = {f"{_KEY}{number}": each for number, each in enumerate(conditionings)}

@@ -5,7 +5,7 @@ import torch
 
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
-from tests.host.live_host import Failed
+from tests.host.live_host import Failed, Interrupted
 
 FRAMES = 9
 MODEL, VAE = "tiny_wan.safetensors", "tiny_wan_vae.safetensors"
@@ -76,3 +76,142 @@ def test_a_clip_of_frames_is_refused(host):
     with pytest.raises(Failed) as failed:
         host.run(graph)
     assert "encode the reference with the VAE that belongs to the model" in failed.value.message
+
+
+def test_memory_modes_learn_the_same(host):
+    graph, model, latent, wanted, _ = begin()
+    nodes = []
+    for memory in ("fast", "balanced", "low"):
+        applied = graphs.apply(graph, model, learn(graph, model, latent, wanted, memory=memory))
+        nodes.append(graph.add("ProbeLoss", model=applied, latent=out(latent), positive=wanted))
+    fast, *others = (float(host.run(graph)[node]) for node in nodes)
+    assert others == pytest.approx([fast] * 2, rel=1e-3)
+
+
+def test_cancelled_at_any_step_nothing_is_left(host):
+    def arm(cancel_at, seed):
+        graph, model, latent, wanted, _ = begin()
+        armed = out(graph.add("ProbeCancelAt", model=model, step=cancel_at))
+        motion = learn(graph, armed, latent, wanted, steps=4, seed=seed)
+        probe(graph, motion)
+        graph.add("ProbeModel", model=model, after=motion)
+        return graph
+
+    fresh = host.run(arm(cancel_at=0, seed=0))
+    for step in range(1, 5):
+        with pytest.raises(Interrupted):
+            host.run(arm(cancel_at=step, seed=step))
+    assert host.run(arm(cancel_at=0, seed=0)) == fresh
+
+
+def test_guidance_in_one_batch_or_apart(host):
+    graph, model, latent, wanted, nothing = begin()
+    motion, pairs = learn(graph, model, latent, wanted), []
+    for branches in ("both", "conditional"):
+        applied = graphs.apply(graph, model, motion, branches=branches, strength_v=3.0)
+        apart = out(graph.add("ProbeLittleMemory", model=applied))
+        pairs.append([sample(graph, which, wanted, nothing) for which in (applied, apart)])
+    plain = sample(graph, model, wanted, nothing)
+    same = [graph.add("ProbeDifference", first=together, second=apart) for together, apart in pairs]
+    moved = [graph.add("ProbeDifference", first=together, second=plain) for together, _ in pairs]
+    moved.append(graph.add("ProbeDifference", first=pairs[0][0], second=pairs[1][0]))
+    results = host.run(graph)
+    assert max(float(results[node]) for node in same) < 1e-4 < 1e-3 < min(float(results[node]) for node in moved)
+
+
+def test_context_windows_get_the_motion_repeated_or_stretched(host):
+    graph, model, latent, wanted, nothing = begin()
+    motion = learn(graph, model, latent, wanted)
+    usual = graphs.defaults(host, "WanContextWindowsManual")
+    usual |= {"context_length": 9, "context_overlap": 4, "freenoise": False}
+    slid = out(graph.add("WanContextWindowsManual", model=model, **usual))
+    zero = graphs.apply(graph, slid, motion, strength_qk=0.0, strength_v=0.0)
+    ways = [graphs.apply(graph, slid, motion, strength_v=3.0, frame_index=how) for how in ("window", "absolute")]
+    nodes = [probe(graph, sample(graph, which, wanted, nothing, frames=17)) for which in (slid, zero, *ways)]
+    results = host.run(graph)
+    without, at_zero, repeated, stretched = (results[node] for node in nodes)
+    assert without == at_zero and len({without, repeated, stretched}) == 3
+
+
+def test_a_start_image_is_sampled_from_with_the_motion(host):
+    graph, model, latent, wanted, nothing = begin()
+    motion = learn(graph, model, latent, wanted)
+    vae = out(next(name for name in graph if name.startswith("VAELoader")))
+    image = out(graphs.load_clip(graph, video="example: hops.mp4", frames=2))
+    begun = graph.add(
+        "WanImageToVideo", positive=wanted, negative=nothing, vae=vae, width=64, height=64, length=FRAMES, batch_size=1,
+        start_image=image,
+    )  # fmt: skip
+    settings = {"latent_image": out(begun, 2)}
+    nodes = [
+        probe(graph, sample(graph, which, out(begun), out(begun, 1), **settings))
+        for which in (model, graphs.apply(graph, model, motion))
+    ]
+    nodes.append(probe(graph, sample(graph, model, wanted, nothing)))
+    assert len({host.run(graph)[node] for node in nodes}) == 3
+
+
+@pytest.mark.parametrize("recipe", ["vmc", "motion_director"])
+def test_an_adapter_is_learnt_and_applied(host, recipe):
+    graph, model, latent, wanted, nothing = begin()
+    trained = graphs.train_adapter(graph, model, out(latent), wanted, recipe=recipe)
+    before = graph.add("ProbeModel", model=model)
+    after = graph.add("ProbeModel", model=model, after=out(trained))
+    nodes = [
+        probe(graph, sample(graph, which, wanted, nothing))
+        for which in (
+            model,
+            graphs.apply_adapter(graph, model, out(trained), strength=0.0),
+            graphs.apply_adapter(graph, model, out(trained)),
+        )
+    ]
+    results = host.run(graph)
+    plain, zero, moved = (results[node] for node in nodes)
+    assert plain == zero != moved and results[before] == results[after]
+
+
+def test_custom_sampling_starts_from_inverted_noise(host):
+    graph, model, latent, wanted, nothing = begin()
+    inverted = graph.add("InvertReferenceVideo", model=model, latent=out(latent), positive=nothing, steps=3)
+    mixed = graph.add("InversionNoiseMix", inverted=out(inverted), method="blend", beta=0.5, factor=4, seed=3)
+    empty = graph.add("EmptyHunyuanLatentVideo", width=64, height=64, length=FRAMES, batch_size=1)
+    random = out(graph.add("RandomNoise", noise_seed=3))
+    made = [
+        graph.add(
+            "SamplerCustomAdvanced",
+            noise=noise,
+            guider=out(graph.add("CFGGuider", model=model, positive=wanted, negative=nothing, cfg=6.0)),
+            sampler=out(graph.add("KSamplerSelect", sampler_name="euler")),
+            sigmas=out(graph.add("BasicScheduler", model=model, scheduler="simple", steps=3, denoise=1.0)),
+            latent_image=out(empty),
+        )
+        for noise in (out(mixed), random)
+    ]
+    nodes = [probe(graph, out(each)) for each in made]
+    results = host.run(graph)
+    assert results[nodes[0]] != results[nodes[1]]
+
+
+def test_guidance_for_models_that_predict_noise_is_refused(host):
+    graph, model, latent, wanted, nothing = begin()
+    probe(graph, sample(graph, graphs.guide(graph, model, latent, nothing), wanted, nothing))
+    with pytest.raises(Failed) as failed:
+        host.run(graph)
+    assert "learn a motion instead" in failed.value.message
+
+
+def test_a_cache_of_outputs_does_not_reach_training(host):
+    graph, model, latent, wanted, nothing = begin()
+    cached = out(graph.add("EasyCache", model=model, **graphs.defaults(host, "EasyCache")))
+    nodes = [probe(graph, learn(graph, which, latent, wanted)) for which in (model, cached)]
+    results = host.run(graph)
+    assert results[nodes[0]] == results[nodes[1]]
+
+
+def test_a_forward_that_skips_the_motions_layers_is_refused(host):
+    graph, model, latent, wanted, nothing = begin()
+    applied = graphs.apply(graph, model, learn(graph, model, latent, wanted))
+    probe(graph, sample(graph, out(graph.add("ProbeSkippedBlocks", model=applied)), wanted, nothing))
+    with pytest.raises(Failed) as failed:
+        host.run(graph)
+    assert "so that the motion was lost" in failed.value.message

@@ -13,6 +13,7 @@ from .models import (
     ProbeNoBackward,
     ProbeNoMemory,
     ProbeOffload,
+    ProbeSkippedBlocks,
     ProbeStillModel,
 )
 from .motions import ProbeHeldFirst, ProbeNarrow, ProbePart, ProbeStretched
@@ -36,6 +37,7 @@ PROBES = (
     ProbeNoMemoryAt,
     ProbeFullDisk,
     ProbeStillModel,
+    ProbeSkippedBlocks,
     ProbePart,
     ProbeNarrow,
     ProbeStretched,

@@ -122,6 +122,16 @@ class ProbeNoMemory(Changed):
         return (clone,)
 
 
+class ProbeSkippedBlocks(Changed):
+    """A MODEL whose blocks hand on what they get, as a cache of blocks lets them."""
+
+    def change(self, model):
+        clone = model.clone()
+        for number in range(len(model.model.diffusion_model.blocks)):
+            clone.set_model_patch_replace(lambda args, _original: {"img": args["img"]}, "dit", "double_block", number)
+        return (clone,)
+
+
 class ProbeStillModel(Changed):
     """A MODEL of another kind: it makes pictures and has no temporal attention."""
 
