@@ -66,7 +66,7 @@ def read_options(known: Mapping[str, tuple[dataclasses.Field, Option]], given: M
 
 
 def _number(field: dataclasses.Field) -> Any:
-    return io.Int.Input if field.type == "int" else io.Float.Input
+    return io.Int.Input if field.type.startswith("int") else io.Float.Input
 
 
 def _step(option: Option) -> dict[str, float]:
@@ -77,4 +77,4 @@ def _unset_number(field: dataclasses.Field, option: Option) -> float:
     """0 where that is below the option's smallest value, else -1."""
     assert option.minimum is not None, field.name
     unset = 0 if option.minimum > 0 else -1
-    return unset if field.type == "int" else float(unset)
+    return unset if field.type.startswith("int") else float(unset)

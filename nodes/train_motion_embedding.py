@@ -87,7 +87,7 @@ class TrainMotionEmbedding(io.ComfyNode):
                     ),
                     retired=True,
                 ),
-                *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in ("timesteps", "steady")),
+                *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in ("timesteps", "steady", "grid")),
             ],
             outputs=[
                 MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias, Apply and Save."),

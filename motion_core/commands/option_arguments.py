@@ -41,6 +41,7 @@ def add_option(
 def _find_parser(field: dataclasses.Field) -> Callable[[str], Any]:
     parsers: dict[str, Callable[[str], Any]] = {
         "int": int,
+        "int | None": int,
         "float": float,
         "str": str,
         "TimestepSampler | None": _parse_timesteps,

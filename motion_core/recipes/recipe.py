@@ -21,7 +21,7 @@ from .optimizer_settings import OptimizerSettings
 
 EMBEDDING, LOW_RANK, WEIGHTS = "embedding", "low_rank", "weights"
 ADAPTER_KINDS = (LOW_RANK, WEIGHTS)
-_OF_EMBEDDINGS = frozenset({"sites", "layout", "spatial"})
+_OF_EMBEDDINGS = frozenset({"sites", "layout", "spatial", "grid"})
 _OF_ADAPTERS = frozenset({"layers", "rank", "kind", "appearance_layers"})
 
 
@@ -79,6 +79,14 @@ class Recipe:
         metavar="NAME",
     )
     spatial: str = "v"
+    grid: int | None = option(
+        None,
+        minimum=1,
+        maximum=256,
+        about="At most so many places along the longer side of the value embedding, which is stretched over the "
+        "model's; fewer take less memory and a smaller file. Not given: as many as the model has.",
+        metavar="N",
+    )
     layers: str = option(
         "",
         about=f"Layers to train: {', '.join(LAYER_CHOICES)}, joined with ' + ', or a regular expression.",
@@ -103,6 +111,8 @@ class Recipe:
             raise OptionError(f"layout is {self.layout!r}; use one of {', '.join(LAYOUTS)}")
         if self.spatial not in SPATIAL:
             raise OptionError(f"spatial is {self.spatial!r}; use one of {', '.join(SPATIAL)}")
+        if self.grid is not None and not 1 <= self.grid <= 256:
+            raise OptionError(f"grid is {self.grid}; choose 1 to 256 places, or none for the model's")
         if not 1 <= self.colourings <= COLOURINGS:
             raise OptionError(f"colourings is {self.colourings}; choose 1 (the clip as it is) to {COLOURINGS}")
 
@@ -154,7 +164,7 @@ class Recipe:
             "apply": dict(self.apply),
             **asdict(self.optimizer),
         }
-        for name, off in (("colourings", 1), ("fast_kernels", False)):
+        for name, off in (("colourings", 1), ("fast_kernels", False), ("grid", None)):
             if getattr(self, name) != off:
                 numbers[name] = getattr(self, name)
         return numbers
@@ -165,7 +175,7 @@ class Recipe:
 
     @property
     def _own_options(self) -> frozenset[str]:
-        return (_OF_EMBEDDINGS | _OF_ADAPTERS) - self.unused_options - {"kind"}
+        return (_OF_EMBEDDINGS | _OF_ADAPTERS) - self.unused_options - {"kind", "grid"}
 
 
 def list_training_options() -> dict[str, tuple[Any, Option]]:

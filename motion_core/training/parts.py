@@ -65,9 +65,9 @@ def start_parts(
     device, frames = example.latents.device, example.latents.shape[2]
     if recipe.kind == EMBEDDING:
         sites = select_sites(model.sites, recipe.sites)
-        embedding = MotionEmbedding.zeros(
-            model.family.name, sites, grids, frames, layout=recipe.layout, device=device, spatial=recipe.spatial
-        )
+        coarse = _limited(grids, recipe.grid)
+        shape = {"layout": recipe.layout, "spatial": recipe.spatial}
+        embedding = MotionEmbedding.zeros(model.family.name, sites, coarse, frames, device=device, **shape)
         return TrainedParts({MOTION: _trainable(embedding)}, ())
     adapter = _trainable(_start_adapter(model, recipe, recipe.layers, seed).moved(device))
     motions: dict[str, Motion] = {MOTION: adapter}
@@ -94,6 +94,20 @@ def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], example: E
         t = torch.zeros(1, dtype=torch.long, device=example.latents.device)
         denoiser.predict(example.latents, t, [example.condition])
     return {block: live.grid for block, live in tokens.items()}
+
+
+def _limited(grids: dict[str, Grid], longest: int | None) -> dict[str, Grid]:
+    """Returns grids whose longer side has at most so many places, each in its own aspect."""
+    if longest is None:
+        return grids
+    return {
+        block: grid if max(grid) <= longest else (_share(grid[0], longest, grid), _share(grid[1], longest, grid))
+        for block, grid in grids.items()
+    }
+
+
+def _share(side: int, longest: int, grid: Grid) -> int:
+    return max(1, round(side * longest / max(grid)))
 
 
 def _start_adapter(model: Recognized, recipe: Recipe, which: str, seed: int) -> Adapter:

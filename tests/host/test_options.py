@@ -13,7 +13,17 @@ from tests.host.live_host import PACK
 PRESET = "preset's"
 TRAINING = list_training_options()
 TRAINED_BY = {
-    "TrainMotionEmbedding": ("steps", "learning_rate", "objective", "sites", "layout", "memory", "timesteps", "steady"),
+    "TrainMotionEmbedding": (
+        "steps",
+        "learning_rate",
+        "objective",
+        "sites",
+        "layout",
+        "memory",
+        "timesteps",
+        "steady",
+        "grid",
+    ),
     "TrainMotionAdapter": ("steps", "learning_rate", "rank", "memory"),
 }
 APPLIED_BY = {

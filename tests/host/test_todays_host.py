@@ -12,7 +12,7 @@ from tests.host.test_nodes import NODES, start
 SHOWING = ("LoadReferenceVideo", "TrainMotionEmbedding", "TrainMotionAdapter", "TrackMotion", "CompareVideos")
 ADVANCED = {
     "TrainMotionEmbedding": {
-        "learning_rate", "objective", "sites", "layout", "memory", "colourings", "mask", "timesteps", "steady",
+        "learning_rate", "objective", "sites", "layout", "memory", "colourings", "mask", "timesteps", "steady", "grid",
     },
     "TrainMotionAdapter": {"learning_rate", "rank", "memory"},
     "ApplyMotionEmbedding": {"frame_index"},
