@@ -20,7 +20,8 @@ from motion_core.diffusion.timesteps import parse_timesteps
 from motion_core.evaluation.material.synthetic import Synthetic
 from motion_core.models.families import find_sites
 from motion_core.models.sites import select_sites
-from motion_core.models.zeroscope.loading import VideoModel, load_model
+from motion_core.models.video_model import VideoModel
+from motion_core.models.zeroscope.loading import load_model
 from motion_core.recipes.motion_inversion import FAST, OFFICIAL
 from motion_core.recipes.optimizer_settings import OptimizerSettings
 from motion_core.recipes.recipe import Recipe
@@ -120,9 +121,9 @@ class ConvergenceRun:
         generator = torch.Generator().manual_seed(seed)
         return NoiseSampler(parse_timesteps(timesteps), [self.latents.shape], generator)
 
-    def _loss(self, sample: NoiseSample, text: Tensor) -> Tensor:
+    def _loss(self, sample: NoiseSample, text: list[Tensor]) -> Tensor:
         noisy = self.model.denoiser.schedule.add_noise(self.latents, sample.eps, sample.t)
-        return (self.model.denoiser.predict(noisy, sample.t, list(text)) - sample.eps).square().mean()
+        return (self.model.denoiser.predict(noisy, sample.t, text) - sample.eps).square().mean()
 
     @torch.no_grad()
     def _validate(self) -> float:

@@ -16,7 +16,7 @@ from .guidance.dmt import Dmt
 from .guidance.methods import Config, prepare_guidance
 from .guidance.motion_clone import MotionClone, MotionCloneConfig
 from .hooks.applied import AppliedMotion
-from .models.zeroscope.loading import VideoModel
+from .models.video_model import VideoModel
 from .motions.origin import ReferenceInfo
 from .options import option
 from .progress import Progress, TrainingCallback
@@ -197,8 +197,7 @@ def generate_clip(
 
 def make_initial_noise(model: VideoModel, config: GenerateConfig, inverted: Tensor | None = None) -> Tensor:
     """Returns (1, C, N, h, w), drawn on the CPU from the seed alone and mixed with the inverted noise as configured."""
-    channels = model.denoiser.module.config.in_channels
-    shape = (1, channels, config.frames, config.height // model.factor, config.width // model.factor)
+    shape = model.latent_shape(config.frames, config.height, config.width)
     random = torch.randn(shape, generator=torch.Generator().manual_seed(config.seed)).to(model.device)
     if inverted is not None:
         if tuple(inverted.shape) != shape:

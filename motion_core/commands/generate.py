@@ -12,7 +12,7 @@ from ..errors import OptionError
 from ..guidance.dmt import Dmt
 from ..guidance.motion_clone import MotionClone
 from ..hooks.applied import AppliedMotion
-from ..models.zeroscope.loading import VideoModel
+from ..models.video_model import VideoModel
 from ..motions.motion import Motion, read_motion
 from ..pipeline import GenerateConfig, generate_clip, invert_clip
 from ..progress import sampling_bar

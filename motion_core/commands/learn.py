@@ -9,7 +9,7 @@ from typing import Any
 from ..hooks.applied import AppliedMotion
 from ..metrics.clip_features import load_clip
 from ..metrics.clip_scores import text_similarity
-from ..models.zeroscope.loading import VideoModel
+from ..models.video_model import VideoModel
 from ..motions.motion import Motion
 from ..pipeline import GenerateConfig, generate_clip, train_motion
 from ..progress import training_bar

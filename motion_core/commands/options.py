@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import FileError, OptionError, VideoError
 from ..hooks.applied import AppliedMotion
-from ..models.zeroscope.loading import VideoModel, load_model
+from ..models.video_model import VideoModel
+from ..models.zeroscope.loading import load_model
 from ..motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings, merge_settings
 from ..motions.motion import Motion
 from ..options import find_option, list_options
@@ -70,9 +71,7 @@ def read_reference(args: argparse.Namespace, path: Path, *, frames: int, width: 
 
 def usual_size(model: VideoModel) -> tuple[int, int, int]:
     """Returns (frames, width, height) that the model was trained on."""
-    size = model.denoiser.module.config.sample_size
-    h, w = (size, size) if isinstance(size, int) else size
-    return model.frames or _USUAL_FRAMES, w * model.factor, h * model.factor
+    return model.frames or _USUAL_FRAMES, *model.usual_size
 
 
 def add_applying(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +144,8 @@ def add_sampling(
 def size_of(motion: Motion, model: VideoModel) -> tuple[int, int, int]:
     """Returns (frames, width, height) of what a motion was trained on, or what is usual for the model."""
     frames, width, height = usual_size(model)
-    return motion.frames or frames, motion.origin.width or width, motion.origin.height or height
+    learnt = model.clip_frames(motion.frames) if motion.frames else frames
+    return learnt, motion.origin.width or width, motion.origin.height or height
 
 
 def choose_sampling(args: argparse.Namespace, size: tuple[int, int, int], **usual: Any) -> GenerateConfig:

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..errors import MotionError, OptionError
 from ..hooks.applied import AppliedMotion
 from ..metrics.fidelity import motion_fidelity
-from ..models.zeroscope.loading import VideoModel, load_model
+from ..models.video_model import VideoModel
+from ..models.zeroscope.loading import load_model
 from ..motions.motion import Motion
 from ..pipeline import CaptionedClip, GenerateConfig, References, generate_clip, train_motion
 from ..progress import sampling_bar, training_bar

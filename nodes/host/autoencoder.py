@@ -12,7 +12,7 @@ import comfy.model_patcher
 import comfy.sd
 from torch import Tensor, nn
 
-from ...motion_core.models.zeroscope.loading import VideoModel
+from ...motion_core.models.zeroscope.loading import ZeroscopeModel
 
 
 class FirstStage(nn.Module):
@@ -34,7 +34,7 @@ class FramesVAE(comfy.sd.VAE):
     is given none: it sets what it always sets, and what comes from the weights is set here.
     """
 
-    def __init__(self, model: VideoModel):
+    def __init__(self, model: ZeroscopeModel):
         with _without_warnings():  # "no VAE weights detected" would be no news and worry people
             super().__init__(sd={})
         self.downscale_ratio = self.upscale_ratio = model.factor

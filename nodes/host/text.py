@@ -11,7 +11,7 @@ import comfy.supported_models_base
 import torch
 from torch import Tensor, nn
 
-from ...motion_core.models.zeroscope.loading import VideoModel
+from ...motion_core.models.zeroscope.loading import ZeroscopeModel
 
 _KEY = "clip"
 
@@ -51,7 +51,7 @@ class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
 class Tokenizer:
     """The model's own tokenizer, with the host's syntax of weights."""
 
-    def __init__(self, model: VideoModel, embedding_directory: Any = None):
+    def __init__(self, model: ZeroscopeModel, embedding_directory: Any = None):
         own = model.tokenizer
         self.inner = comfy.sd1_clip.SDTokenizer(
             tokenizer_path=own.name_or_path,
@@ -78,7 +78,7 @@ class Tokenizer:
         return {}
 
 
-def as_clip(model: VideoModel) -> comfy.sd.CLIP:
+def as_clip(model: ZeroscopeModel) -> comfy.sd.CLIP:
     """The CLIP socket of a loaded video model."""
     tokenizer = Tokenizer(model)
 

@@ -14,7 +14,7 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrapper
 from torch import Tensor, nn
 
 from ...motion_core.errors import OptionError
-from ...motion_core.models.zeroscope.loading import VideoModel
+from ...motion_core.models.zeroscope.loading import ZeroscopeModel
 
 MEMORY_FACTOR = 2.0
 """What the host multiplies its estimate of a sampling step's memory with; ZeroScope's UNet is of SD 2's width."""
@@ -75,7 +75,7 @@ def find_attention_owner(diffusion_model: nn.Module) -> nn.Module:
     return diffusion_model.unet if isinstance(diffusion_model, FramesUNet) else diffusion_model
 
 
-def as_model(model: VideoModel) -> comfy.model_patcher.ModelPatcher:
+def as_model(model: ZeroscopeModel) -> comfy.model_patcher.ModelPatcher:
     """The MODEL socket of a loaded video model."""
     unet = model.denoiser.module
     config = _ModelConfig({"disable_unet_model_creation": True, "in_channels": unet.config.in_channels})

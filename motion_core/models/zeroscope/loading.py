@@ -28,8 +28,8 @@ _LAYOUT = "the diffusers layout is read: a folder with unet, vae, text_encoder, 
 
 
 @dataclass(frozen=True)
-class VideoModel:
-    """A text-to-video model. name: its folder's; frames: how many it was trained on, 0 where unknown."""
+class ZeroscopeModel:
+    """A `VideoModel`. name: its folder's; frames: how many it was trained on, 0 where unknown."""
 
     name: str
     denoiser: UNetDenoiser
@@ -47,9 +47,24 @@ class VideoModel:
         """Pixels to a latent pixel, along each side."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    @property
+    def usual_size(self) -> tuple[int, int]:
+        """(width, height) in pixels that it was trained on."""
+        size = self.denoiser.module.config.sample_size
+        h, w = (size, size) if isinstance(size, int) else size
+        return w * self.factor, h * self.factor
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, ...]:
+        """(1, C, N, h, w) of a clip's latents."""
+        return 1, self.denoiser.module.config.in_channels, frames, height // self.factor, width // self.factor
+
+    def clip_frames(self, latent_frames: int) -> int:
+        """As many: each frame has a latent frame of its own."""
+        return latent_frames
+
     @torch.no_grad()
-    def encode_text(self, prompts: Sequence[str]) -> Tensor:
-        """(B, L, D) float32 features of the prompts."""
+    def encode_text(self, prompts: Sequence[str]) -> list[Tensor]:
+        """Features (L, D) of each prompt, float32."""
         tokens = self.tokenizer(
             list(prompts),
             padding="max_length",
@@ -57,7 +72,7 @@ class VideoModel:
             max_length=self.tokenizer.model_max_length,
             return_tensors="pt",
         )
-        return self.text_encoder(tokens.input_ids.to(self.device))[0].float()
+        return [*self.text_encoder(tokens.input_ids.to(self.device))[0].float()]
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
@@ -84,7 +99,7 @@ def _frames_at_once(height: int, width: int) -> int:
     return max(1, 2**18 // (height * width))
 
 
-def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> VideoModel:
+def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> ZeroscopeModel:
     """Load a folder. device: `cuda` when there is one, else `cpu`. dtype: as stored on a GPU; float32 on a CPU,
     where half precision is slow. Raises OptionError for a GPU that is not there, ModelError, one sentence for what is
     wrong.
@@ -120,7 +135,7 @@ def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | Non
         raise ModelError(f"{folder} predicts {kind!r}; models that predict epsilon or v_prediction are supported")
     schedule = NoiseSchedule(torch.cumprod(1 - scheduler.betas.double(), 0))
     denoiser = UNetDenoiser(unet.eval().to(device), schedule, kind == "v_prediction")
-    return VideoModel(
+    return ZeroscopeModel(
         folder.name, denoiser, vae.eval().to(device), text_encoder.eval().to(device), tokenizer, _trained_frames(folder)
     )
 

@@ -21,7 +21,7 @@ def test_a_folder_is_loaded_whole(model_folder):
     assert model.factor == 8 and model.frames == 6
     assert recognize(model.denoiser.module).family.name == "zeroscope"
     assert {p.dtype for p in model.denoiser.module.parameters()} == {torch.float32}
-    text = model.encode_text(["a red circle", ""])
+    text = torch.stack(model.encode_text(["a red circle", ""]))
     assert text.shape == (2, 24, 96) and text.dtype == torch.float32
     frames = torch.rand(3, 64, 96, 3, generator=torch.Generator().manual_seed(0))
     latents = model.encode(frames)

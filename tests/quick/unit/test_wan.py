@@ -16,13 +16,16 @@ from motion_core.models.families import recognize
 from motion_core.models.token_layout import JointTokens, LiveTokens
 from motion_core.models.wan.denoiser import WanCondition, WanDenoiser
 from motion_core.models.wan.family import WAN
+from motion_core.models.wan.loading import load_wan
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
+from motion_core.pipeline import CaptionedClip, GenerateConfig, References, generate_clip, train_motion
 from motion_core.recipes.catalogue import find_recipe
 from motion_core.sampling.inversion import invert
 from motion_core.sampling.sample import sample
 from motion_core.training.examples import Example, ReferenceSet
 from motion_core.training.train import train
+from motion_core.video.reading import Clip
 from tests.conftest import count_hooks, seeded
 
 FRAMES, GRID, CHANNELS = 5, (4, 3), 32
@@ -191,3 +194,63 @@ def test_an_image_is_an_input_of_the_model(denoiser):
 def test_guidance_for_diffusion_models_is_refused(config, denoiser):
     with pytest.raises(ModelError):
         prepare_guidance(denoiser, CLIP, TEXT, config, levels=denoiser.schedule.levels(2))
+
+
+def test_a_coarse_grid_makes_a_small_motion(denoiser):
+    recipe = RECIPES["motion_inversion"].changed(grid=2)
+    motion = train(denoiser, ReferenceSet([Example(CLIP, TEXT)]), recipe).motion
+    assert set(motion.grids.values()) == {(2, 2)} and {v.shape for v in motion.v.values()} == {(4, FRAMES, CHANNELS)}
+    assert (make_sample(denoiser, motion) - make_sample(denoiser)).abs().max() > 1e-4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of small random weights in the names of Wan's checkpoints, with the starter model's text part."""
+    import json
+    import shutil
+
+    from diffusers import WanTransformer3DModel
+
+    from motion_core.starter.folder import find_starter
+    from tools.starter.wan import build
+    from tools.starter.wan.export import export_autoencoder, export_transformer
+
+    folder = tmp_path_factory.mktemp("wan")
+    for part in ("text_encoder", "tokenizer"):
+        shutil.copytree(find_starter() / part, folder / part)
+    (folder / "training.json").write_text(json.dumps({"frames": 9, "size": 64}))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        small = {**build.TRANSFORMER, "num_attention_heads": 4, "num_layers": 2, "ffn_dim": 64}
+        export_transformer(folder / "transformer.safetensors", WanTransformer3DModel(**small))
+        export_autoencoder(folder / "vae.safetensors", build.build_autoencoder())
+    return folder
+
+
+def test_a_folder_is_loaded_and_used_as_a_whole(folder):
+    model = load_wan(folder, "cpu")
+    assert model.frames == 9 and model.usual_size == (64, 64) and model.factor == 8
+    assert model.latent_shape(9, 64, 48) == (1, 16, 3, 8, 6) and model.clip_frames(3) == 9
+    assert model.denoiser.module.config.num_attention_heads == 4
+    frames = torch.rand(11, 64, 48, 3, generator=torch.Generator().manual_seed(0))
+    latents = model.encode(frames)
+    assert latents.shape == (1, 16, 3, 8, 6)
+    decoded = model.decode(latents)
+    assert decoded.shape == (9, 64, 48, 3) and decoded.min() >= 0 and decoded.max() <= 1
+    references = References([CaptionedClip(Clip(frames, 8.0), "a red circle")])
+    motion = train_motion(model, references, RECIPES["motion_inversion"]).motion
+    config = GenerateConfig(frames=9, width=64, height=64, steps=2)
+    made = generate_clip(model, "a blue square", config, [AppliedMotion.of(motion)])
+    assert made.shape == (9, 64, 64, 3) and motion.frames == 3
+
+
+def test_a_folder_that_lacks_weights_is_refused(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "transformer.safetensors")
+    del weights["blocks.1.self_attn.q.weight"]
+    save_file(weights, tmp_path / "transformer.safetensors")
+    with pytest.raises(ModelError, match=r"lack blocks\.1\.self_attn\.q\.weight"):
+        load_wan(tmp_path, "cpu")
+    with pytest.raises(ModelError, match="can't be read"):
+        load_wan(tmp_path / "nowhere", "cpu")

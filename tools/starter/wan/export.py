@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tools.starter.wan.original_names import name_autoencoder, name_transformer
+from motion_core.models.wan.names import name_in_autoencoder, name_in_transformer
 
 
 def export_transformer(path: Path, transformer: Any, dtype: torch.dtype = torch.float16) -> None:
@@ -18,13 +19,14 @@ def export_transformer(path: Path, transformer: Any, dtype: torch.dtype = torch.
     config = transformer.config
     known = {"num_heads": config.num_attention_heads, "text_dim": config.text_dim, "freq_dim": config.freq_dim}
     metadata = {"format": "pt", "config": json.dumps({"transformer": known})}
-    save_file(_stored(name_transformer(transformer.state_dict()), dtype), path, metadata)
+    save_file(_stored(transformer, name_in_transformer, dtype), path, metadata)
 
 
 def export_autoencoder(path: Path, vae: Any, dtype: torch.dtype = torch.float16) -> None:
     """Writes an `AutoencoderKLWan`."""
-    save_file(_stored(name_autoencoder(vae.state_dict()), dtype), path, {"format": "pt"})
+    save_file(_stored(vae, name_in_autoencoder, dtype), path, {"format": "pt"})
 
 
-def _stored(weights: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    return {name: tensor.detach().to(dtype).contiguous() for name, tensor in weights.items()}
+def _stored(part: Any, rename: Callable[[str], str], dtype: torch.dtype) -> dict[str, Tensor]:
+    weights = part.state_dict().items()
+    return {rename(name): tensor.detach().to(dtype).contiguous() for name, tensor in weights}

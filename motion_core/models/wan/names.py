@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
-
 _TRANSFORMER = {
     "condition_embedder.time_embedder.linear_1.": "time_embedding.0.",
     "condition_embedder.time_embedder.linear_2.": "time_embedding.2.",
@@ -47,17 +45,8 @@ _PARTS_PER_LEVEL = 4
 """Three residual blocks and an upsampler."""
 
 
-def name_transformer(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames the weights of a `WanTransformer3DModel`."""
-    return {_name_in_transformer(name): tensor for name, tensor in weights.items()}
-
-
-def name_autoencoder(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames the weights of an `AutoencoderKLWan`."""
-    return {_name_in_autoencoder(name): tensor for name, tensor in weights.items()}
-
-
-def _name_in_transformer(name: str) -> str:
+def name_in_transformer(name: str) -> str:
+    """The name in Wan's checkpoints of a weight of `WanTransformer3DModel`."""
     if name == "scale_shift_table":
         return "head.modulation"
     if name.startswith("proj_out."):
@@ -65,7 +54,8 @@ def _name_in_transformer(name: str) -> str:
     return _replaced(name, _TRANSFORMER)
 
 
-def _name_in_autoencoder(name: str) -> str:
+def name_in_autoencoder(name: str) -> str:
+    """The name in Wan's checkpoints of a weight of `AutoencoderKLWan`."""
     if ".resnets." in name or ".down_blocks." in name:
         name = _replaced(name, _RESIDUAL)
     up = _UP.search(name)
