@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import FileError, OptionError, VideoError
 from ..hooks.applied import AppliedMotion
+from ..models.loading import load_video_model
 from ..models.video_model import VideoModel
-from ..models.zeroscope.loading import load_model
 from ..motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings, merge_settings
 from ..motions.motion import Motion
 from ..options import find_option, list_options
@@ -38,7 +38,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def load(args: argparse.Namespace) -> VideoModel:
-    return load_model(args.model or find_starter(), args.device)
+    return load_video_model(args.model or find_starter(), args.device)
 
 
 def add_reference(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

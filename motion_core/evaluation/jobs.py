@@ -17,7 +17,7 @@ from torch import Tensor
 from ..diffusion.initial_noise import mix
 from ..errors import OptionError
 from ..hooks.applied import AppliedMotion
-from ..models.zeroscope.loading import load_model
+from ..models.loading import load_video_model
 from ..motions.motion import Motion
 from ..pipeline import References, guide_by_clip, train_motion
 from ..recipes.recipe import Recipe
@@ -57,7 +57,7 @@ class JobRunner:
     def __init__(self, suite: Suite, folder: Path, device: str | None = None):
         self.suite, self.folder = suite, folder
         self.material = open_material(suite.material)
-        self.model = load_model(find_starter() if suite.model == STARTER else Path(suite.model), device)
+        self.model = load_video_model(find_starter() if suite.model == STARTER else Path(suite.model), device)
         self.weights = fingerprint(self.model.denoiser.module, self.model.vae, self.model.text_encoder)
         self.cache = MotionCache(folder / "learnt", self.weights)
         self.methods = {method.name: method for method in suite.methods}

@@ -44,18 +44,19 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Synthetic:
-    """clips: names of paths that the starter model has not seen, all of them where none is named. `others`: how many
-    clips with other motions regularise. Scores: motion fidelity; position error, the mean distance from where the
-    reference's subject is, in % of the picture's side; shares of frames whose colour, shape and ground a rule
-    recognises, and their mean, the appearance. Raises OptionError.
+    """clips: names of paths that the starter models have not seen, all of them where none is named. `others`: how many
+    clips with other motions regularise. frames: of each clip. Scores: motion fidelity; position error, the mean
+    distance from where the reference's subject is, in % of the picture's side; shares of frames whose colour, shape
+    and ground a rule recognises, and their mean, the appearance. Raises OptionError.
     """
 
     clips: tuple[str, ...] = tuple(HELD_OUT)
     others: int = 6
+    frames: int = FRAMES
 
     @classmethod
-    def of(cls, clips: Sequence[str] = tuple(HELD_OUT), others: int = 6) -> Synthetic:
-        return cls(tuple(clips), others)
+    def of(cls, clips: Sequence[str] = tuple(HELD_OUT), others: int = 6, frames: int = FRAMES) -> Synthetic:
+        return cls(tuple(clips), others, frames)
 
     def __post_init__(self) -> None:
         strays = [name for name in self.clips if name not in HELD_OUT]
@@ -78,7 +79,7 @@ class Synthetic:
         return self.clips
 
     def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
-        rendered = render_reference(name)
+        rendered = render_reference(name, self.frames)
         frames = rendered.clip.frames.flip(0) if backwards else rendered.clip.frames
         return CaptionedClip(Clip(frames, FPS), rendered.prompt)
 
@@ -87,29 +88,29 @@ class Synthetic:
         shown = []
         for _ in range(self.others):
             subject, ground = draw_subject(rng), draw_ground(rng)
-            frames = render(ground, [Actor(subject, draw_motion(rng, FRAMES))])
+            frames = render(ground, [Actor(subject, draw_motion(rng, self.frames))])
             shown.append(CaptionedClip(Clip(frames, FPS), describe(subject, ground)))
         return shown
 
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
-        reference = render_reference(name)
+        reference = render_reference(name, self.frames)
         return [
             Sample(number, describe(*draw_appearance(reference, number)), draw_noise_seed(name, number))
             for number in range(seeds)
         ]
 
     def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
-        reference = render_reference(name)
+        reference = render_reference(name, self.frames)
         return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards=backwards)
 
 
-def render_reference(name: str) -> Rendered:
-    """Renders the held-out path of that name, with an appearance drawn from the name. Raises OptionError."""
+def render_reference(name: str, count: int = FRAMES) -> Rendered:
+    """Renders a held-out path in so many frames, with an appearance drawn from its name. Raises OptionError."""
     if name not in HELD_OUT:
         raise OptionError(f"no clip is called {name!r}; use one of {', '.join(HELD_OUT)}")
     rng = random.Random(name)
     subject, ground = draw_subject(rng), draw_ground(rng)
-    motion = Motion.of(HELD_OUT[name](FRAMES))
+    motion = Motion.of(HELD_OUT[name](count))
     return Rendered(name, Clip(render(ground, [Actor(subject, motion)]), FPS), subject, ground, motion)
 
 
