@@ -1,7 +1,8 @@
 """Reads a folder with a Wan in the names of its own checkpoints, and the text part of the starter model.
 
 `transformer.safetensors` and `vae.safetensors` are what ComfyUI's loaders read. `text_encoder/` and `tokenizer/` are a
-CLIP's, as transformers saves them: Wan's own text encoder has five billion weights.
+CLIP's, as transformers saves them, here or in the folder that `training.json` names as `text`: Wan's own text encoder
+has five billion weights.
 """
 
 from __future__ import annotations
@@ -98,9 +99,10 @@ def load_wan(folder: Path, device: str | None = None) -> WanVideoModel:
     weights, _ = _read(folder / AUTOENCODER)
     vae: Any = AutoencoderKLWan(base_dim=weights["decoder.head.0.gamma"].shape[0])
     _fill(vae, weights, name_in_autoencoder)
-    text_encoder = CLIPTextModel.from_pretrained(folder / TEXT_ENCODER, local_files_only=True).float()
-    tokenizer = CLIPTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    text = folder / record.get("text", "")
+    text_encoder = CLIPTextModel.from_pretrained(text / TEXT_ENCODER, local_files_only=True).float()
+    tokenizer = CLIPTokenizer.from_pretrained(text / TOKENIZER, local_files_only=True)
     parts = [part.eval().to(device) for part in (transformer, vae, text_encoder)]
     denoiser = WanDenoiser(parts[0], FlowSchedule(SHIFT))
     return WanVideoModel(folder.name, denoiser, parts[1], parts[2], tokenizer, record["frames"], (record["size"],) * 2)
