@@ -29,6 +29,14 @@ def wan(host):
         torch.nn.init.normal_(transformer.proj_out.weight, std=0.1)
         export_transformer(models / "diffusion_models" / MODEL, transformer, torch.float32)
         export_autoencoder(models / "vae" / VAE, build.build_autoencoder(), torch.float32)
+    graph = Graph()
+    graph.add("ProbeModel", model=out(graph.add("UNETLoader", unet_name=MODEL, weight_dtype="default")))
+    try:
+        host.run(graph)
+    except Failed as failed:
+        if "text_embedding" not in failed.message:
+            raise
+        pytest.skip("this host reads no metadata of Wan's weights, which tell the width of the small model's text")
 
 
 def begin(frames=FRAMES):
