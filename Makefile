@@ -19,9 +19,9 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(PYTEST) -n 2 tests/quick
 
-# Everything. A worker starts a live host for itself, and waits for its server and browser much of the time.
+# Everything. A worker starts a live host for itself and waits for its browser much of the time, so there are three.
 test: check
-	$(PYTEST) -n 2 --dist loadfile tests/slow tests/host tests/ui
+	$(PYTEST) -n 3 --dist loadfile tests/slow tests/host tests/ui
 
 table: $(VENV)/ready
 	$(BIN)/python -m motion_core evaluate starter
