@@ -17,6 +17,7 @@ from motion_core.models.token_layout import JointTokens, LiveTokens
 from motion_core.models.wan.denoiser import WanCondition, WanDenoiser
 from motion_core.models.wan.family import WAN
 from motion_core.models.wan.loading import load_wan
+from motion_core.models.wan.names import name_in_autoencoder, name_in_transformer
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
 from motion_core.pipeline import CaptionedClip, GenerateConfig, References, generate_clip, train_motion
@@ -254,3 +255,22 @@ def test_a_folder_that_lacks_weights_is_refused(folder, tmp_path):
         load_wan(tmp_path, "cpu")
     with pytest.raises(ModelError, match="can't be read"):
         load_wan(tmp_path / "nowhere", "cpu")
+
+
+@pytest.mark.parametrize("kind", ["transformer", "autoencoder"])
+def test_names_are_those_of_wans_checkpoints(kind):
+    from diffusers import WanTransformer3DModel
+    from diffusers.loaders import single_file_utils
+
+    from tools.starter.wan import build
+
+    if kind == "transformer":
+        weights = WanTransformer3DModel(**{**build.TRANSFORMER, "num_layers": 1}).state_dict()
+        rename, convert = name_in_transformer, single_file_utils.convert_wan_transformer_to_diffusers
+    else:
+        weights = build.build_autoencoder().state_dict()
+        rename, convert = name_in_autoencoder, single_file_utils.convert_wan_vae_to_diffusers
+    named = {rename(name): tensor for name, tensor in weights.items()}
+    back = convert(dict(named))
+    assert len(named) == len(weights) and back.keys() == weights.keys()
+    assert all(torch.equal(back[name], tensor) for name, tensor in weights.items())

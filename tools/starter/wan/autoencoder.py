@@ -21,9 +21,8 @@ from tools.starter.whitening import whiten
 SMALL = Settings(steps=2500, learning_rate=3e-3, average=0.99)
 FULL = Settings(steps=1800, learning_rate=2e-3, average=0.99)
 DECODER = Settings(steps=1200, learning_rate=1.5e-3, average=0.99)
-CLIPS_PER_STEP = 6
-FRAMES_PER_CLIP = 5
-"""Two latent frames: a first one, which holds one frame, and another, which holds four."""
+WINDOWS = ((6, 5), (3, 9), (2, 17), (1, 33))
+"""(clips, frames) that a step may see. Short ones alone would leave it to drift in long clips: it keeps what it saw."""
 LATENT_NOISE = 0.1
 """Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
@@ -54,7 +53,7 @@ def to_pixels(clips: Tensor) -> Tensor:
 def train_autoencoder(work: Path) -> tuple[Any, dict[str, Trainer]]:
     """First on pictures of half the size, where a step costs a quarter, then on whole ones."""
     vae = build.build_autoencoder()
-    vae.quant_conv.bias.data[build.LATENT_CHANNELS :] = NARROW
+    start_with_pictures(vae)
     trainers = {
         "small_autoencoder": _fit(vae, SMALL, work / "small_autoencoder", shrink=2),
         "autoencoder": _fit(vae, FULL, work / "autoencoder", shrink=1),
@@ -62,11 +61,20 @@ def train_autoencoder(work: Path) -> tuple[Any, dict[str, Trainer]]:
     return vae.eval(), trainers
 
 
+@torch.no_grad()
+def start_with_pictures(vae: Any) -> None:
+    """Lets each frame begin on its own: of the convolutions along time, only the newest frame has a weight."""
+    for layer in vae.modules():
+        if isinstance(layer, nn.Conv3d) and layer.kernel_size[0] > 1:
+            layer.weight[:, :, :-1] = 0
+    vae.quant_conv.bias[build.LATENT_CHANNELS :] = NARROW
+
+
 def _fit(vae: Any, settings: Settings, folder: Path, shrink: int) -> Trainer:
     trainer = Trainer(vae, settings, folder)
 
     def loss_at(example: TrainingExample, step: int) -> Tensor:
-        windows = draw_windows(example, CLIPS_PER_STEP, FRAMES_PER_CLIP)
+        windows = draw_windows(example, *example.rng.choice(WINDOWS))
         pixels, weight = (functional.avg_pool3d(x, (1, shrink, shrink)) for x in windows)
         posterior = vae.encode(pixels).latent_dist
         error = vae.decode(posterior.sample(example.generator)).sample - pixels
@@ -84,7 +92,7 @@ def polish_decoder(vae: Any, work: Path) -> Trainer:
     spread = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
 
     def loss_at(example: TrainingExample, step: int) -> Tensor:
-        pixels, weight = draw_windows(example, CLIPS_PER_STEP, FRAMES_PER_CLIP)
+        pixels, weight = draw_windows(example, *example.rng.choice(WINDOWS))
         with torch.no_grad():
             latents = vae.encode(pixels).latent_dist.mode()
         noise = LATENT_NOISE * spread * torch.randn(latents.shape, generator=example.generator)
