@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
@@ -39,11 +40,11 @@ def wan(host):
         pytest.skip("this host reads no metadata of Wan's weights, which tell the width of the small model's text")
 
 
-def begin(frames=FRAMES):
+def begin(frames=FRAMES, weights="default"):
     """A graph with the model, the reference's latent, what it shows and the empty prompt."""
     graph = Graph()
     clip = graph.add("LoadVideoDiffusionModel", model=graphs.STARTER, dtype="as stored")
-    model = out(graph.add("UNETLoader", unet_name=MODEL, weight_dtype="default"))
+    model = out(graph.add("UNETLoader", unet_name=MODEL, weight_dtype=weights))
     vae = out(graph.add("VAELoader", vae_name=VAE))
     latent = graph.add("VAEEncode", pixels=out(graphs.load_clip(graph, frames=frames)), vae=vae)
     return graph, model, latent, graphs.write(graph, clip, graphs.REFERENCE), graphs.write(graph, clip, "")
@@ -223,3 +224,49 @@ def test_a_forward_that_skips_the_motions_layers_is_refused(host):
     with pytest.raises(Failed) as failed:
         host.run(graph)
     assert "so that the motion was lost" in failed.value.message
+
+
+def test_weights_in_eight_bits_are_learnt_on(host):
+    graph, model, latent, wanted, nothing = begin(weights="fp8_e4m3fn")
+    before = graph.add("ProbeModel", model=model)
+    motion = learn(graph, model, latent, wanted, memory="low")
+    after = graph.add("ProbeModel", model=model, after=motion)
+    nodes = [
+        probe(graph, sample(graph, which, wanted, nothing)) for which in (model, graphs.apply(graph, model, motion))
+    ]
+    results = host.run(graph)
+    assert results[before] == results[after] and results[nodes[0]] != results[nodes[1]]
+
+
+@pytest.mark.parametrize("probe_name", ["ProbeOffload", "ProbeDynamic"])
+def test_weights_that_are_not_in_place_are_learnt_on(host, probe_name):
+    graph, model, latent, wanted, nothing = begin()
+    settings = {"cached": True, "reloadable": True} if probe_name == "ProbeDynamic" else {}
+    elsewhere = out(graph.add(probe_name, model=model, **settings))
+    here, there = (learn(graph, which, latent, wanted) for which in (model, elsewhere))
+    applied = [graphs.apply(graph, *pair) for pair in ((model, here), (elsewhere, here), (model, there))]
+    made = [sample(graph, which, wanted, nothing) for which in applied]
+    used, learnt = (graph.add("ProbeDifference", first=made[0], second=other) for other in made[1:])
+    moved = graph.add("ProbeDifference", first=made[0], second=sample(graph, model, wanted, nothing))
+    results = host.run(graph)
+    assert float(results[used]) < 1e-2 * float(results[moved])
+    assert float(results[learnt]) < 1e-1 * float(results[moved])  # Adam's first steps make much of rounding
+
+
+def test_a_lora_is_applied_learnt_on_and_left_alone(host):
+    folder = host.work / "models" / "loras"
+    folder.mkdir(parents=True, exist_ok=True)
+    home = "diffusion_model.blocks.0.self_attn.q"
+    parts = {"lora_down": torch.randn(2, 128), "lora_up": torch.randn(128, 2)}
+    save_file(
+        {f"{home}.{name}.weight": part.contiguous() for name, part in parts.items()}, folder / "tiny_wan.safetensors"
+    )
+    graph, bare, latent, wanted, nothing = begin()
+    model = out(graph.add("LoraLoaderModelOnly", model=bare, lora_name="tiny_wan.safetensors", strength_model=1.0))
+    motion = learn(graph, model, latent, wanted)
+    zero = graphs.apply(graph, model, motion, strength_qk=0.0, strength_v=0.0)
+    ways = (model, zero, graphs.apply(graph, model, motion), graphs.apply(graph, bare, motion), bare)
+    nodes = [probe(graph, sample(graph, which, wanted, nothing)) for which in ways]
+    results = host.run(graph)
+    with_lora, at_zero, *others = (results[node] for node in nodes)
+    assert with_lora == at_zero and len({with_lora, *others}) == 4

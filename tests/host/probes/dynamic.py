@@ -28,11 +28,12 @@ class ProbeDynamic:
         return {"required": {"model": ("MODEL",), "cached": ("BOOLEAN", {}), "reloadable": ("BOOLEAN", {})}}
 
     def change(self, model, cached, reloadable):
-        make, given, place = model.cached_patcher_init
+        make, given, *place = model.cached_patcher_init  # a loader of one thing names no place
 
         def load(disable_dynamic=False):
             logging.info("ProbeDynamic loads a copy")
-            return make(*given)[place]
+            made = make(*given)
+            return made[place[0]] if place else made
 
         base = _stream(load().model, cached)
         base.dynamic_pins = {model.load_device: {"active": False, "current_prompt": False}}
