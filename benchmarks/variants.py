@@ -17,7 +17,8 @@ from motion_core.memory.footprint import measure_footprint
 from motion_core.memory.freezing import frozen
 from motion_core.memory.modes import in_mode
 from motion_core.models.families import recognize
-from motion_core.models.sites import AttentionSite, Grid
+from motion_core.models.sites import AttentionSite
+from motion_core.models.token_layout import Grid
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.training.temporal_convolutions import as_2d_convolutions
 
@@ -75,6 +76,10 @@ class TrainedModel:
         embedding, levels = self._start(Variant("", mode)), recognize(self.module).group_by_level()
         with frozen(self.module), inject(self.module, embedding):
             return measure_footprint(self.module, levels, embedding.parameters, forward).predict(mode)
+
+    def count_values(self) -> int:
+        """Counts the numbers that are trained."""
+        return sum(parameter.numel() for parameter in self._start(Variant("")).parameters)
 
     def _start(self, variant: Variant) -> MotionEmbedding:
         frames = TABLE_FRAMES if variant.official else self.frames

@@ -65,7 +65,7 @@ def start_parts(
     device, frames = example.latents.device, example.latents.shape[2]
     if recipe.kind == EMBEDDING:
         sites = select_sites(model.sites, recipe.sites)
-        coarse = _limited(grids, recipe.grid)
+        coarse = limit_grids(grids, recipe.grid)
         shape = {"layout": recipe.layout, "spatial": recipe.spatial}
         embedding = MotionEmbedding.zeros(model.family.name, sites, coarse, frames, device=device, **shape)
         return TrainedParts({MOTION: _trainable(embedding)}, ())
@@ -96,7 +96,7 @@ def measure_grids(denoiser: Denoiser, sites: Sequence[AttentionSite], example: E
     return {block: live.grid for block, live in tokens.items()}
 
 
-def _limited(grids: dict[str, Grid], longest: int | None) -> dict[str, Grid]:
+def limit_grids(grids: dict[str, Grid], longest: int | None) -> dict[str, Grid]:
     """Returns grids whose longer side has at most so many places, each in its own aspect."""
     if longest is None:
         return grids
