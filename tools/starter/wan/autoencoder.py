@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,29 @@ from tools.starter.trainer import Settings, Trainer, TrainingExample
 from tools.starter.wan import build
 from tools.starter.whitening import whiten
 
-SMALL = Settings(steps=2500, learning_rate=3e-3, average=0.99)
-FULL = Settings(steps=1800, learning_rate=2e-3, average=0.99)
+SHORT = ((6, 5),)
+"""(clips, frames) that a step may see: a latent frame that holds one frame, and one that holds four."""
+MIXED = ((6, 5), (3, 9), (2, 17), (1, 33))
+"""Short clips alone would leave the autoencoder to drift in long ones, since it keeps what it saw."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training. windows: see `SHORT`; shrink: how much smaller the pictures are."""
+
+    name: str
+    settings: Settings
+    windows: Sequence[tuple[int, int]]
+    shrink: int = 1
+
+
+STAGES = (
+    Stage("small", Settings(2000, 1e-2, average=0.99), SHORT, shrink=2),
+    Stage("long", Settings(800, 3e-3, average=0.99, seed=1), MIXED, shrink=2),
+    Stage("whole", Settings(1800, 2e-3, average=0.99, seed=2), MIXED),
+)
+"""First on pictures of half the size, where a step costs a quarter."""
 DECODER = Settings(steps=1200, learning_rate=1.5e-3, average=0.99)
-WINDOWS = ((6, 5), (3, 9), (2, 17), (1, 33))
-"""(clips, frames) that a step may see. Short ones alone would leave it to drift in long clips: it keeps what it saw."""
 LATENT_NOISE = 0.1
 """Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
@@ -51,31 +71,19 @@ def to_pixels(clips: Tensor) -> Tensor:
 
 
 def train_autoencoder(work: Path) -> tuple[Any, dict[str, Trainer]]:
-    """First on pictures of half the size, where a step costs a quarter, then on whole ones."""
+    """Trains all stages, each resumed where it stopped."""
     vae = build.build_autoencoder()
-    start_with_pictures(vae)
-    trainers = {
-        "small_autoencoder": _fit(vae, SMALL, work / "small_autoencoder", shrink=2),
-        "autoencoder": _fit(vae, FULL, work / "autoencoder", shrink=1),
-    }
+    vae.quant_conv.bias.data[build.LATENT_CHANNELS :] = NARROW
+    trainers = {f"{stage.name} autoencoder": _train_stage(vae, stage, work) for stage in STAGES}
     return vae.eval(), trainers
 
 
-@torch.no_grad()
-def start_with_pictures(vae: Any) -> None:
-    """Lets each frame begin on its own: of the convolutions along time, only the newest frame has a weight."""
-    for layer in vae.modules():
-        if isinstance(layer, nn.Conv3d) and layer.kernel_size[0] > 1:
-            layer.weight[:, :, :-1] = 0
-    vae.quant_conv.bias[build.LATENT_CHANNELS :] = NARROW
-
-
-def _fit(vae: Any, settings: Settings, folder: Path, shrink: int) -> Trainer:
-    trainer = Trainer(vae, settings, folder)
+def _train_stage(vae: Any, stage: Stage, work: Path) -> Trainer:
+    trainer = Trainer(vae, stage.settings, work / f"autoencoder_{stage.name}")
 
     def loss_at(example: TrainingExample, step: int) -> Tensor:
-        windows = draw_windows(example, *example.rng.choice(WINDOWS))
-        pixels, weight = (functional.avg_pool3d(x, (1, shrink, shrink)) for x in windows)
+        windows = draw_windows(example, *example.rng.choice(stage.windows))
+        pixels, weight = (functional.avg_pool3d(x, (1, stage.shrink, stage.shrink)) for x in windows)
         posterior = vae.encode(pixels).latent_dist
         error = vae.decode(posterior.sample(example.generator)).sample - pixels
         return (weight * (error.abs() + 2 * error.square())).mean() + KL_WEIGHT * posterior.kl().mean()
@@ -92,7 +100,7 @@ def polish_decoder(vae: Any, work: Path) -> Trainer:
     spread = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
 
     def loss_at(example: TrainingExample, step: int) -> Tensor:
-        pixels, weight = draw_windows(example, *example.rng.choice(WINDOWS))
+        pixels, weight = draw_windows(example, *example.rng.choice(MIXED))
         with torch.no_grad():
             latents = vae.encode(pixels).latent_dist.mode()
         noise = LATENT_NOISE * spread * torch.randn(latents.shape, generator=example.generator)
