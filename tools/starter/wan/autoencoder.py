@@ -37,7 +37,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("small", Settings(2000, 1e-2, average=0.99), SHORT, shrink=2),
+    Stage("small", Settings(2500, 3e-3, average=0.99), SHORT, shrink=2),
     Stage("long", Settings(800, 3e-3, average=0.99, seed=1), MIXED, shrink=2),
     Stage("whole", Settings(1800, 2e-3, average=0.99, seed=2), MIXED),
 )
