@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ..errors import ModelError
 from ..models.token_layout import LiveTokens
 
 
@@ -33,6 +34,20 @@ class LiveSwitch:
     window: Window | None = None
     tokens: dict[str, LiveTokens] = field(default_factory=dict)
     used: bool = False
+
+
+@contextmanager
+def applied_by_a_forward(switches: Iterable[LiveSwitch]) -> Iterator[None]:
+    """Within the block a forward applies every active motion. Raises ModelError at its end where it did not."""
+    active = [switch for switch in switches if switch.active]
+    for switch in active:
+        switch.used = False
+    yield
+    if not all(switch.used for switch in active):
+        raise ModelError(
+            "the model ran without the layers that the motion changes, so that the motion was lost; remove the node "
+            "that skips or replaces them (a cache of blocks, or attention in one piece)"
+        )
 
 
 @contextmanager

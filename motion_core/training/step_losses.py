@@ -13,7 +13,7 @@ from ..diffusion.noise_samples import NoiseSample, NoiseSampler, move_noise
 from ..diffusion.objectives import Terms, evaluate_objective, parse_objective
 from ..diffusion.timesteps import TimestepSampler, Uniform
 from ..errors import OptionError
-from ..hooks.live_switch import LiveSwitch, switched_off
+from ..hooks.live_switch import LiveSwitch, applied_by_a_forward, switched_off
 from ..models.families import Recognized
 from ..recipes.loss_term import CLIP, FEATURES, FRAME, MOTION, LossTerm
 from ..recipes.recipe import Recipe
@@ -149,4 +149,5 @@ class StepLosses:
             )
 
     def _predict(self, noised: Noised) -> Tensor:
-        return self.denoiser.predict(noised.z, noised.t, [noised.condition])
+        with applied_by_a_forward(self.switches.values()):
+            return self.denoiser.predict(noised.z, noised.t, [noised.condition])

@@ -11,11 +11,11 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import nn
 
-from ...motion_core.errors import ModelError, OptionError
+from ...motion_core.errors import OptionError
 from ...motion_core.hooks.adapter_hooks import match_layers, temporal_parts
 from ...motion_core.hooks.applied import Hooks, make_hooks
 from ...motion_core.hooks.embedding_hooks import match_sites
-from ...motion_core.hooks.live_switch import LiveSwitch
+from ...motion_core.hooks.live_switch import LiveSwitch, applied_by_a_forward
 from ...motion_core.motions.adapter import Adapter
 from ...motion_core.motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings
 from ...motion_core.motions.embedding import MotionEmbedding
@@ -63,14 +63,8 @@ class MotionPatch:
         hooks = self._prepared(module)
         with self._attached(module, hooks) as switch:
             self.set_switch(switch, options)
-            switch.used = False
-            output = executor(x, timesteps, *args, **kwargs)
-            if hooks.additions and not switch.used:
-                raise ModelError(
-                    "the model ran without the layers that the motion changes, so that the motion was lost; remove the "
-                    "node that skips or replaces them (a cache of blocks, or attention in one piece)"
-                )
-            return output
+            with applied_by_a_forward([switch] if hooks.additions else []):
+                return executor(x, timesteps, *args, **kwargs)
 
     @contextmanager
     def held_attached(self) -> Iterator[None]:

@@ -217,10 +217,14 @@ def test_a_cache_of_outputs_does_not_reach_training(host):
     assert results[nodes[0]] == results[nodes[1]]
 
 
-def test_a_forward_that_skips_the_motions_layers_is_refused(host):
+@pytest.mark.parametrize("while_learning", [True, False])
+def test_a_forward_that_skips_the_motions_layers_is_refused(host, while_learning):
     graph, model, latent, wanted, nothing = begin()
-    applied = graphs.apply(graph, model, learn(graph, model, latent, wanted))
-    probe(graph, sample(graph, out(graph.add("ProbeSkippedBlocks", model=applied)), wanted, nothing))
+    if while_learning:
+        probe(graph, learn(graph, out(graph.add("ProbeSkippedBlocks", model=model)), latent, wanted))
+    else:
+        applied = graphs.apply(graph, model, learn(graph, model, latent, wanted))
+        probe(graph, sample(graph, out(graph.add("ProbeSkippedBlocks", model=applied)), wanted, nothing))
     with pytest.raises(Failed) as failed:
         host.run(graph)
     assert "so that the motion was lost" in failed.value.message
