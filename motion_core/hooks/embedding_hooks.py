@@ -130,7 +130,7 @@ class _Addition:
 
     def added_to(self, tokens: Tensor, switch: LiveSwitch) -> Tensor:
         live = switch.tokens.get(self.site.block)
-        frames, grid = self.site.tokens.count_frames(tokens, live), None if live is None else live.grid
+        frames, grid = self.site.tokens.count_frames(tokens, live, switch.frames), None if live is None else live.grid
         if switch.window is None:
             added = self._resized(frames, grid, tokens)
         else:

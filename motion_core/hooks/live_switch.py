@@ -27,6 +27,7 @@ class LiveSwitch:
     active: whether it is applied. gate: (B,) how strongly to each batch entry, None for 1. window: an embedding is
     stretched over the whole clip and these frames of it are applied; None: over the frames of the forward.
     tokens: block -> the tokens of the forward that runs. used: whether a forward has applied the motion.
+    frames: of the video, where reference frames may follow them among the tokens.
     """
 
     active: bool = True
@@ -34,6 +35,7 @@ class LiveSwitch:
     window: Window | None = None
     tokens: dict[str, LiveTokens] = field(default_factory=dict)
     used: bool = False
+    frames: int | None = None
 
 
 @contextmanager

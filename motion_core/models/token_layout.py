@@ -37,8 +37,8 @@ class TokenLayout(Protocol):
         """Records the tokens of each forward before it reaches the site. Returns the handles of the hooks."""
         ...
 
-    def count_frames(self, tokens: Tensor, live: LiveTokens | None) -> int:
-        """Returns N."""
+    def count_frames(self, tokens: Tensor, live: LiveTokens | None, known: int | None = None) -> int:
+        """Returns N. known: the video's, where other frames may come after them."""
         ...
 
     def add(self, tokens: Tensor, added: Tensor, gate: Tensor | None, live: LiveTokens | None) -> Tensor:
@@ -65,7 +65,7 @@ class TemporalTokens:
 
         return [] if self.frame is None else [self.frame.register_forward_pre_hook(note, with_kwargs=True)]
 
-    def count_frames(self, tokens: Tensor, live: LiveTokens | None) -> int:
+    def count_frames(self, tokens: Tensor, live: LiveTokens | None, known: int | None = None) -> int:
         return tokens.shape[1]
 
     def add(self, tokens: Tensor, added: Tensor, gate: Tensor | None, live: LiveTokens | None) -> Tensor:
@@ -117,16 +117,16 @@ class JointTokens:
         hooks = [self.model.register_forward_pre_hook(begin), self.patches.register_forward_hook(note_patches)]
         return hooks if self.reference is None else [*hooks, self.reference.register_forward_hook(note_reference)]
 
-    def count_frames(self, tokens: Tensor, live: LiveTokens | None) -> int:
-        return self._known(live).frames
+    def count_frames(self, tokens: Tensor, live: LiveTokens | None, known: int | None = None) -> int:
+        return self._known(live).frames if known is None else known
 
     def add(self, tokens: Tensor, added: Tensor, gate: Tensor | None, live: LiveTokens | None) -> Tensor:
         known = self._known(live)
-        h, w = known.grid
-        end = known.before + known.frames * h * w
-        if tokens.shape[1] < end or len(added) not in (1, h * w) or added.shape[1] != known.frames:
+        (h, w), frames = known.grid, added.shape[1]
+        end = known.before + frames * h * w
+        if tokens.shape[1] < end or len(added) not in (1, h * w) or frames > known.frames:
             raise ModelError(
-                f"attention runs on {tokens.shape[1]} tokens and the motion is for {known.frames} frames of {h}x{w}; "
+                f"attention runs on {tokens.shape[1]} tokens and the motion is for {frames} frames of {h}x{w}; "
                 "the frames given to the model do not fit its size"
             )
         flat = rearrange(added.expand(h * w, -1, -1), "places frames channels -> 1 (frames places) channels")

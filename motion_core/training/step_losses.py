@@ -149,5 +149,7 @@ class StepLosses:
             )
 
     def _predict(self, noised: Noised) -> Tensor:
+        for switch in self.switches.values():
+            switch.frames = noised.z.shape[2]
         with applied_by_a_forward(self.switches.values()):
             return self.denoiser.predict(noised.z, noised.t, [noised.condition])

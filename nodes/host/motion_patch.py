@@ -20,6 +20,7 @@ from ...motion_core.motions.adapter import Adapter
 from ...motion_core.motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSettings
 from ...motion_core.motions.embedding import MotionEmbedding
 from ...motion_core.motions.motion import Motion
+from .latents import count_frames
 from .uncompiled import uncompiled
 from .video_model import find_attention_owner
 from .windows import FRAME_INDICES, find_repeated_window, find_window
@@ -63,6 +64,7 @@ class MotionPatch:
         hooks = self._prepared(module)
         with self._attached(module, hooks) as switch:
             self.set_switch(switch, options)
+            switch.frames = count_frames(x)
             with applied_by_a_forward([switch] if hooks.additions else []):
                 return executor(x, timesteps, *args, **kwargs)
 

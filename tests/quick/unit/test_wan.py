@@ -124,6 +124,10 @@ def test_tokens_before_and_after_the_videos_are_left_alone():
     assert torch.equal(result[0], tokens[0]) and torch.equal(result[1, :3], tokens[1, :3])
     assert torch.equal(result[1, 11:], tokens[1, 11:])
     torch.testing.assert_close(result[1, 3:11] - tokens[1, 3:11], added.transpose(0, 1).flatten(0, 1))
+    followed = LiveTokens((2, 2), frames=3, before=1)  # by a reference frame
+    assert layout.count_frames(tokens, followed, 2) == 2 and layout.count_frames(tokens, followed) == 3
+    result = layout.add(tokens, added, None, followed)
+    assert torch.equal(result[:, 9:], tokens[:, 9:]) and not torch.isclose(result[:, 1:9], tokens[:, 1:9]).any()
     with pytest.raises(ModelError, match="do not fit its size"):
         layout.add(tokens[:, :10], added, None, live)
     with pytest.raises(ModelError, match="run the model as a whole"):
