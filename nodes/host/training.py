@@ -108,5 +108,6 @@ def _collect(
 
 
 def _with_size(info: ReferenceInfo, denoiser: HostDenoiser, latents: Tensor) -> ReferenceInfo:
-    pixels = recognize(denoiser.module).family.pixels_per_latent
+    usual = recognize(denoiser.module).family.pixels_per_latent
+    pixels = getattr(denoiser.base.latent_format, "spacial_downscale_ratio", usual)  # the host's spelling
     return replace(info, width=latents.shape[-1] * pixels, height=latents.shape[-2] * pixels)

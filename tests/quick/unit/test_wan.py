@@ -13,10 +13,11 @@ from motion_core.guidance.motion_clone import MotionCloneConfig
 from motion_core.hooks.applied import AppliedMotion
 from motion_core.hooks.embedding_hooks import inject, recorded_tokens
 from motion_core.models.families import recognize
+from motion_core.models.loading import load_video_model
 from motion_core.models.token_layout import JointTokens, LiveTokens
 from motion_core.models.wan.denoiser import WanCondition, WanDenoiser
 from motion_core.models.wan.family import WAN
-from motion_core.models.wan.loading import load_wan
+from motion_core.models.wan.loading import WanVideoModel, load_wan
 from motion_core.models.wan.names import name_in_autoencoder, name_in_transformer
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
@@ -233,7 +234,8 @@ def folder(tmp_path_factory):
 
 
 def test_a_folder_is_loaded_and_used_as_a_whole(folder):
-    model = load_wan(folder, "cpu")
+    model = load_video_model(folder, "cpu")
+    assert isinstance(model, WanVideoModel)
     assert model.frames == 9 and model.usual_size == (64, 64) and model.factor == 8
     assert model.latent_shape(9, 64, 48) == (1, 16, 3, 8, 6) and model.clip_frames(3) == 9
     assert model.denoiser.module.config.num_attention_heads == 4

@@ -220,6 +220,13 @@ def test_a_perfect_transfer_scores_so_and_backwards_too():
     assert turned["fidelity"] < 0.5
 
 
+def test_a_clip_has_as_many_frames_as_the_suite_says():
+    short, long = Synthetic(("hops",)), Synthetic.of(("hops",), frames=33)
+    assert [len(each.reference("hops").clip.frames) for each in (short, long)] == [16, 33]
+    ends = [each.reference("hops").clip.frames[[0, -1]] for each in (short, long)]
+    assert torch.equal(*ends)  # the same path at another speed
+
+
 def test_backwards_a_reference_is_its_own_reverse():
     material = Synthetic(("hops",))
     there, back = (material.reference("hops", backwards=way).clip.frames for way in (False, True))
