@@ -19,6 +19,7 @@ from torch import Tensor
 from ...device import choose_device
 from ...diffusion.flow_schedule import FlowSchedule
 from ...errors import ModelError
+from ..prompt_features import encode_prompts
 from .denoiser import WanCondition, WanDenoiser
 from .names import name_in_autoencoder, name_in_transformer
 
@@ -52,16 +53,9 @@ class WanVideoModel:
     def clip_frames(self, latent_frames: int) -> int:
         return 4 * (latent_frames - 1) + 1
 
-    @torch.no_grad()
     def encode_text(self, prompts: Sequence[str]) -> list[WanCondition]:
-        tokens = self.tokenizer(
-            list(prompts),
-            padding="max_length",
-            truncation=True,
-            max_length=self.tokenizer.model_max_length,
-            return_tensors="pt",
-        )
-        return [WanCondition(text) for text in self.text_encoder(tokens.input_ids.to(self.device))[0].float()]
+        features = encode_prompts(self.tokenizer, self.text_encoder, prompts)
+        return [WanCondition(text) for text in features]
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:

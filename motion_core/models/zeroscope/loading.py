@@ -14,6 +14,7 @@ from torch import Tensor
 from ...device import choose_device
 from ...diffusion.schedule import NoiseSchedule
 from ...errors import ModelError
+from ..prompt_features import encode_prompts
 from .denoiser import UNetDenoiser
 
 _PARTS = {
@@ -62,17 +63,9 @@ class ZeroscopeModel:
         """As many: each frame has a latent frame of its own."""
         return latent_frames
 
-    @torch.no_grad()
     def encode_text(self, prompts: Sequence[str]) -> list[Tensor]:
         """Features (L, D) of each prompt, float32."""
-        tokens = self.tokenizer(
-            list(prompts),
-            padding="max_length",
-            truncation=True,
-            max_length=self.tokenizer.model_max_length,
-            return_tensors="pt",
-        )
-        return [*self.text_encoder(tokens.input_ids.to(self.device))[0].float()]
+        return encode_prompts(self.tokenizer, self.text_encoder, prompts)
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
