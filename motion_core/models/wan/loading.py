@@ -24,7 +24,7 @@ from .denoiser import WanCondition, WanDenoiser
 from .names import name_in_autoencoder, name_in_transformer
 
 TRANSFORMER, AUTOENCODER = "transformer.safetensors", "vae.safetensors"
-TEXT_ENCODER, TOKENIZER = "text_encoder", "tokenizer"
+TEXT_ENCODER, TOKENIZER, RECORD = "text_encoder", "tokenizer", "training.json"
 SHIFT = 8.0
 """ComfyUI's for Wan 2.1."""
 
@@ -83,23 +83,36 @@ class WanVideoModel:
 
 def load_wan(folder: Path, device: str | None = None) -> WanVideoModel:
     """Loads a folder in float32. Raises OptionError for a GPU that is not there, ModelError."""
-    from diffusers import AutoencoderKLWan, WanTransformer3DModel
-    from transformers import CLIPTextModel, CLIPTokenizer
-
     device = choose_device(device)
+    try:
+        from diffusers import AutoencoderKLWan, WanTransformer3DModel
+    except Exception as reason:  # it may be too old for Wan, or a package that it imports is broken
+        raise ModelError(
+            f"diffusers could not be imported, or has no Wan ({reason}); repair it: pip install --upgrade diffusers"
+        ) from reason
     weights, metadata = _read(folder / TRANSFORMER)
     transformer: Any = WanTransformer3DModel(**_describe_transformer(weights, metadata))
     _fill(transformer, weights, name_in_transformer)
     weights, _ = _read(folder / AUTOENCODER)
     vae: Any = AutoencoderKLWan(base_dim=weights["decoder.head.0.gamma"].shape[0])
     _fill(vae, weights, name_in_autoencoder)
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    text = folder / record.get("text", "")
-    text_encoder = CLIPTextModel.from_pretrained(text / TEXT_ENCODER, local_files_only=True).float()
-    tokenizer = CLIPTokenizer.from_pretrained(text / TOKENIZER, local_files_only=True)
-    parts = [part.eval().to(device) for part in (transformer, vae, text_encoder)]
-    denoiser = WanDenoiser(parts[0], FlowSchedule(SHIFT))
-    return WanVideoModel(folder.name, denoiser, parts[1], parts[2], tokenizer, record["frames"], (record["size"],) * 2)
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        frames, size = int(record["frames"]), int(record["size"])
+        text_encoder, tokenizer = _load_text_part(folder / record.get("text", ""))
+    except (OSError, ValueError, KeyError, TypeError) as reason:
+        raise ModelError(f"{folder} lacks its text part or {RECORD} ({reason}); install the pack again") from reason
+    transformer, vae, text_encoder = (part.eval().to(device) for part in (transformer, vae, text_encoder))
+    denoiser = WanDenoiser(transformer, FlowSchedule(SHIFT))
+    return WanVideoModel(folder.name, denoiser, vae, text_encoder, tokenizer, frames, (size, size))
+
+
+def _load_text_part(folder: Path) -> tuple[Any, Any]:
+    """The text encoder and its tokenizer."""
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    encoder: Any = CLIPTextModel.from_pretrained(folder / TEXT_ENCODER, local_files_only=True)
+    return encoder.float(), CLIPTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
 
 
 def _describe_transformer(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:

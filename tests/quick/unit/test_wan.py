@@ -1,6 +1,8 @@
 """Wan's transformer: all tokens of all frames attend to each other, and the model predicts velocity."""
 
 import copy
+import sys
+import types
 
 import pytest
 import torch
@@ -261,6 +263,19 @@ def test_a_folder_that_lacks_weights_is_refused(folder, tmp_path):
         load_wan(tmp_path, "cpu")
     with pytest.raises(ModelError, match="can't be read"):
         load_wan(tmp_path / "nowhere", "cpu")
+
+
+def test_a_folder_that_lacks_its_record_is_refused(folder, tmp_path):
+    for name in ("transformer.safetensors", "vae.safetensors"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    with pytest.raises(ModelError, match=r"lacks its text part or training\.json"):
+        load_wan(tmp_path, "cpu")
+
+
+def test_a_diffusers_without_wan_is_named_in_one_sentence(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", types.ModuleType("diffusers"))
+    with pytest.raises(ModelError, match="or has no Wan"):
+        load_wan(folder, "cpu")
 
 
 @pytest.mark.parametrize("kind", ["transformer", "autoencoder"])
