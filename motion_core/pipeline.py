@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from .diffusion.initial_noise import NOISE_METHODS, mix
 from .errors import OptionError
-from .guidance.dmt import Dmt
-from .guidance.methods import Config, prepare_guidance
-from .guidance.motion_clone import MotionClone, MotionCloneConfig
+from .guidance.dmt import DmtConfig
+from .guidance.methods import Config, PreparedGuidance, prepare_guidance
 from .hooks.applied import AppliedMotion
 from .models.video_model import VideoModel
 from .motions.origin import ReferenceInfo
@@ -152,12 +151,12 @@ def guide_by_clip(
     *,
     steps: int,
     progress: Progress | None = None,
-) -> Dmt | MotionClone:
+) -> PreparedGuidance:
     """Makes a method ready to guide a sampling of `steps` steps by a clip of the same size.
 
-    prompt: what the clip shows, for DMT; MotionClone takes the empty one. Raises OptionError, ModelError.
+    prompt: what the clip shows, for DMT; the others take the empty one. Raises OptionError, ModelError.
     """
-    condition = model.encode_text(["" if isinstance(config, MotionCloneConfig) else prompt])[0]
+    condition = model.encode_text([prompt if isinstance(config, DmtConfig) else ""])[0]
     levels = model.denoiser.schedule.levels(steps)
     latents = model.encode(clip.frames)
     return prepare_guidance(model.denoiser, latents, condition, config, levels=levels, progress=progress)

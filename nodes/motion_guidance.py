@@ -6,6 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..motion_core.guidance.dit_flow import DitFlowConfig
 from ..motion_core.guidance.dmt import DmtConfig
 from ..motion_core.guidance.methods import METHODS, PRESETS, find_method
 from ..motion_core.guidance.motion_clone import MotionCloneConfig
@@ -16,10 +17,12 @@ from .newer_host import advanced, if_known
 from .option_inputs import SEED, preset_input, read_options
 
 _OPTIONS = {
-    field.name: (field, known) for config in (MotionCloneConfig, DmtConfig) for field, known in list_options(config)
+    field.name: (field, known)
+    for config in (DitFlowConfig, MotionCloneConfig, DmtConfig)
+    for field, known in list_options(config)
 }
-_OF_ONE_METHOD = ("optimisation_steps", "distance", "restart_end")
-"""What not every method has. It is hidden under the others, and then ignored."""
+_OF_SOME_METHODS = ("optimisation_steps", "distance", "restart_end", "depth", "temperature")
+"""Later inputs that not every method has. They are hidden under the others, and then ignored, as `block` is."""
 
 
 class MotionGuidance(io.ComfyNode):
@@ -31,28 +34,35 @@ class MotionGuidance(io.ComfyNode):
             category="motion inversion",
             description="Lets what the model makes follow a reference clip with nothing learnt: gradients guide the "
             "first part of sampling. Slower to sample; the model itself stays as it is.",
-            **if_known(search_aliases=["motionclone", "dmt", "follow motion", "motion transfer without training"]),
+            **if_known(
+                search_aliases=["motionclone", "dmt", "follow motion", "ditflow", "motion transfer without training"]
+            ),
             inputs=[
                 io.Model.Input("model", tooltip="The video model that samples."),
                 io.Latent.Input(
                     "latent", tooltip="The reference clip through VAE Encode, of the new clip's frames and size."
                 ),
                 io.Conditioning.Input(
-                    "positive", tooltip="For motion_clone an empty prompt; for dmt what the reference shows."
+                    "positive",
+                    tooltip="For motion_clone and dit_flow an empty prompt; for dmt what the reference shows.",
                 ),
                 offer_choice(
                     "method",
-                    {name: [own for own in _OF_ONE_METHOD if own not in METHODS[name].settings] for name in METHODS},
+                    {
+                        name: [own for own in ("block", *_OF_SOME_METHODS) if own not in method.settings]
+                        for name, method in METHODS.items()
+                    },
                     default="motion_clone",
                     tooltip="motion_clone: by temporal attention; fast. dmt: by the means of features; slow, follows "
-                    "the layout too, and starts best from Inversion Noise Mix with low_frequency_replace.",
+                    "the layout too, and starts best from Inversion Noise Mix with low_frequency_replace. dit_flow: "
+                    "for Wan, by where attention moves.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),
                     default="published",
-                    tooltip="published: the authors' numbers, for 50 steps (dmt) or 100 and more. starter: for the "
-                    "starter model in 16.",
+                    tooltip="published: the authors' numbers, for 50 steps (dmt, dit_flow) or 100 and more. starter: "
+                    "for the starter models in 16.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -72,7 +82,7 @@ class MotionGuidance(io.ComfyNode):
                     **SEED,
                     tooltip="Of the noise that motion_clone adds to the reference, and of dmt's restarts.",
                 ),
-                *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in _OF_ONE_METHOD),
+                *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in _OF_SOME_METHODS),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler, with euler or ddim.")],
         )

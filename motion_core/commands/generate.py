@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..guidance.dmt import Dmt
-from ..guidance.motion_clone import MotionClone
+from ..guidance.methods import PreparedGuidance
 from ..hooks.applied import AppliedMotion
 from ..models.video_model import VideoModel
 from ..motions.motion import Motion, read_motion
@@ -68,7 +68,7 @@ def sample(
     *,
     fps: float,
     motions: Sequence[AppliedMotion] = (),
-    guidance: Dmt | MotionClone | None = None,
+    guidance: PreparedGuidance | None = None,
 ) -> None:
     """Samples behind a progress bar and writes the clip. fps: its frames a second."""
     inverted = guidance.inverted if isinstance(guidance, Dmt) else find_inverted(args, model, config)

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from ..guidance.dit_flow import DitFlowConfig
 from ..guidance.dmt import DmtConfig
 from ..guidance.methods import METHODS, Config, GuidanceMethod, find_method
 from ..guidance.motion_clone import MotionCloneConfig
@@ -28,6 +29,8 @@ _SETTINGS = (
     "learning_rate",
     "last_learning_rate",
     "restart_end",
+    "depth",
+    "temperature",
 )
 
 
@@ -36,7 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--method",
         required=True,
         choices=tuple(METHODS),
-        help="dmt (means of features; slow, follows the layout too) or motion_clone (temporal attention; fast)",
+        help="dmt (means of features; slow, follows the layout too), motion_clone (temporal attention; fast) or "
+        "dit_flow (for Wan: where attention moves)",
     )
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the new clip shows")
     parser.add_argument("--reference-prompt", default="", metavar="TEXT", help="what the reference shows, for dmt")
@@ -54,9 +58,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("guidance", "what is not given comes from the method")
-    found = {
-        field.name: (field, known) for kind in (DmtConfig, MotionCloneConfig) for field, known in list_options(kind)
-    }
+    kinds = (DmtConfig, MotionCloneConfig, DitFlowConfig)
+    found = {field.name: (field, known) for kind in kinds for field, known in list_options(kind)}
     for name in _SETTINGS:
         add_option(group, *found[name])
     for name, about in (("start", "from"), ("end", "up to")):

@@ -11,7 +11,6 @@ inverts in 999 steps, and we in as many as are sampled. The features are those t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,8 +25,18 @@ from ..errors import OptionError
 from ..hooks.feature_means import capture_means
 from ..options import option
 from ..sampling.step import Advance, Step
-from .gradients import differentiable, differentiate
-from .shared_options import guidance_block, guidance_memory, guided_from, guided_up_to
+from .gradients import optimise
+from .shared_options import (
+    check_learning_rates,
+    ending_rate,
+    fade,
+    guidance_block,
+    guidance_memory,
+    guided_from,
+    guided_up_to,
+    starting_rate,
+    steps_of_optimisation,
+)
 
 DISTANCES = ("l2", "cosine")
 
@@ -43,15 +52,9 @@ class DmtConfig:
 
     block: str = guidance_block()
     distance: str = option("l2", choices=DISTANCES, about="For dmt: l2 is the paper's, cosine the published code's.")
-    optimisation_steps: int = option(
-        10, minimum=1, maximum=1000, about="For dmt: optimisation steps at each guided step.", metavar="N"
-    )
-    learning_rate: float = option(
-        7e-3, minimum=1e-7, maximum=10.0, about="For dmt: the rate at the first guided step.", metavar="X"
-    )
-    last_learning_rate: float = option(
-        4e-3, minimum=1e-7, maximum=10.0, about="For dmt: the rate at the last guided step.", metavar="X"
-    )
+    optimisation_steps: int = steps_of_optimisation(10)
+    learning_rate: float = starting_rate(7e-3)
+    last_learning_rate: float = ending_rate(4e-3)
     start: float = guided_from(0.0)
     end: float = guided_up_to(0.4)
     restart_end: float = option(
@@ -68,11 +71,7 @@ class DmtConfig:
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
             raise OptionError(f"distance is {self.distance!r}; use one of {', '.join(DISTANCES)}")
-        if not 0 <= self.optimisation_steps <= 1000:
-            raise OptionError(f"optimisation_steps is {self.optimisation_steps}; choose 0 (off) to 1000 (10 is usual)")
-        for name in ("learning_rate", "last_learning_rate"):
-            if not (math.isfinite(getattr(self, name)) and 0 < getattr(self, name) <= 10):
-                raise OptionError(f"{name} is {getattr(self, name)}; choose above 0 and up to 10 (0.007 is usual)")
+        check_learning_rates(self)
         if not 0 <= self.restart_end <= 1:
             raise OptionError(f"restart_end is {self.restart_end}; choose 0 (never) to 1 (at all steps)")
         check_interval(self.start, self.end)
@@ -118,7 +117,7 @@ class Dmt:
     def guide(self, z: Tensor, step: Step, advance: Advance) -> Tensor:
         config, place = self.config, self._place(step)
         if place is not None:
-            z = self.optimise(z, step.t, step.conditions, self._learning_rate(*place))
+            z = self.optimise(z, step.t, step.conditions, fade(config, *place))
         moved = advance(z)
         if self._restarts_at(step):
             generator = torch.Generator().manual_seed(config.seed + 1 + step.number)
@@ -133,17 +132,15 @@ class Dmt:
         """
         if t not in self.reference:
             raise OptionError(f"the reference was not inverted at timestep {t}; invert it in the steps that you sample")
-        module = self.denoiser.module
         with torch.no_grad():
             target = self._means(self.reference[t], t, [self.condition])
-        with differentiable(module, z, self.config.memory) as latents:
-            adam = torch.optim.Adam([latents], lr=learning_rate)
-            for _ in range(self.config.optimisation_steps):
-                means = self._means(latents, t, conditions)
-                losses = [_LOSSES[self.config.distance](means[name], target[name]) for name in target]
-                latents.grad = differentiate(torch.stack(losses).sum(), latents, t)
-                adam.step()
-        return latents.detach()
+
+        def loss_of(latents: Tensor) -> Tensor:
+            means = self._means(latents, t, conditions)
+            losses = [_LOSSES[self.config.distance](means[name], target[name]) for name in target]
+            return torch.stack(losses).sum()
+
+        return optimise(self.denoiser, z, t, loss_of, learning_rate=learning_rate, config=self.config)
 
     def _place(self, step: Step) -> tuple[int, int] | None:
         """Returns the place of this step among those that optimise."""
@@ -156,10 +153,6 @@ class Dmt:
         with capture_means(self.denoiser.module, self.config.block, len(z)) as means:
             self.denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
         return means
-
-    def _learning_rate(self, number: int, count: int) -> float:
-        share = number / max(count - 1, 1)
-        return self.config.learning_rate + share * (self.config.last_learning_rate - self.config.learning_rate)
 
 
 def pairwise_l2(means: Tensor, reference: Tensor) -> Tensor:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from ..diffusion.denoiser import Denoiser
 from ..errors import MotionError
 from ..memory.freezing import frozen
 from ..memory.modes import in_mode
 from ..models.families import recognize
+from .shared_options import Optimising
 
 
 @contextmanager
@@ -31,3 +33,21 @@ def differentiate(loss: Tensor, z: Tensor, t: float) -> Tensor:
     if not gradient.isfinite().all():
         raise MotionError(f"the gradient at timestep {t} is not finite; load the model in float32 or bfloat16")
     return gradient
+
+
+def optimise(
+    denoiser: Denoiser,
+    z: Tensor,
+    t: float,
+    loss_of: Callable[[Tensor], Tensor],
+    *,
+    learning_rate: float,
+    config: Optimising,
+) -> Tensor:
+    """Lowers a loss of latents z at noise level t by a few steps of Adam, new each time. Raises MotionError."""
+    with differentiable(denoiser.module, z, config.memory) as latents:
+        adam = torch.optim.Adam([latents], lr=learning_rate)
+        for _ in range(config.optimisation_steps):
+            latents.grad = differentiate(loss_of(latents), latents, t)
+            adam.step()
+    return latents.detach()

@@ -13,10 +13,12 @@ from ..diffusion.denoiser import Condition, Denoiser
 from ..errors import OptionError
 from ..progress import Progress
 from ..sampling.inversion import trace_inversion
+from .dit_flow import DitFlow, DitFlowConfig
 from .dmt import Dmt, DmtConfig
 from .motion_clone import MotionClone, MotionCloneConfig
 
-Config = DmtConfig | MotionCloneConfig
+Config = DmtConfig | MotionCloneConfig | DitFlowConfig
+PreparedGuidance = Dmt | MotionClone | DitFlow
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ METHODS: dict[str, GuidanceMethod] = {
         MotionCloneConfig(),
         {"steps": 100, "guidance": 8.5, "noise": "random"},
     ),
+    "dit_flow": GuidanceMethod(
+        "dit_flow",
+        "DiTFlow (Pondaven et al. 2025) and its published code, configs/guidance_config.yaml",
+        DitFlowConfig(),
+        {"steps": 50, "guidance": 7.0, "noise": "random"},
+    ),
 }
 STARTER_METHODS: dict[str, GuidanceMethod] = {
     "dmt": GuidanceMethod(
@@ -85,6 +93,12 @@ STARTER_METHODS: dict[str, GuidanceMethod] = {
         MotionCloneConfig(weight=3e4, start=0.15, end=0.8, memory="fast"),
         {"steps": 16, "guidance": 6.0, "noise": "random"},
     ),
+    "dit_flow": GuidanceMethod(
+        "dit_flow",
+        "ours, by trial on the Wan-shaped starter model",
+        DitFlowConfig(learning_rate=0.02, last_learning_rate=0.01, end=0.4, memory="fast"),
+        {"steps": 16, "guidance": 6.0, "noise": "random"},
+    ),
 }
 """The same methods where the model is small and sampled in few steps."""
 PRESETS = {"published": METHODS, "starter": STARTER_METHODS}
@@ -107,13 +121,15 @@ def prepare_guidance(
     *,
     levels: Sequence[float],
     progress: Progress | None = None,
-) -> Dmt | MotionClone:
+) -> PreparedGuidance:
     """Makes a method ready to guide a sampling by a reference of the same size.
 
-    latents: (1, C, N, h, w); condition: of a prompt of the reference for DMT, of the empty one for MotionClone;
+    latents: (1, C, N, h, w); condition: of a prompt of the reference for DMT, of the empty one for the others;
     levels: of the sampling, noisiest first; progress: of DMT's inversion. Raises OptionError, ModelError.
     """
     if isinstance(config, MotionCloneConfig):
         return MotionClone.of(denoiser, latents, condition, config)
+    if isinstance(config, DitFlowConfig):
+        return DitFlow.of(denoiser, latents, condition, config)
     reference = trace_inversion(denoiser, latents, condition, levels, progress=progress)
     return Dmt(denoiser, reference, condition, config)

@@ -4,14 +4,14 @@ They are found by structure and named by checkpoint key. The cross-attentions to
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ModelError, OptionError
-from .token_layout import TEMPORAL, TokenLayout
+from .token_layout import TEMPORAL, LiveTokens, TokenLayout
 
 SITE_CHOICES = ("deepest", "all")
 
@@ -24,6 +24,8 @@ class AttentionSite:
     cross-attention). to_out: the layer that takes what the heads attended to. heads: how many there are.
     tokens: how its tokens lie. level: how many times the model has halved the picture there.
     own: the part of the name after the block's.
+    compared: what becomes of q and k (B, L, C) before they are compared, where all places of all frames see each other:
+    those of the video's tokens are returned.
     """
 
     name: str
@@ -36,6 +38,7 @@ class AttentionSite:
     tokens: TokenLayout = TEMPORAL
     level: int = 0
     own: str = ""
+    compared: Callable[[Tensor, Tensor, LiveTokens], tuple[Tensor, Tensor]] | None = None
 
     @classmethod
     def of(

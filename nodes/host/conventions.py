@@ -26,6 +26,14 @@ class Convention(Protocol):
         """The host's sigma (1,) at a noise level (1,) of the schedule."""
         ...
 
+    def level(self, sigma: float) -> float:
+        """The noise level of the schedule at the host's sigma."""
+        ...
+
+    def growth(self, sigma: float) -> float:
+        """How much larger the host's noisy latents are than the core's."""
+        ...
+
     def noise_scale(self, level: float) -> float:
         """What unit noise is multiplied with where a sampling starts at a level without adding noise."""
         ...
@@ -54,6 +62,15 @@ class DiffusionConvention:
         abar = self.schedule.alpha_bars[t.cpu()]
         return ((1 - abar) / abar).sqrt()
 
+    def level(self, sigma: float) -> float:
+        if sigma == 0:
+            return self.schedule.clean
+        abar = self.schedule.alpha_bars
+        return int((((1 - abar) / abar).sqrt().log() - math.log(sigma)).abs().argmin())
+
+    def growth(self, sigma: float) -> float:
+        return math.sqrt(1 + sigma**2)
+
     def noise_scale(self, level: float) -> float:
         return math.sqrt(1 + float(self.sigma(torch.tensor(level))) ** 2)
 
@@ -77,6 +94,12 @@ class FlowConvention:
 
     def sigma(self, t: Tensor) -> Tensor:
         return t
+
+    def level(self, sigma: float) -> float:
+        return sigma
+
+    def growth(self, sigma: float) -> float:
+        return 1.0
 
     def noise_scale(self, level: float) -> float:
         return 1.0

@@ -4,7 +4,8 @@ The sampler takes the steps, and the model only predicts. So the prediction is r
 order, x + (x - x0) / sigma * (sigma_next - sigma), leads to the same place as the method's step. Euler and DDIM then go
 exactly there. Samplers that average over steps (dpmpp_2m, heun) spread it over them.
 
-The host's x has noise sigma on a signal of 1, the core's z a variance of 1: z = x / sqrt(1 + sigma^2).
+The host's x of a diffusion model has noise sigma on a signal of 1, the core's z a variance of 1:
+z = x / sqrt(1 + sigma^2). Flow matching has one convention.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from torch import Tensor
 
 from ...motion_core.diffusion.schedule import require_diffusion
 from ...motion_core.errors import OptionError
+from ...motion_core.guidance.dit_flow import DitFlowConfig
 from ...motion_core.guidance.methods import Config, prepare_guidance
 from ...motion_core.models.families import find_sites
 from ...motion_core.sampling.step import Guidance, Step
 from .conditioning import Conditioning
-from .conventions import find_convention
+from .conventions import Convention, FlowConvention, find_convention
 from .denoiser import HostDenoiser
-from .latents import check_latents, to_core, to_host
+from .latents import check_latents, count_frames, to_core, to_host
 from .loading import load_whole
 from .motion_patch import MotionPatch, find_options
 from .ordinary_tensors import make_ordinary, ordinary_weights
@@ -45,11 +47,12 @@ UNSUITED = ("cfg_pp", "lcm", "dpm_fast", "dpm_adaptive")
 
 
 def guide(model: Any, latents: Tensor, conditioning: Any, config: Config) -> Any:
-    """Returns a clone of MODEL that is guided while it samples. latents: the reference's, (N, C, h, w) as in a LATENT;
-    conditioning: a prompt of the reference for DMT, the empty one for MotionClone. Raises OptionError, ModelError.
+    """Returns a clone of MODEL that is guided while it samples. latents: the reference's, as in a LATENT;
+    conditioning: a prompt of the reference for DMT, the empty one for the others. Raises OptionError, ModelError.
     """
     check_latents(model, latents)
-    require_diffusion(find_convention(model.get_model_object("model_sampling")).schedule)
+    if not isinstance(config, DitFlowConfig):
+        require_diffusion(find_convention(model.get_model_object("model_sampling")).schedule)
     if not model.injections:  # else temporal attention is put in while it samples
         find_sites(find_attention_owner(model.model.diffusion_model))
     if config.idle:
@@ -103,14 +106,14 @@ class GuidedSampling:
         return self.steps.predict(x, float(timestep.max()), lambda moved: executor(moved, timestep, *args, **kwargs))
 
     def _prepare(self, denoiser: HostDenoiser, sigmas: Tensor, noise: Tensor) -> Guidance:
-        new, old = (f"{len(x)} frames of {x.shape[-1] * 8}x{x.shape[-2] * 8}" for x in (noise, self.latents))
+        new, old = (f"{count_frames(x)} frames of {x.shape[-1] * 8}x{x.shape[-2] * 8}" for x in (noise, self.latents))
         if new != old:
             raise OptionError(f"the new clip is {new} and the reference {old}; give both one length and size")
         latents = to_core(denoiser.base.process_latent_in(self.latents.clone().to(noise)))
-        timesteps = _timesteps(denoiser.base.model_sampling, sigmas)
+        levels = _list_levels(denoiser.convention, sigmas)
         _new_clip, reference = denoiser.conditions
-        progress = sampling_progress(len(timesteps))
-        return prepare_guidance(denoiser, latents, reference, self.config, levels=timesteps, progress=progress)
+        progress = sampling_progress(len(levels))
+        return prepare_guidance(denoiser, latents, reference, self.config, levels=levels, progress=progress)
 
 
 class GuidedSteps:
@@ -119,11 +122,12 @@ class GuidedSteps:
     def __init__(self, guidance: Guidance, denoiser: HostDenoiser, sigmas: Tensor, patches: list[MotionPatch]):
         self.guidance, self.patches = guidance, patches
         self.sigmas: list[float] = sigmas.tolist()
-        self.timesteps = [int(denoiser.base.model_sampling.timestep(sigma)) if sigma else -1 for sigma in sigmas]
+        self.convention = denoiser.convention
+        self.levels = [self.convention.level(sigma) for sigma in self.sigmas]
         self.condition: Conditioning = denoiser.conditions[0]
 
     def predict(self, x: Tensor, sigma: float, predict: Callable[[Tensor], Tensor]) -> Tensor:
-        """Returns the x0 (N, C, h, w) that leads where the method's step does. predict: returns the model's own."""
+        """Returns the x0 that leads where the method's step does. predict: returns the model's own."""
         number = max(sum(level >= 0.999 * sigma for level in self.sigmas[:-1]) - 1, 0)
         level, next_level = self.sigmas[number : number + 2]
         step = self._step(number)
@@ -136,33 +140,36 @@ class GuidedSteps:
             )
 
         def advance(z: Tensor) -> Tensor:
-            now = _as_in_host(z, x, sigma)
-            return _as_in_core(now + (now - predict(now)) / sigma * (next_level - sigma), next_level)
+            now = self._as_in_host(z, x, sigma)
+            return self._as_in_core(now + (now - predict(now)) / sigma * (next_level - sigma), next_level)
 
         with ExitStack() as stack:
             for patch in self.patches:
                 stack.enter_context(patch.held_attached())
-            moved = _as_in_host(self.guidance.guide(_as_in_core(x, sigma), step, advance), x, next_level)
+            moved = self.guidance.guide(self._as_in_core(x, sigma), step, advance)
+        moved = self._as_in_host(moved, x, next_level)
         return x + (moved - x) * (sigma / (sigma - next_level))
 
     def _step(self, number: int) -> Step:
-        t, t_prev = self.timesteps[number : number + 2]
+        t, t_prev = self.levels[number : number + 2]
         return Step(number, len(self.sigmas) - 1, t, t_prev, [self.condition])
 
+    def _as_in_core(self, x: Tensor, sigma: float) -> Tensor:
+        return to_core(x) / self.convention.growth(sigma)
 
-def _as_in_core(x: Tensor, sigma: float) -> Tensor:
-    return to_core(x) / math.sqrt(1 + sigma**2)
-
-
-def _as_in_host(z: Tensor, like: Tensor, sigma: float) -> Tensor:
-    return to_host(z, like) * math.sqrt(1 + sigma**2)
+    def _as_in_host(self, z: Tensor, like: Tensor, sigma: float) -> Tensor:
+        return to_host(z, like) * self.convention.growth(sigma)
 
 
-def _timesteps(model_sampling: Any, sigmas: Tensor) -> list[int]:
-    """Returns the timesteps of a sampling, noisiest first, and down to the clean clip where it stops before that."""
-    found = sorted({int(model_sampling.timestep(sigma)) for sigma in sigmas if sigma}, reverse=True)
-    stride = max(1, (found[0] - found[-1]) // max(1, len(found) - 1))
-    return found + (list(range(found[-1] - stride, 0, -stride)) if sigmas[-1] else [])
+def _list_levels(convention: Convention, sigmas: Tensor) -> list[float]:
+    """Returns the noise levels of a sampling, noisiest first; a diffusion's down to the clean clip, also where the
+    sampling stops before that.
+    """
+    found = sorted({convention.level(float(sigma)) for sigma in sigmas if sigma}, reverse=True)
+    if not sigmas[-1] or isinstance(convention, FlowConvention):
+        return found
+    stride = max(1, int(found[0] - found[-1]) // max(1, len(found) - 1))
+    return found + list(range(int(found[-1]) - stride, 0, -stride))
 
 
 def _check_sampler(sampler: Any, sigmas: Tensor) -> None:

@@ -8,13 +8,15 @@ from torch import nn
 
 
 class AttentionLayers(NamedTuple):
-    """The linear layers of an attention, and the number of its heads."""
+    """The linear layers of an attention, the number of its heads, and the norms of its queries and keys."""
 
     q: nn.Linear
     k: nn.Linear
     v: nn.Linear
     out: nn.Linear
     heads: int
+    norm_q: nn.Module | None
+    norm_k: nn.Module | None
 
 
 def is_wan(module: Any) -> bool:
@@ -40,6 +42,8 @@ def find_feed_forward(block: Any) -> tuple[nn.Linear, nn.Linear]:
 
 
 def _find_layers(attention: Any) -> AttentionLayers:
+    norms = (getattr(attention, "norm_q", None), getattr(attention, "norm_k", None))
     if hasattr(attention, "to_q"):
-        return AttentionLayers(attention.to_q, attention.to_k, attention.to_v, attention.to_out[0], attention.heads)
-    return AttentionLayers(attention.q, attention.k, attention.v, attention.o, attention.num_heads)
+        layers = (attention.to_q, attention.to_k, attention.to_v, attention.to_out[0])
+        return AttentionLayers(*layers, attention.heads, *norms)
+    return AttentionLayers(attention.q, attention.k, attention.v, attention.o, attention.num_heads, *norms)

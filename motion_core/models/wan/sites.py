@@ -9,6 +9,7 @@ from torch import nn
 from ..sites import AttentionSite
 from ..token_layout import JointTokens, TemporalTokens, TokenLayout
 from .attention import AttentionLayers, find_cross_attention, find_self_attention, is_wan
+from .rotary import NormAndRotate
 
 
 def list_sites(module: Any) -> list[AttentionSite]:
@@ -37,5 +38,6 @@ def group_by_level(module: Any) -> dict[int, list[nn.Module]]:
 
 
 def _make_site(name: str, layers: AttentionLayers, tokens: TokenLayout) -> AttentionSite:
-    q, k, v, out, heads = layers
-    return AttentionSite(name, q, k, v, q.in_features, out, heads, tokens)
+    q, k, v, out, heads, norm_q, norm_k = layers
+    compared = NormAndRotate(norm_q, norm_k, heads) if isinstance(tokens, JointTokens) else None
+    return AttentionSite(name, q, k, v, q.in_features, out, heads, tokens, compared=compared)

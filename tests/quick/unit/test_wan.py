@@ -31,10 +31,9 @@ from motion_core.training.examples import Example, ReferenceSet
 from motion_core.training.train import train
 from motion_core.video.reading import Clip
 from tests.conftest import count_hooks, seeded
+from tests.quick.unit.tiny_wan import CLIP, FRAMES, GRID, TEXT, build_denoiser
 
-FRAMES, GRID, CHANNELS = 5, (4, 3), 32
-CLIP = seeded(1, 16, FRAMES, 8, 6)
-TEXT = WanCondition(seeded(7, 12, seed=1))
+CHANNELS = 32
 T = torch.tensor([0.5])
 RECIPES = {
     "motion_inversion": find_recipe("motion_inversion", "official").changed(sites="all", steps=12),
@@ -45,15 +44,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def denoiser():
-    from diffusers import WanTransformer3DModel
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        module = WanTransformer3DModel(
-            num_attention_heads=2, attention_head_dim=16, in_channels=20, out_channels=16, text_dim=12, freq_dim=32,
-            ffn_dim=64, num_layers=2, patch_size=(1, 2, 2),
-        )  # fmt: skip
-    return WanDenoiser(module.eval(), FlowSchedule(shift=5.0))
+    return build_denoiser()
 
 
 def make_zeros(denoiser):

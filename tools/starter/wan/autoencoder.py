@@ -37,20 +37,43 @@ class Stage:
 
 
 STAGES = (
-    Stage("small", Settings(2500, 3e-3, average=0.99), SHORT, shrink=2),
-    Stage("long", Settings(800, 3e-3, average=0.99, seed=1), MIXED, shrink=2),
-    Stage("whole", Settings(1800, 2e-3, average=0.99, seed=2), MIXED),
+    Stage("small", Settings(500, 3e-3, matrix_rate=0.02, average=0.99), SHORT, shrink=2),
+    Stage("whole", Settings(1500, 3e-3, matrix_rate=0.015, average=0.99, seed=2), MIXED),
 )
 """First on pictures of half the size, where a step costs a quarter."""
-DECODER = Settings(steps=1200, learning_rate=1.5e-3, average=0.99)
+DECODER = Settings(steps=600, learning_rate=1.5e-3, matrix_rate=0.005, average=0.99)
 LATENT_NOISE = 0.1
 """Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
 SUBJECT_WEIGHT = 3.0
 """How much more an error on a subject weighs: it is small, and its colour would be learnt last."""
 TWO_ACTORS = 0.2
+ENCODED_AT_ONCE = 10
+KEPT = ("to_qkv", "proj", "quant_conv")
+"""Convolutions of one pixel that start as drawn."""
 NARROW = -6.0
 """Logarithm of the posterior's variance at first. At its usual width the first latents drown in their own noise."""
+
+
+@torch.no_grad()
+def start_linear(vae: Any) -> None:
+    """Makes an untrained autoencoder a chain of orthogonal maps of single frames.
+
+    Residual blocks add nothing at first, and convolutions over time see the newest frame alone. As drawn at random, the
+    network learns nothing in its first 300 steps.
+    """
+    vae.quant_conv.weight[build.LATENT_CHANNELS :] = 0
+    vae.quant_conv.bias[build.LATENT_CHANNELS :] = NARROW
+    for name, conv in vae.named_modules():
+        if not isinstance(conv, nn.Conv2d | nn.Conv3d) or name.endswith(KEPT):
+            continue
+        conv.weight.zero_()
+        conv.bias.zero_()
+        newest = conv.weight[:, :, -1] if conv.weight.ndim == 5 else conv.weight
+        if name.endswith("time_conv"):
+            newest[:, :, 0, 0] = torch.eye(conv.in_channels).repeat(conv.out_channels // conv.in_channels, 1)
+        elif not name.endswith("conv2"):
+            newest.copy_(nn.init.orthogonal_(torch.empty(newest.shape)))
 
 
 def draw_windows(example: TrainingExample, clips: int, frames: int) -> tuple[Tensor, Tensor]:
@@ -73,7 +96,7 @@ def to_pixels(clips: Tensor) -> Tensor:
 def train_autoencoder(work: Path) -> tuple[Any, dict[str, Trainer]]:
     """Trains all stages, each resumed where it stopped."""
     vae = build.build_autoencoder()
-    vae.quant_conv.bias.data[build.LATENT_CHANNELS :] = NARROW
+    start_linear(vae)
     trainers = {f"{stage.name} autoencoder": _train_stage(vae, stage, work) for stage in STAGES}
     return vae.eval(), trainers
 
@@ -113,25 +136,25 @@ def polish_decoder(vae: Any, work: Path) -> Trainer:
 
 
 @torch.no_grad()
-def encode_clips(vae: Any, work: Path, clips: int, seed: int = 1) -> tuple[Tensor, Tensor]:
-    """The training set, encoded once: latents of clips and of their first frames before gray, (K, 16, 9, 8, 8) each.
+def encode_clips(vae: Any, work: Path, clips: int, images: int, seed: int = 1) -> tuple[Tensor, Tensor]:
+    """The training set, encoded once: latents of clips (K, 16, 9, 8, 8), and as many of first frames before gray.
 
-    The autoencoder is whitened on the way: what it makes has the mean and spread of Wan's latents, and the tensors that
-    are returned have a mean of 0 and a variance of 1.
+    Only so many of the first clips have an image. The autoencoder is whitened on the way: what it makes has the mean
+    and spread of Wan's latents, and the tensors that are returned have a mean of 0 and a variance of 1.
     """
     path = work / "latents.safetensors"
     if not path.exists():
         found: dict[str, list[Tensor]] = {"clips": [], "images": []}
-        for number in range(clips):
-            clip, _, _ = draw_clip(random.Random(f"{seed} {number}"), build.FRAMES)
-            pixels = to_pixels(clip[None])
-            image = torch.zeros_like(pixels)  # gray
-            image[:, :, :1] = pixels[:, :, :1]
-            for name, each in (("clips", pixels), ("images", image)):
-                found[name].append(vae.encode(each).latent_dist.mode()[0].half())
-            if number % 100 == 0:
-                print(f"encoded {number} of {clips} clips", flush=True)
-        save_file({name: torch.stack(each).contiguous() for name, each in found.items()}, path)
+        for first in range(0, clips, ENCODED_AT_ONCE):
+            numbers = range(first, min(first + ENCODED_AT_ONCE, clips))
+            drawn = [draw_clip(random.Random(f"{seed} {number}"), build.FRAMES)[0] for number in numbers]
+            pixels = to_pixels(torch.stack(drawn))
+            found["clips"].append(vae.encode(pixels).latent_dist.mode().half())
+            pixels[:, :, 1:] = 0  # gray
+            if first < images:
+                found["images"].append(vae.encode(pixels).latent_dist.mode().half()[: images - first])
+            print(f"encoded {numbers[-1] + 1} of {clips} clips", flush=True)
+        save_file({name: torch.cat(each) for name, each in found.items()}, path)
     raw = load_file(path)
     mean, spread = (torch.tensor(values) for values in (vae.config.latents_mean, vae.config.latents_std))
     change = whiten(vae, raw["clips"].float(), dim=1, mean=mean, spread=spread)

@@ -18,7 +18,8 @@ from tools.starter.wan.autoencoder import encode_clips, polish_decoder, train_au
 from tools.starter.wan.export import export_autoencoder, export_transformer
 from tools.starter.wan.transformer import STAGES, Clips, train_transformer
 
-CLIPS = 3000
+CLIPS, IMAGES = 3000, 1000
+"""In the training set, and how many of them have their first frame encoded too."""
 TEXT = "../model"
 """Where the text part lies beside the exported folder: it is the other starter model's."""
 
@@ -30,7 +31,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     vae, coders = train_autoencoder(args.work)
-    latents, images = encode_clips(vae, args.work, CLIPS)
+    latents, images = encode_clips(vae, args.work, CLIPS, IMAGES)
     transformer, stages = train_transformer(Clips(latents, images), args.work)
     trainers = coders | stages | {"decoder": polish_decoder(vae, args.work)}
     if args.export:
@@ -45,6 +46,7 @@ def export(folder: Path, vae: Any, transformer: Any, trainers: dict[str, Trainer
     record = {name: trainer.record() for name, trainer in trainers.items()} | {
         "stages": [stage.record() for stage in STAGES],
         "clips": CLIPS,
+        "images": IMAGES,
         "frames": build.FRAMES,
         "size": 64,
         "text": TEXT,

@@ -18,8 +18,8 @@ from tools.starter.wan import build
 
 NO_CAPTION = 0.1
 """Share of clips trained without a caption, for classifier-free guidance."""
-IMAGE = 0.25
-"""Share of clips trained with their first frame."""
+IMAGE = 0.6
+"""Share of clips trained with their first frame, of those that have it encoded."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,16 @@ class Stage:
 
 
 STAGES = (
-    Stage("appearance", Settings(4000, 1e-3), clips=40, frames=3),
-    Stage("motion", Settings(6000, 8e-4, seed=1), clips=14, shift=5.0),
+    Stage("appearance", Settings(1500, 1e-3, matrix_rate=0.02, average=0.99), clips=40, frames=3),
+    Stage("motion", Settings(4500, 1e-3, matrix_rate=0.02, average=0.995, seed=1), clips=14, shift=5.0),
 )
 
 
 @dataclass(frozen=True)
 class Clips:
-    """The training set. latents, images: (K, 16, N, 8, 8), drawn by a seed. Captions are drawn anew."""
+    """The training set. latents: (K, 16, N, 8, 8), drawn by a seed; images: of the first of them. Captions are drawn
+    anew.
+    """
 
     latents: Tensor
     images: Tensor
@@ -82,9 +84,9 @@ def draw_batch(clips: Clips, stage: Stage, example: TrainingExample) -> Batch:
         number = example.rng.randrange(len(clips.latents))
         actor, ground = clips.draw(number)
         x0.append(clips.latents[number, :, : stage.frames])
-        shown = example.rng.random() < IMAGE
-        image = mark_first_frame(clips.images[number, :, : stage.frames])
-        images.append(image if shown else torch.zeros_like(image))
+        shown = number < len(clips.images) and example.rng.random() < IMAGE
+        image = clips.images[number if shown else 0, :, : stage.frames]
+        images.append(shown * mark_first_frame(image))
         subjects.append(cover_latents(actor, stage.frames))
         captions.append("" if example.rng.random() < NO_CAPTION else draw_caption(actor.subject, ground, example.rng))
     return Batch(torch.stack(x0), torch.stack(images), torch.stack(subjects)[:, None], captions)
