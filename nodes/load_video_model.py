@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import comfy.model_management
 import torch
 from comfy_api.latest import io
 
 from ..motion_core.errors import OptionError
-from ..motion_core.models.zeroscope.loading import stored_dtype
 from .host.folders import explain_missing, find_model, list_models
 from .host.model_loading import load_sockets
 from .newer_host import if_known
@@ -22,13 +20,14 @@ class LoadVideoDiffusionModel(io.ComfyNode):
             node_id="LoadVideoDiffusionModel",
             display_name="Load Video Diffusion Model",
             category="motion inversion",
-            description="Loads ZeroScope or ModelScope from a diffusers folder, or the small starter model.",
-            **if_known(search_aliases=["zeroscope", "modelscope", "text to video", "starter model"]),
+            description="Loads ZeroScope or ModelScope from a diffusers folder, or one of the small starter models.",
+            **if_known(search_aliases=["zeroscope", "modelscope", "text to video", "starter model", "wan starter"]),
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=list_models(),
-                    tooltip="A folder in models/diffusers with unet, vae, text_encoder, tokenizer and scheduler in it.",
+                    tooltip="A folder in models/diffusers with unet, vae, text_encoder, tokenizer and scheduler in it, "
+                    "or a starter model. The real Wan is loaded by the host's own nodes.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -38,7 +37,9 @@ class LoadVideoDiffusionModel(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output(tooltip="For KSampler, Train and Apply Motion Embedding; frames are the batch."),
+                io.Model.Output(
+                    tooltip="For KSampler, Train and Apply Motion Embedding; frames are the batch, except Wan's."
+                ),
                 io.Clip.Output(tooltip="For CLIP Text Encode."),
                 io.Vae.Output(tooltip="For VAE Encode and VAE Decode."),
             ],
@@ -52,7 +53,4 @@ class LoadVideoDiffusionModel(io.ComfyNode):
     def execute(cls, model: str, dtype: str) -> io.NodeOutput:
         if dtype not in DTYPES:
             raise OptionError(f"dtype is {dtype!r}; choose one of {', '.join(DTYPES)}")
-        on_cpu = comfy.model_management.get_torch_device().type == "cpu"
-        folder = find_model(model)
-        chosen = DTYPES[dtype] or (torch.float32 if on_cpu else stored_dtype(folder))
-        return io.NodeOutput(*load_sockets(folder, chosen))
+        return io.NodeOutput(*load_sockets(find_model(model), DTYPES[dtype]))

@@ -14,6 +14,7 @@ from ..guidance.motion_clone import MotionCloneConfig
 from ..options import list_options
 from ..pipeline import guide_by_clip
 from ..progress import sampling_bar
+from ..starter.folder import STARTERS
 from . import generate, options
 from .option_arguments import add_option
 
@@ -75,7 +76,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     options.check_output(args.out, generate.SUFFIXES)
-    method = find_method(args.method, "published" if args.model else "starter")
+    method = find_method(args.method, "starter" if args.model in STARTERS else "published")
     settings = choose_settings(args, method)
     model = options.load(args)
     config = options.choose_sampling(args, options.usual_size(model), **method.sampling)

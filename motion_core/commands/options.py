@@ -16,7 +16,7 @@ from ..motions.apply_settings import AdapterSettings, ApplySettings, EmbeddingSe
 from ..motions.motion import Motion
 from ..options import find_option, list_options
 from ..pipeline import GenerateConfig
-from ..starter.folder import find_starter
+from ..starter.folder import STARTER, find_model
 from ..video.frames.options import ClipOptions
 from ..video.reading import Clip, read_clip
 from .option_arguments import add_option
@@ -30,15 +30,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        type=Path,
+        default=STARTER,
         metavar="DIR",
-        help="diffusers folder of the ZeroScope family (default: the starter model)",
+        help="diffusers folder of the ZeroScope family, or wan-starter (default: the starter model)",
     )
     group.add_argument("--device", choices=("cpu", "cuda"), help="where to compute (default: the GPU if there is one)")
 
 
 def load(args: argparse.Namespace) -> VideoModel:
-    return load_video_model(args.model or find_starter(), args.device)
+    return load_video_model(find_model(args.model), args.device)
 
 
 def add_reference(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

@@ -23,13 +23,13 @@ from ..pipeline import References, guide_by_clip, train_motion
 from ..recipes.recipe import Recipe
 from ..sampling.inversion import invert
 from ..sampling.sample import sample
-from ..starter.folder import find_starter
+from ..starter.folder import find_model
 from .cache import MotionCache, digest, fingerprint, fingerprint_code
 from .cost import Cost
 from .material.opening import open_material
 from .material.protocol import Material, Sample
 from .result import Result, encode_strip
-from .suite import STARTER, Method, Suite
+from .suite import Method, Suite
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class JobRunner:
     def __init__(self, suite: Suite, folder: Path, device: str | None = None):
         self.suite, self.folder = suite, folder
         self.material = open_material(suite.material)
-        self.model = load_video_model(find_starter() if suite.model == STARTER else Path(suite.model), device)
+        self.model = load_video_model(find_model(suite.model), device)
         self.weights = fingerprint(self.model.denoiser.module, self.model.vae, self.model.text_encoder)
         self.cache = MotionCache(folder / "learnt", self.weights)
         self.methods = {method.name: method for method in suite.methods}
@@ -75,8 +75,9 @@ class JobRunner:
             method = self.methods[name]
             settings = {key: value for key, value in asdict(method).items() if key != "name"}
             config = repr((self.suite.recipe(method), self.suite.guidance(method)))
-            for first in range(0, len(samples), self.suite.batch):
-                batch = samples[first : first + self.suite.batch]
+            together = 1 if method.image else self.suite.batch  # each clip has a negative of its own
+            for first in range(0, len(samples), together):
+                batch = samples[first : first + together]
                 key = digest(self.weights, settings, config, others, self.suite.sampling, job.clip, batch)
                 yield key, method, batch
 
@@ -91,23 +92,30 @@ class JobRunner:
 
     def sample(self, clip: str, method: Method, samples: Sequence[Sample], motion: Motion | None) -> list[Tensor]:
         """Samples clips (N, H, W, 3) as one batch."""
-        model, generate = self.model, self.suite.generate
+        model, generate, steps = self.model, self.suite.generate, self.suite.steps(method)
         reference = self.material.reference(clip, backwards=method.backwards)
         start = self.suite.initial_noise(method)
         like = model.encode(reference.clip.frames)
-        inverted = None if start["method"] == "random" else self.inverted(clip, backwards=method.backwards)
+        inverted = None if start["method"] == "random" else self.inverted(clip, backwards=method.backwards, steps=steps)
         noise = torch.cat([mix(inverted=inverted, random=draw_noise(each, like), **start) for each in samples])
         config = self.suite.guidance(method)
         guidance = None
         if config:
-            guidance = guide_by_clip(model, reference.clip, reference.caption, config, steps=generate.steps)
+            guidance = guide_by_clip(model, reference.clip, reference.caption, config, steps=steps)
+        positive = list(model.encode_text([each.prompt for each in samples]))
+        negative = model.encode_text([generate.negative])[0]
+        if method.image:
+            (image,) = (self.material.first_frame(clip, each) for each in samples)  # one at a time, see `cells`
+            frames = len(reference.clip.frames)
+            positive = [model.add_image(positive[0], image, frames)]
+            negative = model.add_image(negative, image, frames)
         latents = sample(
             model.denoiser,
             noise,
-            list(model.encode_text([each.prompt for each in samples])),
-            model.encode_text([generate.negative])[0],
+            positive,
+            negative,
             motions=[AppliedMotion.of(motion, **method.apply)] if motion is not None else [],
-            steps=generate.steps,
+            steps=steps,
             scale=generate.guidance,
             guidance=guidance,
         )
@@ -157,9 +165,9 @@ class JobRunner:
             for each, frames in zip(samples, clips, strict=True)
         ]
 
-    def _invert(self, clip: str, *, backwards: bool) -> Tensor:
+    def _invert(self, clip: str, *, backwards: bool, steps: int) -> Tensor:
         latents = self.model.encode(self.material.reference(clip, backwards=backwards).clip.frames)
-        return invert(self.model.denoiser, latents, self.model.encode_text([""])[0], self.suite.generate.steps)
+        return invert(self.model.denoiser, latents, self.model.encode_text([""])[0], steps)
 
 
 def draw_noise(sample: Sample, like: Tensor) -> Tensor:

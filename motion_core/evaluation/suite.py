@@ -15,10 +15,10 @@ from ..motions.apply_settings import AdapterSettings, EmbeddingSettings
 from ..pipeline import GenerateConfig
 from ..recipes.catalogue import find_recipe, usual_preset
 from ..recipes.recipe import EMBEDDING, Recipe
+from ..starter.folder import STARTER, STARTERS
 
 SHIPPED = Path(__file__).parent / "suites"
 MOTION_INVERSION = "motion_inversion"
-STARTER = "starter"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Method:
     """A row of the table. learn: `recipe` and its changed options, or nothing; guide: `method` and its changed
     settings, or nothing; apply: how the motion is applied, over what it suggests; noise, beta, factor: what sampling
     starts from (the recipe's where nothing is given); backwards: the clip is reversed; colourings: in how many the clip
-    is shown, 0 for the recipe's. Raises OptionError.
+    is shown, 0 for the recipe's; image: a first frame of new looks is given; steps: of sampling, 0 for the suite's.
+    Raises OptionError.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Method:
     factor: int = 4
     backwards: bool = False
     colourings: int = 0
+    image: bool = False
+    steps: int = 0
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -50,10 +53,10 @@ class Method:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite file. model: `starter` or a diffusers folder; material: the clips and how they are scored, see
-    `motion_core.evaluation.material`; seeds: how many for each clip and prompt; batch: how many are sampled together;
-    sampling: `steps`, `guidance` and `negative`; control: the method without the motion, whose likeness to the
-    reference is subtracted for leakage; published: figures to print beside ours, by method and score.
+    """A suite file. model: `starter`, `wan-starter` or a model's folder; material: the clips and how they are scored,
+    see `motion_core.evaluation.material`; seeds: how many for each clip and prompt; batch: how many are sampled
+    together; sampling: `steps`, `guidance` and `negative`; control: the method without the motion, whose likeness to
+    the reference is subtracted for leakage; published: figures to print beside ours, by method and score.
     Raises OptionError.
     """
 
@@ -85,6 +88,7 @@ class Suite:
         for method in self.methods:
             recipe = self.recipe(method)
             self.guidance(method)
+            GenerateConfig(**{**self.sampling, "steps": self.steps(method)})
             if recipe is not None:
                 kind = EmbeddingSettings if recipe.kind == EMBEDDING else AdapterSettings
                 _check_names(method.apply, [each.name for each in fields(kind)], f"apply of {method.name!r}")
@@ -93,13 +97,16 @@ class Suite:
     def generate(self) -> GenerateConfig:
         return GenerateConfig(**self.sampling)
 
+    def steps(self, method: Method) -> int:
+        return method.steps or self.generate.steps
+
     def recipe(self, method: Method) -> Recipe | None:
         """Returns what the method trains by, None for nothing. Raises OptionError."""
         if not method.learn:
             return None
         given = dict(method.learn)
         name = given.pop("recipe", MOTION_INVERSION)
-        preset = given.pop("preset", usual_preset(name, starter=self.model == STARTER))
+        preset = given.pop("preset", usual_preset(name, starter=self.model in STARTERS))
         if "timesteps" in given:
             given["timesteps"] = parse_timesteps(str(given["timesteps"]))
         if method.colourings:
@@ -126,7 +133,7 @@ class Suite:
         return {"method": method.noise or usual[0], "beta": beta, "factor": method.factor}
 
     def _guidance_method(self, method: Method) -> GuidanceMethod:
-        preset = "starter" if self.model == STARTER else "published"
+        preset = "starter" if self.model in STARTERS else "published"
         return find_method(str(method.guide.get("method")), preset)
 
 

@@ -11,4 +11,9 @@ from .zeroscope.loading import load_model
 
 def load_video_model(folder: Path, device: str | None = None) -> VideoModel:
     """Loads a diffusers folder of the ZeroScope family, or one with a Wan. Raises OptionError, ModelError."""
-    return load_wan(folder, device) if (folder / TRANSFORMER).is_file() else load_model(folder, device)
+    return load_wan(folder, device) if is_wan_folder(folder) else load_model(folder, device)
+
+
+def is_wan_folder(folder: Path) -> bool:
+    """Whether a folder holds a Wan in the names of its own checkpoints."""
+    return (folder / TRANSFORMER).is_file()

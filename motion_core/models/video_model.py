@@ -54,6 +54,13 @@ class VideoModel(Protocol):
         """The conditions that mean the prompts."""
         ...
 
+    def add_image(self, condition: Any, image: Tensor, frames: int) -> Condition:
+        """A condition that also shows the first frame (H, W, 3) in 0..1 of a clip of so many frames.
+
+        Raises ModelError for a model that takes none.
+        """
+        ...
+
     def encode(self, frames: Tensor) -> Tensor:
         """Pixels (F, H, W, 3) in 0..1 to latents (1, C, N, h, w), float32. Raises ModelError for an unsuitable size."""
         ...

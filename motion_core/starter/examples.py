@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -13,23 +14,33 @@ from .folder import CLIP_FOLDER
 from .paths import HELD_OUT, Motion
 from .scene import Actor, render
 
-FPS = 8.0
-FRAMES = 16
-EXAMPLES: dict[str, tuple[str, Subject, Ground]] = {
-    "figure_eight": ("figure_eight", Subject("red", "circle"), Ground("gray", "plain")),
-    "spiral": ("spiral", Subject("yellow", "square"), Ground("teal", "plain")),
-    "zigzag": ("zigzag", Subject("white", "triangle"), Ground("brown", "striped")),
-    "hops": ("hops", Subject("green", "circle"), Ground("black", "plain")),
+
+class Example(NamedTuple):
+    """A held-out path and its appearance, for so many frames."""
+
+    path: str
+    subject: Subject
+    ground: Ground
+    frames: int = 16
+    fps: float = 8.0
+
+
+EXAMPLES = {
+    "figure_eight": Example("figure_eight", Subject("red", "circle"), Ground("gray", "plain")),
+    "figure_eight_long": Example("figure_eight", Subject("red", "circle"), Ground("gray", "plain"), 33, 16.0),
+    "spiral": Example("spiral", Subject("yellow", "square"), Ground("teal", "plain")),
+    "zigzag": Example("zigzag", Subject("white", "triangle"), Ground("brown", "striped")),
+    "hops": Example("hops", Subject("green", "circle"), Ground("black", "plain")),
 }
-"""File name -> held-out path and appearance."""
+"""By file name. The long one is for the Wan starter."""
 
 
 def draw_example(name: str) -> torch.Tensor:
-    """The frames of an example clip: (16, 64, 64, 3) in 0..1. Raises OptionError for a name that is none."""
+    """The frames of an example clip: (N, 64, 64, 3) in 0..1. Raises OptionError for a name that is none."""
     if name not in EXAMPLES:
         raise OptionError(f"example is {name!r}; use one of {', '.join(EXAMPLES)}")
-    path, subject, ground = EXAMPLES[name]
-    return render(ground, [Actor(subject, Motion.of(HELD_OUT[path](FRAMES)))])
+    example = EXAMPLES[name]
+    return render(example.ground, [Actor(example.subject, Motion.of(HELD_OUT[example.path](example.frames)))])
 
 
 def find_example(name: str) -> Path:
@@ -42,7 +53,7 @@ def find_example(name: str) -> Path:
 def main() -> None:
     CLIP_FOLDER.mkdir(exist_ok=True)
     for name in EXAMPLES:
-        write_clip(CLIP_FOLDER / f"{name}.mp4", draw_example(name), FPS)
+        write_clip(CLIP_FOLDER / f"{name}.mp4", draw_example(name), EXAMPLES[name].fps)
         print(f"wrote {CLIP_FOLDER / name}.mp4")
 
 

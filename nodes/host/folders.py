@@ -11,7 +11,7 @@ from pathlib import Path
 import folder_paths
 
 from ...motion_core.errors import MotionError, OptionError
-from ...motion_core.starter.folder import CLIP_FOLDER, find_starter
+from ...motion_core.starter.folder import CLIP_FOLDER, find_starter, find_wan_starter
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 from ...motion_core.video.animations import is_still_webp
 
@@ -26,6 +26,7 @@ TRACKER_FOLDER = "motion_tracking"
 TRACKER_SUFFIXES = (".pth", ".pt")
 NO_WEIGHTS = "none"
 STARTER = "starter (comes with Motion Inversion)"
+WAN_STARTER = "Wan starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi", ".apng", ".webp")
@@ -100,19 +101,19 @@ def find_clip(name: str) -> Path:
 
 
 def list_models() -> list[str]:
-    """The starter, then every diffusers folder of a video model in `models/diffusers`."""
+    """The starters, then every diffusers folder of a video model in `models/diffusers`."""
     found = set()
     for root in folder_paths.get_folder_paths("diffusers"):
         if os.path.isdir(root):
             found |= {
                 entry.name for entry in os.scandir(root) if os.path.isfile(os.path.join(entry, "unet/config.json"))
             }
-    return [STARTER, *sorted(found)]
+    return [STARTER, WAN_STARTER, *sorted(found)]
 
 
 def find_model(name: str) -> Path:
-    if name == STARTER:
-        return find_starter()
+    if name in (STARTER, WAN_STARTER):
+        return find_wan_starter() if name == WAN_STARTER else find_starter()
     return _existing(
         inside(folder_paths.get_folder_paths("diffusers"), name, "the model"),
         "model",

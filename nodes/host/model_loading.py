@@ -5,26 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import comfy.model_management
 import comfy.model_patcher
 import torch
 
-from ...motion_core.models.zeroscope.loading import load_model
+from ...motion_core.models.loading import is_wan_folder
+from ...motion_core.models.zeroscope.loading import load_model, stored_dtype
 from .autoencoder import FramesVAE
 from .text import as_clip
 from .video_model import as_model
+from .wan_loading import load_wan_sockets
 
 
-def load_sockets(folder: Path, dtype: torch.dtype) -> tuple[Any, Any, Any]:
-    """MODEL, CLIP and VAE of a diffusers folder, which the host can load again. Raises ModelError."""
-    loaded = load_model(folder, "cpu", dtype)
-    model, clip, vae = as_model(loaded), as_clip(loaded), FramesVAE(loaded)
+def load_sockets(folder: Path, dtype: torch.dtype | None) -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE of a model's folder, which the host can load again. dtype: None for as stored, which is
+    widened on a CPU. Raises ModelError.
+    """
+    model, clip, vae = load_wan_sockets(folder, dtype) if is_wan_folder(folder) else _load_zeroscope(folder, dtype)
     for number, patcher in enumerate((model, clip.patcher, vae.patcher)):
         patcher.cached_patcher_init = (load_patchers, (folder, dtype), number)
     return model, clip, vae
 
 
+def _load_zeroscope(folder: Path, dtype: torch.dtype | None) -> tuple[Any, Any, Any]:
+    on_cpu = comfy.model_management.get_torch_device().type == "cpu"
+    loaded = load_model(folder, "cpu", dtype or (torch.float32 if on_cpu else stored_dtype(folder)))
+    return as_model(loaded), as_clip(loaded), FramesVAE(loaded)
+
+
 def load_patchers(
-    folder: Path, dtype: torch.dtype, disable_dynamic: bool = False
+    folder: Path, dtype: torch.dtype | None, disable_dynamic: bool = False
 ) -> list[comfy.model_patcher.ModelPatcher]:
     """What the host calls for a copy of a model: for its trainer, and for another GPU. They are never dynamic."""
     model, clip, vae = load_sockets(folder, dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import comfy.model_management
 import comfy.sd
@@ -11,9 +11,17 @@ import comfy.supported_models_base
 import torch
 from torch import Tensor, nn
 
-from ...motion_core.models.zeroscope.loading import ZeroscopeModel
-
 _KEY = "clip"
+
+
+class HasText(Protocol):
+    """A model with a text encoder and a tokenizer of transformers."""
+
+    @property
+    def text_encoder(self) -> Any: ...
+
+    @property
+    def tokenizer(self) -> Any: ...
 
 
 class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
@@ -51,7 +59,7 @@ class TextEncoder(nn.Module, comfy.sd1_clip.ClipTokenWeightEncoder):
 class Tokenizer:
     """The model's own tokenizer, with the host's syntax of weights."""
 
-    def __init__(self, model: ZeroscopeModel, embedding_directory: Any = None):
+    def __init__(self, model: HasText, embedding_directory: Any = None):
         own = model.tokenizer
         self.inner = comfy.sd1_clip.SDTokenizer(
             tokenizer_path=own.name_or_path,
@@ -78,7 +86,7 @@ class Tokenizer:
         return {}
 
 
-def as_clip(model: ZeroscopeModel) -> comfy.sd.CLIP:
+def as_clip(model: HasText) -> comfy.sd.CLIP:
     """The CLIP socket of a loaded video model."""
     tokenizer = Tokenizer(model)
 

@@ -6,10 +6,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor
 
-from ...errors import VideoError
+from ...errors import OptionError, VideoError
 from ...metrics.clip_features import ClipEncoder, load_clip
 from ...metrics.clip_scores import (
     appearance_likeness,
@@ -95,6 +96,10 @@ class Filmed:
         path = next(path for path in find_videos(self.folder) if path.stem == name)
         clip = read_clip(path, replace(self.options, reversed=backwards))
         return CaptionedClip(clip, read_lines(path)[0])
+
+    def first_frame(self, name: str, sample: Sample) -> NoReturn:
+        """Raises OptionError: nobody has filmed the reference with new looks."""
+        raise OptionError("filmed clips have no first frames of new looks; leave `image` out of the methods")
 
     def regularisation(self, name: str) -> Sequence[CaptionedClip]:
         if self.others is None:

@@ -40,5 +40,8 @@ class Material(Protocol):
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         """Returns what is generated under a reference."""
 
+    def first_frame(self, name: str, sample: Sample) -> Tensor:
+        """Returns how a result may begin, (H, W, 3) in 0..1. Raises MotionError where that is not known."""
+
     def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
         """Scores a result (N, H, W, 3) in 0..1 against the reference and its prompt, by the names of `columns`."""

@@ -99,6 +99,9 @@ class Synthetic:
             for number in range(seeds)
         ]
 
+    def first_frame(self, name: str, sample: Sample) -> Tensor:
+        return redraw(render_reference(name, self.frames), sample.number)[0]
+
     def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
         reference = render_reference(name, self.frames)
         return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards=backwards)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,6 +57,17 @@ class WanVideoModel:
         features = encode_prompts(self.tokenizer, self.text_encoder, prompts)
         return [WanCondition(text) for text in features]
 
+    def add_image(self, condition: WanCondition, image: Tensor, frames: int) -> WanCondition:
+        """The frame before gray, encoded, behind a mask that marks it, as Wan's image-to-video models take it."""
+        if self.denoiser.module.config.in_channels == self.vae.config.z_dim:
+            raise ModelError("this Wan takes no image; load an image-to-video one")
+        clip = image.new_full((frames, *image.shape), 0.5)
+        clip[0] = image
+        latents = self.encode(clip)[0]
+        mask = torch.zeros_like(latents[:4])
+        mask[:, 0] = 1
+        return replace(condition, image=torch.cat([mask, latents]))
+
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[1:3]
@@ -96,23 +107,48 @@ def load_wan(folder: Path, device: str | None = None) -> WanVideoModel:
     weights, _ = _read(folder / AUTOENCODER)
     vae: Any = AutoencoderKLWan(base_dim=weights["decoder.head.0.gamma"].shape[0])
     _fill(vae, weights, name_in_autoencoder)
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        frames, size = int(record["frames"]), int(record["size"])
-        text_encoder, tokenizer = _load_text_part(folder / record.get("text", ""))
-    except (OSError, ValueError, KeyError, TypeError) as reason:
-        raise ModelError(f"{folder} lacks its text part or {RECORD} ({reason}); install the pack again") from reason
-    transformer, vae, text_encoder = (part.eval().to(device) for part in (transformer, vae, text_encoder))
+    record = read_record(folder)
+    text = load_text_part(folder, record)
+    transformer, vae, encoder = (part.eval().to(device) for part in (transformer, vae, text.text_encoder))
     denoiser = WanDenoiser(transformer, FlowSchedule(SHIFT))
-    return WanVideoModel(folder.name, denoiser, vae, text_encoder, tokenizer, frames, (size, size))
+    size = (record.size, record.size)
+    return WanVideoModel(folder.name, denoiser, vae, encoder, text.tokenizer, record.frames, size)
 
 
-def _load_text_part(folder: Path) -> tuple[Any, Any]:
-    """The text encoder and its tokenizer."""
+class Record(NamedTuple):
+    """What the folder says of its model. frames, size: that it was trained on; text: the folder of its text part."""
+
+    frames: int
+    size: int
+    text: str
+
+
+class TextPart(NamedTuple):
+    """A text encoder of transformers, and its tokenizer."""
+
+    text_encoder: Any
+    tokenizer: Any
+
+
+def read_record(folder: Path) -> Record:
+    """Raises ModelError."""
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return Record(int(found["frames"]), int(found["size"]), str(found.get("text", "")))
+    except (OSError, ValueError, KeyError, TypeError) as reason:
+        raise ModelError(f"{folder} lacks {RECORD} ({reason}); install the pack again") from reason
+
+
+def load_text_part(folder: Path, record: Record) -> TextPart:
+    """Loads it in float32. Raises ModelError."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    encoder: Any = CLIPTextModel.from_pretrained(folder / TEXT_ENCODER, local_files_only=True)
-    return encoder.float(), CLIPTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
+    home = folder / record.text
+    try:
+        encoder: Any = CLIPTextModel.from_pretrained(home / TEXT_ENCODER, local_files_only=True)
+        return TextPart(encoder.float(), CLIPTokenizer.from_pretrained(home / TOKENIZER, local_files_only=True))
+    except (OSError, ValueError, TypeError) as reason:
+        raise ModelError(f"{folder} lacks its text part ({reason}); install the pack again") from reason
 
 
 def _describe_transformer(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:

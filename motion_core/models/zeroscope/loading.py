@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -66,6 +66,10 @@ class ZeroscopeModel:
     def encode_text(self, prompts: Sequence[str]) -> list[Tensor]:
         """Features (L, D) of each prompt, float32."""
         return encode_prompts(self.tokenizer, self.text_encoder, prompts)
+
+    def add_image(self, condition: Tensor, image: Tensor, frames: int) -> NoReturn:
+        """Raises ModelError: these models take none."""
+        raise ModelError(f"{self.name} takes no image; load an image-to-video model, such as Wan's")
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:

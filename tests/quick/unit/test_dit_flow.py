@@ -22,7 +22,8 @@ def wan():
     return build_denoiser()
 
 
-def find_flow(denoiser, z, config=DitFlowConfig()):
+def find_flow(denoiser, z):
+    config = DitFlowConfig()
     guidance = DitFlow.of(denoiser, CLIP, TEXT, config)
     with torch.no_grad():
         return flow_match(guidance._look(z, T, [TEXT]), guidance.flow, config.temperature)

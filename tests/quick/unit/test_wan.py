@@ -7,7 +7,6 @@ import types
 import pytest
 import torch
 
-from motion_core.diffusion.flow_schedule import FlowSchedule
 from motion_core.errors import ModelError
 from motion_core.guidance.dmt import DmtConfig
 from motion_core.guidance.methods import prepare_guidance
@@ -17,7 +16,7 @@ from motion_core.hooks.embedding_hooks import inject, recorded_tokens
 from motion_core.models.families import recognize
 from motion_core.models.loading import load_video_model
 from motion_core.models.token_layout import JointTokens, LiveTokens
-from motion_core.models.wan.denoiser import WanCondition, WanDenoiser
+from motion_core.models.wan.denoiser import WanCondition
 from motion_core.models.wan.family import WAN
 from motion_core.models.wan.loading import WanVideoModel, load_wan
 from motion_core.models.wan.names import name_in_autoencoder, name_in_transformer
