@@ -10,11 +10,12 @@ from ..errors import ModelError
 from .animatediff.family import ANIMATEDIFF
 from .family import Family, join_names
 from .layers import Layer
+from .ltx.family import LTX
 from .sites import AttentionSite
 from .wan.family import WAN
 from .zeroscope.family import ZEROSCOPE
 
-FAMILIES: list[Family] = [ZEROSCOPE, ANIMATEDIFF, WAN]
+FAMILIES: list[Family] = [ZEROSCOPE, ANIMATEDIFF, WAN, LTX]
 
 
 @dataclass(frozen=True)

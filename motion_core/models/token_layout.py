@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -87,38 +88,16 @@ TEMPORAL = TemporalTokens()
 """Temporal tokens whose grid is not known."""
 
 
-@dataclass(frozen=True)
-class JointTokens:
-    """`B (N h w) C`: all places of all frames attend to each other. Tokens of other things may lie before and after.
+class JointTokens(ABC):
+    """`B (N h w) C`: all places of all frames attend to each other. Tokens of other things may lie before and after."""
 
-    model: that runs; patches: its layer that makes tokens `(B, C, N, h, w)` of the latents, the video's first;
-    reference: its layer that makes the tokens `(B, C, h, w)` before them, where there is one.
-    """
-
-    model: nn.Module
-    patches: nn.Module
-    reference: nn.Module | None = None
-
+    @abstractmethod
     def watch(self, record: Record) -> list[Any]:
-        found: list[Any] = []
-
-        def begin(_module: nn.Module, _args: tuple) -> None:
-            found.clear()
-
-        def note_patches(_module: nn.Module, _args: tuple, output: Tensor) -> None:
-            if not found:  # others than the video's come later
-                found.append(output.shape[2:])
-                record(LiveTokens((output.shape[3], output.shape[4]), output.shape[2]))
-
-        def note_reference(_module: nn.Module, _args: tuple, output: Tensor) -> None:
-            frames, h, w = found[0]
-            record(LiveTokens((h, w), frames, before=output.shape[-2] * output.shape[-1]))
-
-        hooks = [self.model.register_forward_pre_hook(begin), self.patches.register_forward_hook(note_patches)]
-        return hooks if self.reference is None else [*hooks, self.reference.register_forward_hook(note_reference)]
+        """See `TokenLayout`. A family knows where the tokens of its model come from."""
 
     def count_frames(self, tokens: Tensor, live: LiveTokens | None, known: int | None = None) -> int:
-        return self._known(live).frames if known is None else known
+        frames = self._known(live).frames
+        return frames if known is None else min(known, frames)
 
     def add(self, tokens: Tensor, added: Tensor, gate: Tensor | None, live: LiveTokens | None) -> Tensor:
         known = self._known(live)

@@ -117,7 +117,9 @@ class FlowConvention:
 def find_convention(model_sampling: Any, kind: Any = comfy.model_base.ModelType.EPS) -> Convention:
     """Finds that of a MODEL. Raises ModelError for one that neither diffuses nor flows."""
     if isinstance(model_sampling, comfy.model_sampling.CONST) and hasattr(model_sampling, "shift"):
-        return FlowConvention(FlowSchedule(float(model_sampling.shift)))
+        shift = float(model_sampling.shift)
+        logarithmic = isinstance(model_sampling, comfy.model_sampling.ModelSamplingFlux)
+        return FlowConvention(FlowSchedule(math.exp(shift) if logarithmic else shift))
     if not hasattr(model_sampling, "sigmas") or not hasattr(model_sampling, "sigma_data"):
         raise ModelError("this model has no noise schedule that we know; load Wan, AnimateDiff, ZeroScope or like")
     exact = getattr(model_sampling, "alpha_bars", None)

@@ -74,6 +74,7 @@ def run_in_host(
     if gradients:
         load_whole(model)
     job = SamplingJob(work)
-    with uncompiled(guider.model_options), training_mode() if gradients else nullcontext():
+    trained = training_mode(model.model.diffusion_model) if gradients else nullcontext()
+    with uncompiled(guider.model_options), trained:
         guider.sample(torch.zeros_like(latents), latents, job, sigmas, disable_pbar=True)
     return job.result

@@ -7,9 +7,10 @@ from typing import Any
 from torch import nn
 
 from ..sites import AttentionSite
-from ..token_layout import JointTokens, TemporalTokens, TokenLayout
+from ..token_layout import TemporalTokens, TokenLayout
 from .attention import AttentionLayers, find_cross_attention, find_self_attention, is_wan
 from .rotary import NormAndRotate
+from .tokens import PatchTokens
 
 
 def list_sites(module: Any) -> list[AttentionSite]:
@@ -17,7 +18,7 @@ def list_sites(module: Any) -> list[AttentionSite]:
     if not is_wan(module):
         return []
     # a reference picture's tokens lie before the video's
-    tokens = JointTokens(module, module.patch_embedding, getattr(module, "ref_conv", None))
+    tokens = PatchTokens(module, module.patch_embedding, getattr(module, "ref_conv", None))
     return [
         _make_site(f"blocks.{number}.self_attn", find_self_attention(block), tokens)
         for number, block in enumerate(module.blocks)
@@ -39,5 +40,5 @@ def group_by_level(module: Any) -> dict[int, list[nn.Module]]:
 
 def _make_site(name: str, layers: AttentionLayers, tokens: TokenLayout) -> AttentionSite:
     q, k, v, out, heads, norm_q, norm_k = layers
-    compared = NormAndRotate(norm_q, norm_k, heads) if isinstance(tokens, JointTokens) else None
+    compared = NormAndRotate(norm_q, norm_k, heads) if isinstance(tokens, PatchTokens) else None
     return AttentionSite(name, q, k, v, q.in_features, out, heads, tokens, compared=compared)

@@ -15,6 +15,7 @@ from .models import (
     ProbeOffload,
     ProbeSkippedBlocks,
     ProbeStillModel,
+    ProbeWords,
 )
 from .motions import ProbeHeldFirst, ProbeNarrow, ProbePart, ProbeStretched
 
@@ -37,6 +38,7 @@ PROBES = (
     ProbeNoMemoryAt,
     ProbeFullDisk,
     ProbeStillModel,
+    ProbeWords,
     ProbeSkippedBlocks,
     ProbePart,
     ProbeNarrow,

@@ -132,6 +132,21 @@ class ProbeSkippedBlocks(Changed):
         return (clone,)
 
 
+class ProbeWords:
+    """A conditioning all of whose words count, as LTX's own text encoder says."""
+
+    RETURN_TYPES = ("CONDITIONING",)
+    FUNCTION = "mark"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"conditioning": ("CONDITIONING",)}}
+
+    def mark(self, conditioning):
+        return ([[words, {**more, "attention_mask": torch.ones(words.shape[:2])}] for words, more in conditioning],)
+
+
 class ProbeStillModel(Changed):
     """A MODEL of another kind: it makes pictures and has no temporal attention."""
 

@@ -15,11 +15,12 @@ from motion_core.hooks.applied import AppliedMotion
 from motion_core.hooks.embedding_hooks import inject, recorded_tokens
 from motion_core.models.families import recognize
 from motion_core.models.loading import load_video_model
-from motion_core.models.token_layout import JointTokens, LiveTokens
+from motion_core.models.token_layout import LiveTokens
 from motion_core.models.wan.denoiser import WanCondition
 from motion_core.models.wan.family import WAN
 from motion_core.models.wan.loading import WanVideoModel, load_wan
 from motion_core.models.wan.names import name_in_autoencoder, name_in_transformer
+from motion_core.models.wan.tokens import PatchTokens
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
 from motion_core.pipeline import CaptionedClip, GenerateConfig, References, generate_clip, train_motion
@@ -112,7 +113,7 @@ def test_each_frame_and_place_gets_its_own_embedding(denoiser):
 
 def test_tokens_before_and_after_the_videos_are_left_alone():
     tokens, added = seeded(2, 3 + 8 + 2, 4), seeded(4, 2, 4, seed=1)
-    layout, live = JointTokens(torch.nn.Identity(), torch.nn.Identity()), LiveTokens((2, 2), frames=2, before=3)
+    layout, live = PatchTokens(torch.nn.Identity(), torch.nn.Identity()), LiveTokens((2, 2), frames=2, before=3)
     result = layout.add(tokens, added, torch.tensor([0.0, 1.0]), live)
     assert torch.equal(result[0], tokens[0]) and torch.equal(result[1, :3], tokens[1, :3])
     assert torch.equal(result[1, 11:], tokens[1, 11:])
@@ -258,7 +259,7 @@ def test_a_folder_that_lacks_weights_is_refused(folder, tmp_path):
 def test_a_folder_that_lacks_its_record_is_refused(folder, tmp_path):
     for name in ("transformer.safetensors", "vae.safetensors"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    with pytest.raises(ModelError, match=r"lacks its text part or training\.json"):
+    with pytest.raises(ModelError, match=r"lacks training\.json"):
         load_wan(tmp_path, "cpu")
 
 
