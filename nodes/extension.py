@@ -9,6 +9,7 @@ from .apply_motion_embedding import ApplyMotionEmbedding
 from .augment_reference_video import AugmentReferenceVideo
 from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
+from .encode_reference_video import EncodeReferenceVideo
 from .host.example_clips import serve_example_clips
 from .host.folders import register_folders
 from .host.middlewares import add_middlewares
@@ -42,6 +43,7 @@ class MotionInversion(ComfyExtension):
             LoadReferenceVideo,
             RecolourReferenceVideo,
             AugmentReferenceVideo,
+            EncodeReferenceVideo,
             LoadVideoDiffusionModel,
             TrainMotionEmbedding,
             DebiasValueEmbedding,

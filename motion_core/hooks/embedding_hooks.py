@@ -39,7 +39,7 @@ class EmbeddingHooks:
         self.additions = [
             (layers, _Addition(embedding, site, kind, strengths[kind]))
             for site in self.sites
-            for kind, layers in (("qk", (site.to_q, site.to_k)), ("v", (site.to_v,)))
+            for kind, layers in (("qk", (site.to_q, site.to_k)), ("v", (site.takes_v,)))
             if strengths[kind]
         ]
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import ModelError, OptionError
-from .token_layout import TEMPORAL, LiveTokens, TokenLayout
+from .token_layout import TEMPORAL, JointTokens, LiveTokens, TokenLayout
 
 SITE_CHOICES = ("deepest", "all")
 
@@ -50,6 +50,15 @@ class AttentionSite:
         return cls(
             name, *layers, attention.to_q.in_features, to_out, getattr(attention, "heads", 1), tokens, level, own
         )
+
+    @property
+    def takes_v(self) -> nn.Module:
+        """The layer to whose input a motion's v is added.
+
+        Attention along time mixes frames and keeps places, so v enters to_v, as published. Attention over all places
+        would mix those of v too, so v is added to what it gives, before to_out.
+        """
+        return self.to_out if isinstance(self.tokens, JointTokens) and self.to_out is not None else self.to_v
 
     @property
     def block(self) -> str:

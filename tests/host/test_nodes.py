@@ -18,6 +18,7 @@ EVALUATION = (
 NODES = (
     "LoadReferenceVideo",
     "RecolourReferenceVideo",
+    "EncodeReferenceVideo",
     "AugmentReferenceVideo",
     "LoadVideoDiffusionModel",
     "TrainMotionEmbedding",

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Failed, Interrupted
+from tests.host.wan_files import write_wan
 
 FRAMES = 9
 MODEL, VAE = "tiny_wan.safetensors", "tiny_wan_vae.safetensors"
@@ -15,21 +16,7 @@ MODEL, VAE = "tiny_wan.safetensors", "tiny_wan_vae.safetensors"
 @pytest.fixture(scope="module", autouse=True)
 def wan(host):
     """Writes the weights into the host's folders."""
-    from diffusers import WanTransformer3DModel
-
-    from tools.starter.wan import build
-    from tools.starter.wan.export import export_autoencoder, export_transformer
-
-    models = host.work / "models"
-    for folder in ("diffusion_models", "vae"):
-        (models / folder).mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        small = {**build.TRANSFORMER, "num_attention_heads": 4, "num_layers": 2, "ffn_dim": 64}
-        transformer = WanTransformer3DModel(**small)
-        torch.nn.init.normal_(transformer.proj_out.weight, std=0.1)
-        export_transformer(models / "diffusion_models" / MODEL, transformer, torch.float32)
-        export_autoencoder(models / "vae" / VAE, build.build_autoencoder(), torch.float32)
+    write_wan(host.work / "models", [MODEL], VAE)
     graph = Graph()
     graph.add("ProbeModel", model=out(graph.add("UNETLoader", unet_name=MODEL, weight_dtype="default")))
     try:

@@ -18,6 +18,7 @@ QUICK = {"steps": 2, "width": 64, "height": 64}
 """What is put into a graph's widgets so that a run takes seconds; everything else stays as it is shipped."""
 REPEATED = ("00", "40", "60", "64")
 """Graphs that run twice to the same video: an embedding in each family, an adapter and a guidance."""
+WAN_FRAMES = 9
 STEPS_TO_TRACK = 8
 """Fewer leave nothing in the frames that could be followed."""
 
@@ -42,7 +43,7 @@ def test_each_says_which_models_it_takes_and_where_they_go():
         nodes = json.loads(path.read_text())["nodes"]
         models = [model for node in nodes for model in node["properties"].get("models", [])]
         assert all(model["url"].startswith("https://") and model["directory"] for model in models)
-        loaders = {"CheckpointLoaderSimple", "ADE_LoadAnimateDiffModel"}
+        loaders = {"CheckpointLoaderSimple", "ADE_LoadAnimateDiffModel", "UNETLoader", "CLIPLoader", "VAELoader"}
         assert all(node["properties"].get("models") for node in nodes if node["type"] in loaders)
 
 
@@ -103,12 +104,26 @@ def _shorten(page, graph):
     quick = {**QUICK, "steps": STEPS_TO_TRACK} if tracked else QUICK
     for node in prompt.values():
         node["inputs"].update({name: value for name, value in quick.items() if name in node["inputs"]})
+    for node in prompt.values():
+        if _is_wan(prompt):
+            node["inputs"].update({name: WAN_FRAMES for name in ("frames", "length") if _asks_for_many(node, name)})
     _complete_checkpoints(prompt)
     return prompt
 
 
+def _is_wan(prompt) -> bool:
+    return any(node["class_type"] in ("EmptyHunyuanLatentVideo", "WanImageToVideo") for node in prompt.values())
+
+
+def _asks_for_many(node, name) -> bool:
+    value = node["inputs"].get(name)
+    return isinstance(value, int) and value > WAN_FRAMES
+
+
 def _complete_checkpoints(prompt):
-    """The stand-in for a checkpoint is a UNet alone; its text encoder and autoencoder are the starter model's."""
+    """The stand-in for a checkpoint is a UNet alone; its text encoder and autoencoder are the starter model's. So is
+    the text encoder in place of Wan's.
+    """
     starter = {"class_type": "LoadVideoDiffusionModel", "inputs": {"model": graphs.STARTER, "dtype": "as stored"}}
     checkpoints = [name for name, node in prompt.items() if node["class_type"] == "CheckpointLoaderSimple"]
     for node in list(prompt.values()):
@@ -116,6 +131,9 @@ def _complete_checkpoints(prompt):
             if isinstance(value, list) and value[0] in checkpoints and value[1] > 0:
                 prompt["starter"] = starter
                 node["inputs"][name] = ["starter", value[1]]
+            if isinstance(value, list) and prompt.get(value[0], {}).get("class_type") == "CLIPLoader":
+                prompt["starter"] = starter
+                node["inputs"][name] = ["starter", 1]
 
 
 def _run(host, graph) -> str:
@@ -127,5 +145,6 @@ def _run(host, graph) -> str:
     shown = [file for node in outputs.values() for file in node.get("images", []) if file["type"] == "output"]
     videos = [file for file in shown if file["filename"].endswith((".mp4", ".webm"))]
     assert len(videos) == 1
-    assert len(read_clip(Path(host.work, "output", videos[0]["subfolder"], videos[0]["filename"])).frames) == 16
+    frames = read_clip(Path(host.work, "output", videos[0]["subfolder"], videos[0]["filename"])).frames
+    assert len(frames) == (WAN_FRAMES if _is_wan(graph) else 16)
     return outputs["probe"]["text"][0]

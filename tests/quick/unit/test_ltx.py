@@ -80,12 +80,9 @@ def test_a_zero_motion_changes_no_bit(ltx):
 def test_values_reach_the_tokens_of_their_frame_and_place(ltx):
     motion, seen = make_embedding(ltx, torch.randn_like), []
     site = recognize(ltx.module).sites[0]
-    hook = site.to_v.register_forward_pre_hook(lambda _layer, args: seen.append(args[0]))
-    with hook:
+    with site.to_out.register_forward_hook(lambda _layer, args, _output: seen.append(args[0])):
         ltx.predict(CLIP, T, [TEXT])
-    with inject(ltx.module, motion):
-        hook = site.to_v.register_forward_pre_hook(lambda _layer, args: seen.append(args[0]))
-        with hook:
+        with inject(ltx.module, motion, strength_qk=0.0):
             ltx.predict(CLIP, T, [TEXT])
     added = (seen[1] - seen[0])[0].unflatten(0, (FRAMES, *GRID))
     for frame, row, column in ((0, 0, 0), (2, 1, 2), (3, 0, 1)):

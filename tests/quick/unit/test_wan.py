@@ -3,6 +3,7 @@
 import copy
 import sys
 import types
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -84,31 +85,34 @@ def test_zero_embeddings_change_no_bit(denoiser):
         assert torch.equal(denoiser.predict(CLIP, T, [TEXT]), plain)
 
 
-def test_each_frame_and_place_gets_its_own_embedding(denoiser):
-    motion = make_zeros(denoiser).map(torch.randn_like)
-    attention = denoiser.module.blocks[0].attn1
-    entered = {}
-    hooks = [
-        getattr(attention, name).register_forward_hook(
-            lambda _module, args, _output, name=name: entered.setdefault(name, []).append(args[0])
-        )
-        for name in ("to_q", "to_k", "to_v")
-    ]
-    try:
+def record_inputs(denoiser, layers, motion, **strengths):
+    """What enters each layer, without and with the motion."""
+    entered = {layer: [] for layer in layers}
+    with ExitStack() as hooks:
+        for layer, seen in entered.items():
+            hook = layer.register_forward_hook(lambda _layer, args, _output, seen=seen: seen.append(args[0]))
+            hooks.callback(hook.remove)
         denoiser.predict(CLIP, T, [TEXT])
-        with inject(denoiser.module, motion, strength_v=2.0):
+        with inject(denoiser.module, motion, **strengths):
             denoiser.predict(CLIP, T, [TEXT])
-    finally:
-        for hook in hooks:
-            hook.remove()
-    name = "blocks.0.self_attn"
-    for layer in entered:
-        plain, moved = entered[layer]
+    return entered.values()
+
+
+def test_each_frame_and_place_gets_its_own_embedding(denoiser):
+    """qk enters q and k, and v what attention gives, at its own place: over all places it would be mixed."""
+    motion, name = make_zeros(denoiser).map(torch.randn_like), "blocks.0.self_attn"
+    attention = denoiser.module.blocks[0].attn1
+    to_q, to_k, to_v, to_out = (attention.to_q, attention.to_k, attention.to_v, attention.to_out[0])
+    qk = record_inputs(denoiser, [to_q, to_k], motion, strength_v=0.0)
+    v = record_inputs(denoiser, [to_out], motion, strength_qk=0.0, strength_v=2.0)
+    for kind, (plain, moved) in [*(("qk", pair) for pair in qk), *(("v", pair) for pair in v)]:
         added = (moved - plain)[0].unflatten(0, (FRAMES, *GRID))
         for frame, row, column in ((0, 0, 0), (3, 2, 1), (4, 3, 2)):
             place = row * GRID[1] + column
-            expected = 2 * motion.v[name][place, frame] if layer == "to_v" else motion.qk[name][0, frame]
+            expected = 2 * motion.v[name][place, frame] if kind == "v" else motion.qk[name][0, frame]
             torch.testing.assert_close(added[frame, row, column], expected, atol=1e-5, rtol=1e-5)
+    ((plain, same),) = record_inputs(denoiser, [to_v], motion)
+    assert torch.equal(plain, same)
 
 
 def test_tokens_before_and_after_the_videos_are_left_alone():
