@@ -8,9 +8,9 @@ from pathlib import Path
 from ..errors import OptionError, VideoError
 from ..options import list_options
 from ..pipeline import CaptionedClip, References
-from ..recipes.catalogue import RECIPES, find_recipe, usual_preset
+from ..recipes.catalogue import RECIPES, find_recipe, first_preset
 from ..recipes.recipe import Recipe, list_training_options
-from ..starter.folder import STARTERS
+from ..starter.folder import usual_presets
 from ..training.early_stop import StopSettings
 from ..video.frames.options import ClipOptions
 from ..video.pictures.augmentation import AUGMENTATIONS, AugmentConfig
@@ -94,7 +94,7 @@ def _add_early_stop(parser: argparse.ArgumentParser) -> None:
 
 def choose_recipe(args: argparse.Namespace) -> Recipe:
     """Returns the recipe with what the options change. Raises OptionError for an option that it has no use for."""
-    recipe = find_recipe(args.recipe, args.preset or usual_preset(args.recipe, starter=args.model in STARTERS))
+    recipe = find_recipe(args.recipe, args.preset or first_preset(args.recipe, usual_presets(args.model)))
     chosen = {name: getattr(args, name) for name in list_training_options()}
     for name in recipe.unused_options:
         if chosen.get(name) is not None:

@@ -13,9 +13,9 @@ from ..errors import FileError, OptionError
 from ..guidance.methods import Config, GuidanceMethod, find_method
 from ..motions.apply_settings import AdapterSettings, EmbeddingSettings
 from ..pipeline import GenerateConfig
-from ..recipes.catalogue import find_recipe, usual_preset
+from ..recipes.catalogue import find_recipe, first_preset
 from ..recipes.recipe import EMBEDDING, Recipe
-from ..starter.folder import STARTER, STARTERS
+from ..starter.folder import STARTER, STARTERS, usual_presets
 
 SHIPPED = Path(__file__).parent / "suites"
 MOTION_INVERSION = "motion_inversion"
@@ -106,7 +106,7 @@ class Suite:
             return None
         given = dict(method.learn)
         name = given.pop("recipe", MOTION_INVERSION)
-        preset = given.pop("preset", usual_preset(name, starter=self.model in STARTERS))
+        preset = given.pop("preset", first_preset(name, usual_presets(self.model)))
         if "timesteps" in given:
             given["timesteps"] = parse_timesteps(str(given["timesteps"]))
         if method.colourings:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..errors import ModelError, OptionError
 from .token_layout import TEMPORAL, JointTokens, LiveTokens, TokenLayout
 
-SITE_CHOICES = ("deepest", "all")
+SITE_CHOICES = ("deepest", "early", "all")
+_CHOICES = "deepest, early or all"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class AttentionSite:
 
 
 def select_sites(sites: Sequence[AttentionSite], which: str) -> list[AttentionSite]:
-    """`deepest` (the lowest-resolution level), `all`, or a regular expression searched for in the names.
+    """`deepest` (the lowest-resolution level), `early` (the first half of the blocks), `all`, or a regular expression
+    searched for in the names.
 
     Whole blocks are selected, since the self-attentions of a block share an embedding. Raises OptionError when the
     expression is none, ModelError when nothing matches.
@@ -79,16 +81,20 @@ def select_sites(sites: Sequence[AttentionSite], which: str) -> list[AttentionSi
     if which == "deepest":
         deepest = max(site.level for site in sites)
         return [site for site in sites if site.level == deepest]
+    if which == "early":
+        blocks = list(dict.fromkeys(site.block for site in sites))
+        kept = set(blocks[: (len(blocks) + 1) // 2])
+        return [site for site in sites if site.block in kept]
     try:
         pattern = re.compile(which)
     except re.error as error:
-        raise OptionError(f"sites is {which!r}, which is no regular expression ({error}); use deepest or all") from None
-    blocks = {site.block for site in sites if pattern.search(site.name)}
-    if not blocks:
+        raise OptionError(f"sites is {which!r}, which is no regular expression ({error}); use {_CHOICES}") from None
+    found = {site.block for site in sites if pattern.search(site.name)}
+    if not found:
         raise ModelError(
-            f"sites is {which!r}, which matches none of {sites[0].name} ... {sites[-1].name}; use deepest or all"
+            f"sites is {which!r}, which matches none of {sites[0].name} ... {sites[-1].name}; use {_CHOICES}"
         )
-    return [site for site in sites if site.block in blocks]
+    return [site for site in sites if site.block in found]
 
 
 def group_by_block(sites: Sequence[AttentionSite]) -> Mapping[str, list[AttentionSite]]:

@@ -1,5 +1,7 @@
 """All recipes by name and preset."""
 
+from collections.abc import Sequence
+
 from ..errors import OptionError
 from .customizing_motion import CUSTOMIZING_MOTION
 from .motion_director import MOTION_DIRECTOR
@@ -25,8 +27,9 @@ def find_recipe(name: str, preset: str) -> Recipe:
     return RECIPES[name][preset]
 
 
-def usual_preset(name: str, *, starter: bool) -> str:
-    """Returns the preset of a recipe that is taken where none is chosen. starter: whether the model is the starter."""
-    if starter:
-        return "starter"
-    return "official" if name == "motion_inversion" else "published"
+def first_preset(name: str, wanted: Sequence[str]) -> str:
+    """Returns the first of these presets that a recipe has. Raises OptionError."""
+    found = next((preset for preset in wanted if preset in RECIPES.get(name, {})), None)
+    if found is None:
+        find_recipe(name, wanted[-1])
+    return found or wanted[-1]

@@ -50,4 +50,20 @@ STARTER = replace(
     colourings=12,
     apply={"debias": "mean", "branches": "conditional", "strength_v": 1.5, "end": 0.35},
 )
-MOTION_INVERSION = {recipe.preset: recipe for recipe in (OFFICIAL, PAPER, CAMERA, FAST, STARTER)}
+WAN_STARTER = replace(
+    STARTER,
+    source="ours, for the Wan-shaped starter model, see docs/measurements.md",
+    preset="wan_starter",
+    optimizer=OptimizerSettings(steps=600, learning_rate=0.02, steady=True),
+    sites="early",
+    timesteps=Uniform(150, 700),
+    apply={"debias": "mean", "branches": "both", "strength_v": 1.3, "end": 0.75},
+)
+WAN = replace(
+    WAN_STARTER,
+    source="ours: the numbers of the Wan-shaped starter model, with a value embedding that stays small on a real one",
+    preset="wan",
+    grid=6,
+    memory="auto",
+)
+MOTION_INVERSION = {recipe.preset: recipe for recipe in (OFFICIAL, PAPER, CAMERA, FAST, STARTER, WAN, WAN_STARTER)}

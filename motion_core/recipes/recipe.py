@@ -68,8 +68,8 @@ class Recipe:
     sites: str = option(
         "deepest",
         choices=SITE_CHOICES,
-        about="deepest: simple or local motion. all: complex, wide motion; more memory. On the command line also a "
-        "regular expression.",
+        about="deepest: simple or local motion. all: complex, wide motion; more memory. early: the first half of a "
+        "transformer's blocks, for Wan. On the command line also a regular expression.",
         metavar="WHICH",
     )
     layout: str = option(

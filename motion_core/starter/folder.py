@@ -11,6 +11,7 @@ CLIP_FOLDER = _HERE / "clips"
 MOTION_FOLDER = _HERE / "motions"
 STARTER, WAN_STARTER = STARTERS = ("starter", "wan-starter")
 """What the starter models are called where a folder could be named."""
+_PRESETS = {STARTER: ("starter",), WAN_STARTER: ("wan_starter", "starter")}
 
 
 def find_starter() -> Path:
@@ -32,3 +33,8 @@ def find_model(name: str) -> Path:
     if name in STARTERS:
         return find_starter() if name == STARTER else find_wan_starter()
     return Path(name)
+
+
+def usual_presets(name: str) -> tuple[str, ...]:
+    """The presets of recipes that are taken for a model where none is chosen, the first that there is."""
+    return _PRESETS.get(name, ("official", "published"))

@@ -261,3 +261,42 @@ def test_a_lora_is_applied_learnt_on_and_left_alone(host):
     results = host.run(graph)
     with_lora, at_zero, *others = (results[node] for node in nodes)
     assert with_lora == at_zero and len({with_lora, *others}) == 4
+
+
+def test_dit_flow_follows_what_the_model_compares(host):
+    graph, model, latent, wanted, _ = begin()
+    found = graph.add("ProbeCompared", model=model, latent=out(latent), positive=wanted)
+    assert float(host.run(graph)[found]) < 1e-4
+
+
+@pytest.mark.parametrize("sampler", ["euler", "uni_pc"])
+def test_dit_flow_guides_the_hosts_sampler(host, sampler):
+    graph, model, latent, wanted, nothing = begin()
+    before = graph.add("ProbeModel", model=model)
+    given = {"method": "dit_flow", "preset": "starter", "end": 1.0}
+    whole, off = (graphs.guide(graph, model, latent, nothing, strength=strength, **given) for strength in (5.0, 0.0))
+    made = [sample(graph, which, wanted, nothing, sampler_name=sampler, steps=3) for which in (model, off, whole)]
+    nodes = [probe(graph, each) for each in made]
+    again = graph.add("ProbeModel", model=model, after=made[-1])
+    results = host.run(graph)
+    plain, idle, guided = (results[node] for node in nodes)
+    assert plain == idle != guided and results[again] == results[before]
+
+
+def test_guidance_of_a_unet_is_refused(host):
+    graph, model, latent, wanted, nothing = begin()
+    applied = graphs.guide(graph, model, latent, nothing, method="motion_clone", preset="starter")
+    probe(graph, sample(graph, applied, wanted, nothing))
+    with pytest.raises(Failed, match=r"flow|diffusion"):
+        host.run(graph)
+
+
+def test_versions_of_a_clip_are_encoded_each_on_its_own(host):
+    graph, _, latent, _, _ = begin()
+    frames = out(graphs.load_clip(graph, frames=FRAMES))
+    vae = out(graph.add("VAELoader", vae_name=VAE))
+    many = graph.add("RecolourReferenceVideo", images=frames, colourings=3)
+    encoded = graph.add("EncodeReferenceVideo", images=out(many), vae=vae, clips=out(many, 1))
+    first = graph.add("LatentFromBatch", samples=out(encoded), batch_index=0, length=1)
+    apart = graph.add("ProbeDifference", first=out(first), second=out(latent))
+    assert float(host.run(graph)[apart]) == 0

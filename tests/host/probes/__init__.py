@@ -5,7 +5,7 @@ from .contents import ProbeDifference, ProbeDigest, ProbeLosses, ProbeModel, Pro
 from .dynamic import ProbeDynamic, ProbeElsewhere, ProbeOffCpu, ProbeReloaded
 from .faults import ProbeFullDisk, ProbeNoMemoryAt
 from .forwards import ProbeByHeart, ProbeCost, ProbeExact, ProbeForward, ProbeLoss
-from .guidance import ProbeCoreGuidance, ProbeGuidanceLoss
+from .guidance import ProbeCompared, ProbeCoreGuidance, ProbeGuidanceLoss
 from .models import (
     ProbeCancelAt,
     ProbeCompiled,
@@ -39,6 +39,7 @@ PROBES = (
     ProbeFullDisk,
     ProbeStillModel,
     ProbeWords,
+    ProbeCompared,
     ProbeSkippedBlocks,
     ProbePart,
     ProbeNarrow,

@@ -32,6 +32,37 @@ class ProbeGuidanceLoss(Probe):
         return {"ui": {"text": [f"{float(loss):.6e}"]}}
 
 
+class ProbeCompared(Probe):
+    """How far the model's attention is from that of the queries and keys that are captured, at its last site."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        sockets = {"model": "MODEL", "latent": "LATENT", "positive": "CONDITIONING"}
+        return {"required": {name: (kind,) for name, kind in sockets.items()}}
+
+    def say(self, model, latent, positive):
+        jobs, hooks = of_the_pack("nodes.host.sampling_job"), of_the_pack("motion_core.hooks.query_key")
+        families = of_the_pack("motion_core.models.families")
+
+        def work(denoiser, clip):
+            site, seen, t = families.find_sites(denoiser.module)[-1], {}, torch.full((1,), 0.5)
+            with (
+                site.to_v.register_forward_hook(lambda _layer, _args, out: seen.update(v=out)),
+                site.to_out.register_forward_pre_hook(lambda _layer, args: seen.update(out=args[0])),
+            ):
+                denoiser.predict(clip, t, denoiser.conditions)
+            with hooks.capture_queries_and_keys(site) as found:
+                denoiser.predict(clip, t, denoiser.conditions)
+            q, k, v = (
+                x.reshape(1, -1, site.heads, x.shape[-1] // site.heads).transpose(1, 2)
+                for x in (found[0].q, found[0].k, seen["v"])
+            )
+            attended = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+            return float((attended - seen["out"]).abs().max() / seen["out"].abs().max())
+
+        return {"ui": {"text": [f"{jobs.run_in_host(model, [positive], latent['samples'], work):.6e}"]}}
+
+
 class ProbeCoreGuidance(Probe):
     """The clip of the core's own loop in `steps` steps, on the noise of a seed, guided and with cfg 1."""
 

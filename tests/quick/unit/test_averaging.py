@@ -115,5 +115,10 @@ def test_the_memory_of_the_average_is_predicted(denoiser, latents, text):
 
 
 def test_only_our_own_presets_average_and_may_be_changed():
-    assert {name for name, recipe in MOTION_INVERSION.items() if recipe.optimizer.steady} == {"fast", "starter"}
+    assert {name for name, recipe in MOTION_INVERSION.items() if recipe.optimizer.steady} == {
+        "fast",
+        "starter",
+        "wan",
+        "wan_starter",
+    }
     assert not MOTION_INVERSION["fast"].changed(steady=False).optimizer.steady

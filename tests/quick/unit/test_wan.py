@@ -4,6 +4,7 @@ import copy
 import sys
 import types
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from motion_core.hooks.applied import AppliedMotion
 from motion_core.hooks.embedding_hooks import inject, recorded_tokens
 from motion_core.models.families import recognize
 from motion_core.models.loading import load_video_model
+from motion_core.models.sites import select_sites
 from motion_core.models.token_layout import LiveTokens
 from motion_core.models.wan.denoiser import WanCondition
 from motion_core.models.wan.family import WAN
@@ -71,6 +73,13 @@ def test_sites_and_layers_bear_the_names_of_wans_checkpoints(denoiser):
     assert layers["blocks.1.self_attn.q"] == ("self_q", True) and layers["blocks.0.self_attn.o"] == ("self_out", True)
     assert layers["blocks.0.cross_attn.v"] == ("cross_v", False)
     assert layers["blocks.1.ffn.2"] == ("feed_forward", False)
+
+
+def test_early_sites_are_the_first_half_of_the_blocks(denoiser):
+    sites = recognize(denoiser.module).sites
+    assert select_sites(sites, "early") == sites[:1] and select_sites(sites, "all") == sites
+    five = [replace(sites[0], name=f"blocks.{number}.self_attn") for number in range(5)]
+    assert select_sites(five, "early") == five[:3]
 
 
 def test_the_tokens_of_a_forward_are_known(denoiser):

@@ -41,7 +41,7 @@ STAGES = (
     Stage("whole", Settings(1500, 3e-3, matrix_rate=0.015, average=0.99, seed=2), MIXED),
 )
 """First on pictures of half the size, where a step costs a quarter."""
-DECODER = Settings(steps=600, learning_rate=1.5e-3, matrix_rate=0.005, average=0.99)
+DECODER = Settings(steps=900, learning_rate=2e-3, matrix_rate=0.01, average=0.99)
 LATENT_NOISE = 0.1
 """Deviation of the noise that the decoder learns to overlook: a sampled latent is never as clean as an encoded one."""
 KL_WEIGHT = 5e-7
