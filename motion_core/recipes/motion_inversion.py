@@ -64,6 +64,7 @@ WAN = replace(
     source="ours: the numbers of the Wan-shaped starter model, with a value embedding that stays small on a real one",
     preset="wan",
     grid=6,
+    fast_kernels=False,
     memory="auto",
 )
 MOTION_INVERSION = {recipe.preset: recipe for recipe in (OFFICIAL, PAPER, CAMERA, FAST, STARTER, WAN, WAN_STARTER)}

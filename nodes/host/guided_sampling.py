@@ -38,6 +38,7 @@ from .ordinary_tensors import make_ordinary, ordinary_weights
 from .progress import sampling_progress
 from .sampling_job import SamplingJob
 from .static_weights import with_static_weights
+from .training_mode import training_mode
 from .uncompiled import uncompiled
 from .video_model import count_branches, find_attention_owner
 from .windows import find_window
@@ -125,6 +126,7 @@ class GuidedSteps:
         self.convention = denoiser.convention
         self.levels = [self.convention.level(sigma) for sigma in self.sigmas]
         self.condition: Conditioning = denoiser.conditions[0]
+        self.module = denoiser.module
 
     def predict(self, x: Tensor, sigma: float, predict: Callable[[Tensor], Tensor]) -> Tensor:
         """Returns the x0 that leads where the method's step does. predict: returns the model's own."""
@@ -144,6 +146,7 @@ class GuidedSteps:
             return self._as_in_core(now + (now - predict(now)) / sigma * (next_level - sigma), next_level)
 
         with ExitStack() as stack:
+            stack.enter_context(training_mode(self.module))  # the host's fastest kernels have no backward
             for patch in self.patches:
                 stack.enter_context(patch.held_attached())
             moved = self.guidance.guide(self._as_in_core(x, sigma), step, advance)

@@ -1,6 +1,7 @@
 """The frontend in a browser, for every test of it."""
 
 import pytest
+from PIL import Image
 
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF
@@ -28,5 +29,6 @@ def page(host):
     models = host.work / "models"
     write_wan(models, WAN_MODELS, "wan_2.1_vae.safetensors")
     write_text_encoder(models, "umt5_xxl_fp8_e4m3fn_scaled.safetensors")
+    Image.new("RGB", (64, 64), "red").save(host.work / "input" / "example.png")  # ComfyUI comes with one
     with browser.open_frontend(host.address, executable) as opened:
         yield opened
