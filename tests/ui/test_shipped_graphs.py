@@ -7,6 +7,7 @@ import pytest
 
 from motion_core.guidance.methods import METHODS
 from motion_core.recipes.catalogue import ADAPTER_RECIPES
+from motion_core.starter.folder import CLIP_FOLDER
 from motion_core.video.reading import read_clip
 from tests.host import graphs
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, HOW_TO_GET_OPENCV, PACK, find_host, has_opencv
@@ -45,6 +46,15 @@ def test_each_says_which_models_it_takes_and_where_they_go():
         assert all(model["url"].startswith("https://") and model["directory"] for model in models)
         loaders = {"CheckpointLoaderSimple", "ADE_LoadAnimateDiffModel", "UNETLoader", "CLIPLoader", "VAELoader"}
         assert all(node["properties"].get("models") for node in nodes if node["type"] in loaders)
+
+
+def test_example_clips_have_the_frames_that_graphs_take():
+    for path in GRAPHS:
+        for node in json.loads(path.read_text())["nodes"]:
+            if node["type"] == "LoadReferenceVideo":
+                name, wanted = (node["widgets_values_named"][key] for key in ("video", "frames"))
+                clip = read_clip(CLIP_FOLDER / name.removeprefix("example: "))
+                assert len(clip.frames) >= wanted, path.stem
 
 
 def test_the_starters_graph_is_small_and_in_three_groups():
