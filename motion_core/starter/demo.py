@@ -62,7 +62,7 @@ def run(out: Path, example: str, seed: int) -> None:
         raise OptionError(f"{out} can't be a folder ({reason.strerror}); choose another with --out") from reason
     clip = read_clip(find_example(example))
     model = load_model(find_starter())
-    _, subject, ground = EXAMPLES[example]
+    subject, ground = EXAMPLES[example].subject, EXAMPLES[example].ground
     references = References([CaptionedClip(clip, describe(subject, ground))])
     with training_bar(RECIPE.steps, f"learning {example}") as callback:
         motion = train_motion(model, references, RECIPE, callback=callback).motion

@@ -64,7 +64,7 @@ def build_optimisers(parameters: Iterable[nn.Parameter], settings: Settings) -> 
     optimisers: list[torch.optim.Optimizer] = []
     if others:
         optimisers.append(torch.optim.AdamW(others, lr=settings.learning_rate, weight_decay=decay))
-    if matrices:
+    if matrices and settings.matrix_rate:
         optimisers.append(Muon(matrices, lr=settings.matrix_rate, weight_decay=decay))
     for optimiser in optimisers:
         for group in optimiser.param_groups:

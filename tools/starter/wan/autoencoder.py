@@ -68,7 +68,8 @@ def start_linear(vae: Any) -> None:
         if not isinstance(conv, nn.Conv2d | nn.Conv3d) or name.endswith(KEPT):
             continue
         conv.weight.zero_()
-        conv.bias.zero_()
+        if conv.bias is not None:
+            conv.bias.zero_()
         newest = conv.weight[:, :, -1] if conv.weight.ndim == 5 else conv.weight
         if name.endswith("time_conv"):
             newest[:, :, 0, 0] = torch.eye(conv.in_channels).repeat(conv.out_channels // conv.in_channels, 1)
