@@ -6,8 +6,8 @@ the machine matters little. `--device cuda` takes ZeroScope at its true size, an
 torch and diffusers beside this repository.
 
 `--model wan-1.3B` takes Wan at its true size on either. With `--frames 2 --size 30 16 --modes balanced --rounds 1`
-these are two steps that a CPU with 16 GB takes in minutes. There is no official step for it: the first row stands in its
-place.
+these are two steps that a CPU with 16 GB takes in minutes. There is no official step for it: the first row stands in
+its place.
 
 The official step is emulated (`benchmarks.variants`). Its gradient is compared with dropout off.
 """
