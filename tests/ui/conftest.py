@@ -29,6 +29,8 @@ def page(host):
     models = host.work / "models"
     write_wan(models, WAN_MODELS, "wan_2.1_vae.safetensors")
     write_text_encoder(models, "umt5_xxl_fp8_e4m3fn_scaled.safetensors")
-    Image.new("RGB", (64, 64), "red").save(host.work / "input" / "example.png")  # ComfyUI comes with one
+    picture = host.work / "input" / "example.png"
+    Image.new("RGB", (64, 64), "red").save(picture)  # ComfyUI comes with one
     with browser.open_frontend(host.address, executable) as opened:
         yield opened
+    picture.unlink()

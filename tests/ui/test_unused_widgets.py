@@ -127,7 +127,7 @@ def test_each_choice_hides_the_options_that_python_calls_unused(node, host, kind
     unused = host.ask(f"/object_info/{kind}")[kind]["input"]["required"][name][1]["unused_widgets"]
     node.become(kind)
     every = node.do("return node.widgets.map(w => w.name)")
-    assert any(unused.values()) and not all(unused.values())
+    assert len({*map(tuple, unused.values())}) > 1
     for each in [*unused, *reversed(unused)]:
         node.do(f"const w = node.widgets.find(w => w.name === '{name}'); w.value = given; w.callback(given)", each)
         assert node.names == [widget for widget in every if widget not in unused[each]]

@@ -9,8 +9,14 @@ const PACK = decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(
 const GRAPHS = [
   ["00_starter_motion_transfer", "Move anything the way a clip moves",
     "The whole story on the starter model: load a clip, learn its motion, use it. Nothing to download."],
+  ["05_starter_wan", "Move anything the way a clip moves, on a small Wan",
+    "The same on a small model of Wan's shape: load, learn, use. Nothing to download."],
   ["10_zeroscope_learn_and_apply", "Learn a motion on ZeroScope and use it",
     "Starts from blended inverted noise, and saves the motion. Needs ZeroScope."],
+  ["15_wan_learn_and_apply", "Learn a motion on Wan 2.1 and use it",
+    "Text-to-video. Needs Wan 2.1 1.3B, its text encoder and its VAE."],
+  ["16_wan_image_to_video", "Move a picture the way a clip moves, on Wan 2.2",
+    "Image-to-video with two experts. Needs Wan 2.2 14B, its text encoder and its VAE."],
   ["20_reuse_a_saved_motion", "Use a motion that was saved before",
     "A motion from a file under a new prompt, in seconds. Nothing to download."],
   ["30_camera_motion", "Take a clip's camera, and nothing else",
@@ -33,6 +39,8 @@ const GRAPHS = [
     "Follows a clip while it samples, on the starter model. Nothing to download."],
   ["65_motion_clone", "MotionClone: guide by attention, with nothing learnt",
     "Follows a clip while it samples, on the starter model. Nothing to download."],
+  ["66_dit_flow", "DiTFlow: guide Wan by where attention moves, with nothing learnt",
+    "Follows a clip while it samples, on the Wan starter. Nothing to download."],
 ];
 
 app.registerExtension({

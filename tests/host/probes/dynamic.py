@@ -3,6 +3,8 @@
 import copy
 import logging
 
+from contextlib import suppress
+
 import comfy.model_management
 import comfy.model_patcher
 import torch
@@ -143,6 +145,10 @@ class _Streamed:
         return brought
 
 
+class _Seen(Exception):
+    """Ends a loading."""
+
+
 class ProbeOffCpu(Probe):
     """What the pack does where the host computes elsewhere than on a CPU: the dtype in which Load Video Diffusion Model
     loads the starter, and whether weights that were made ordinary there stay so.
@@ -154,14 +160,20 @@ class ProbeOffCpu(Probe):
 
     def say(self, model):
         node, tensors = of_the_pack("nodes.load_video_model"), of_the_pack("nodes.host.ordinary_tensors")
-        found, load, get_device = [], node.load_sockets, comfy.model_management.get_torch_device
+        loading = of_the_pack("nodes.host.model_loading")
+        found, load, get_device = [], loading.load_model, comfy.model_management.get_torch_device
         elsewhere = torch.device("meta")
-        node.load_sockets = lambda folder, dtype: found.append(str(dtype)) or (None, None, None)
-        comfy.model_management.get_torch_device = lambda: elsewhere
+
+        def note(folder, device, dtype):
+            found.append(str(dtype))
+            raise _Seen
+
+        loading.load_model, comfy.model_management.get_torch_device = note, lambda: elsewhere
         try:
-            node.LoadVideoDiffusionModel.execute(model, "as stored")
+            with suppress(_Seen):
+                node.LoadVideoDiffusionModel.execute(model, "as stored")
         finally:
-            node.load_sockets, comfy.model_management.get_torch_device = load, get_device
+            loading.load_model, comfy.model_management.get_torch_device = load, get_device
         with torch.inference_mode():
             layers = [torch.nn.Linear(2, 2, device=device) for device in (elsewhere, "cpu")]
             for layer in layers:
