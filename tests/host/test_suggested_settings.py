@@ -14,6 +14,8 @@ from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import PACK
 
+LATER = ("05", "15", "16")
+"""Graphs that were made when Apply already followed a motion, and need no Debias node."""
 KINDS = {"ApplyMotionEmbedding": EmbeddingSettings, "ApplyMotionAdapter": AdapterSettings}
 
 
@@ -115,5 +117,5 @@ def test_a_shipped_graph_makes_the_same_by_the_motions_settings_as_by_its_own(pa
         suggested = merge_settings(KINDS[node["type"]], suggestion)
         own = {name: value for name, value in named.items() if hasattr(suggested, name)}
         assert own == {name: getattr(suggested, name) for name in own}
-        if node["type"] == "ApplyMotionEmbedding" and suggested.strength_v:
+        if node["type"] == "ApplyMotionEmbedding" and suggested.strength_v and not path.stem.startswith(LATER):
             assert debias == suggested.debias

@@ -2,7 +2,6 @@
 
 import copy
 import logging
-
 from contextlib import suppress
 
 import comfy.model_management
