@@ -101,11 +101,10 @@ class DitFlow:
 
         It takes a part of one forward. Raises ModelError for a model whose frames do not see each other's places.
         """
-        guidance = cls(denoiser, latents, config)
         with torch.inference_mode(False), torch.no_grad():  # a backward needs the flow later
-            found = guidance._look(latents, denoiser.schedule.clean, [condition])
-            guidance.flow = torch.stack([hard_flow(found, frame) for frame in range(found.q.shape[1])], 1)
-        return guidance
+            found = look(denoiser, latents, denoiser.schedule.clean, [condition], depth=config.depth)
+            flow = torch.stack([hard_flow(found, frame) for frame in range(found.q.shape[1])], 1)
+        return cls(denoiser, flow, config)
 
     def acts_at(self, step: Step) -> bool:
         return not self.config.idle and step.place_within(self.config.start, self.config.end) is not None
@@ -120,16 +119,19 @@ class DitFlow:
         """Lowers the loss of latents z (B, C, N, h, w) at noise level t under B conditions. Raises OptionError."""
 
         def loss_of(latents: Tensor) -> Tensor:
-            return flow_match(self._look(latents, t, conditions), self.flow, self.config.temperature)
+            found = look(self.denoiser, latents, t, conditions, depth=self.config.depth)
+            return flow_match(found, self.flow, self.config.temperature)
 
         return optimise(self.denoiser, z, t, loss_of, learning_rate=learning_rate, config=self.config)
 
-    def _look(self, z: Tensor, t: float, conditions: Sequence[Condition]) -> QueriesAndKeys:
-        sites = find_sites(self.denoiser.module)
-        site = sites[min(int(self.config.depth * len(sites)), len(sites) - 1)]
-        with capture_queries_and_keys(site) as found:
-            self.denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
-        return found[0]
+
+def look(denoiser: Denoiser, z: Tensor, t: float, conditions: Sequence[Condition], *, depth: float) -> QueriesAndKeys:
+    """Returns what the attention at a depth, 0..1 of the model's, compares for z (B, C, N, h, w) at noise level t."""
+    sites = find_sites(denoiser.module)
+    site = sites[min(int(depth * len(sites)), len(sites) - 1)]
+    with capture_queries_and_keys(site) as found:
+        denoiser.predict(z, torch.full((len(z),), t, device=z.device), conditions)
+    return found[0]
 
 
 def flow_match(found: QueriesAndKeys, reference: Tensor, temperature: float) -> Tensor:

@@ -1,7 +1,8 @@
 """Forward pre-hooks that add a motion embedding to the input of a model's temporal attention.
 
 softmax(Wq(F + qk) (Wk(F + qk))^T / sqrt(d)) Wv(F + gamma v): only the inputs of three linear layers change (Motion
-Inversion, eq. 3), so the model's own attention code runs unchanged.
+Inversion, eq. 3), so the model's own attention code runs unchanged. Where all places of all frames see each other,
+v enters the output layer instead of Wv, see `AttentionSite.takes_v`.
 """
 
 from __future__ import annotations

@@ -28,8 +28,5 @@ def find_recipe(name: str, preset: str) -> Recipe:
 
 
 def first_preset(name: str, wanted: Sequence[str]) -> str:
-    """Returns the first of these presets that a recipe has. Raises OptionError."""
-    found = next((preset for preset in wanted if preset in RECIPES.get(name, {})), None)
-    if found is None:
-        find_recipe(name, wanted[-1])
-    return found or wanted[-1]
+    """Returns the first of these presets that a recipe has, and the last where it has none of them."""
+    return next((preset for preset in wanted if preset in RECIPES.get(name, {})), wanted[-1])

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from motion_core.errors import ModelError, OptionError
-from motion_core.guidance.dit_flow import DitFlow, DitFlowConfig, flow_match, hard_flow, soft_flow
+from motion_core.guidance.dit_flow import DitFlow, DitFlowConfig, flow_match, hard_flow, look, soft_flow
 from motion_core.guidance.methods import find_method
 from motion_core.hooks.query_key import QueriesAndKeys, capture_queries_and_keys
 from motion_core.models.families import find_sites
@@ -26,7 +26,7 @@ def find_flow(denoiser, z):
     config = DitFlowConfig()
     guidance = DitFlow.of(denoiser, CLIP, TEXT, config)
     with torch.no_grad():
-        return flow_match(guidance._look(z, T, [TEXT]), guidance.flow, config.temperature)
+        return flow_match(look(denoiser, z, T, [TEXT], depth=config.depth), guidance.flow, config.temperature)
 
 
 def run(denoiser, guidance=None):
