@@ -27,7 +27,7 @@ def evaluate(suite: Suite, folder: Path, *, workers: int = 0, address: str = "",
     if not 0 <= workers <= 1024:
         raise OptionError(f"workers is {workers}; choose 0 (no Ray) to 1024")
     runner = JobRunner(suite, folder, device)
-    check_needs(suite, runner.material)
+    check_needs(runner)
     kept = Results(folder)
     takes = {key: len(batch) for job in runner.jobs for key, _, batch in runner.cells(job)}
     done = frozenset(result.key for result in kept.read(takes))

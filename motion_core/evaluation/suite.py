@@ -16,6 +16,7 @@ from ..pipeline import GenerateConfig
 from ..recipes.catalogue import find_recipe, first_preset
 from ..recipes.recipe import EMBEDDING, Recipe
 from ..starter.folder import STARTER, STARTERS, usual_presets
+from .lines import check_lines
 
 SHIPPED = Path(__file__).parent / "suites"
 MOTION_INVERSION = "motion_inversion"
@@ -26,8 +27,10 @@ class Method:
     """A row of the table. learn: `recipe` and its changed options, or nothing; guide: `method` and its changed
     settings, or nothing; apply: how the motion is applied, over what it suggests; noise, beta, factor: what sampling
     starts from (the recipe's where nothing is given); backwards: the clip is reversed; colourings: in how many the clip
-    is shown, 0 for the recipe's; image: a first frame of new looks is given; steps: of sampling, 0 for the suite's.
-    Raises OptionError.
+    is shown, 0 for the recipe's; image: a first frame of new looks is given; steps: of sampling, 0 for the suite's;
+    frames: of the new clips, 0 for the material's; prompt: around each prompt, with {} in its place; material: in place
+    of the suite's; over: the method that this one's gain is measured against; lines: what it is to reach, see
+    `motion_core.evaluation.lines`. Raises OptionError.
     """
 
     name: str
@@ -41,8 +44,16 @@ class Method:
     colourings: int = 0
     image: bool = False
     steps: int = 0
+    frames: int = 0
+    prompt: str = "{}"
+    material: Mapping[str, Any] = field(default_factory=dict)
+    over: str = ""
+    lines: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.prompt.count("{}") != 1:
+            raise OptionError(f"prompt of {self.name!r} is {self.prompt!r}; write {{}} once, where the prompt stands")
+        check_lines(self.name, self.lines)
         if not self.name:
             raise OptionError("a method has no name; give each one")
         if self.learn and self.guide:
@@ -80,6 +91,9 @@ class Suite:
             raise OptionError(f"two methods are called {twice!r}; give each its own name")
         if self.control and self.control not in names:
             raise OptionError(f"control is {self.control!r}, and no method is called so; use one of {', '.join(names)}")
+        for method in self.methods:
+            if method.over and method.over not in names:
+                raise OptionError(f"over of {method.name!r} is {method.over!r}, and no method is called so; correct it")
         for number in ("seeds", "batch"):
             if not 1 <= getattr(self, number) <= 100_000:
                 raise OptionError(f"{number} is {getattr(self, number)}; choose 1 or more")
@@ -96,6 +110,10 @@ class Suite:
     @property
     def generate(self) -> GenerateConfig:
         return GenerateConfig(**self.sampling)
+
+    def material_of(self, method: Method) -> dict[str, Any]:
+        """Returns what opens the method's material."""
+        return {**self.material, **method.material}
 
     def steps(self, method: Method) -> int:
         return method.steps or self.generate.steps

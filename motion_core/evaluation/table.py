@@ -9,6 +9,7 @@ from statistics import mean, median, stdev
 
 import torch
 
+from .lines import describe_line, measure_gain, measure_line
 from .result import Result
 from .suite import Suite
 
@@ -22,19 +23,35 @@ def write_table(suite: Suite, columns: Mapping[str, str], results: Sequence[Resu
     if suite.control and "likeness" in columns:
         columns = {**columns, LEAKAGE: "leakage"}
     lines = [f"# {suite.name}", "", *([suite.about.strip(), ""] if suite.about else []), describe(results), ""]
-    lines += _draw(["method", *columns.values()], [
+    over = {method.name: method.over for method in suite.methods}
+    gains = {name: measure_gain(made, rows[over[name]]) for name, made in rows.items() if over[name]}
+    lines += _draw(["method", *columns.values(), *(["gain over", "by (standard error)"] if gains else [])], [
         [name, *(format_score(score_values(suite, made, score, results), suite.published.get(name, {}).get(score))
-                 for score in columns)]
+                 for score in columns), *([over[name] or "-", str(gains.get(name) or "-")] if gains else [])]
         for name, made in rows.items()
     ])  # fmt: skip
     if suite.published:
         lines += ["", "In square brackets: the published figure."]
+    if any(method.lines for method in suite.methods):
+        lines += ["", "Lines to reach:", "", *_draw_lines(suite, columns, rows)]
     lines += ["", "What it took, medians:", ""]
     lines += _draw(
         ["method", "seconds to learn", "MiB at most while learning", "seconds to sample a clip"],
         [[name, *format_cost(made)] for name, made in rows.items()],
     )
     return "\n".join(lines) + "\n"
+
+
+def _draw_lines(suite: Suite, columns: Mapping[str, str], rows: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Draws each line that a method is to reach, and whether it does."""
+    cells = []
+    for method in suite.methods:
+        for what, line in method.lines.items():
+            found = measure_line(what, line, rows[method.name], rows.get(method.over, []))
+            measured, reached = found if found else ("-", False)
+            wanted = describe_line(what, line, method.over, columns)
+            cells.append([method.name, wanted, measured, "yes" if reached else "no" if found else "-"])
+    return _draw(["method", "line", "measured", "reached"], cells)
 
 
 def score_values(suite: Suite, made: Sequence[Result], score: str, results: Sequence[Result]) -> list[float]:

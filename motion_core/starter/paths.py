@@ -215,3 +215,36 @@ HELD_OUT: dict[str, Callable[[int], Tensor]] = {
     "stairs": _stairs,
 }
 """Paths outside the training families: name -> function of the frame count giving (N, 2)."""
+
+
+def _heart(frames: int) -> Tensor:
+    t = _times(400) * 2 * math.pi
+    x, y = t.sin() ** 3, -(13 * t.cos() - 5 * (2 * t).cos() - 2 * (3 * t).cos() - (4 * t).cos()) / 17
+    return _even(0.85 * torch.stack([x, y], -1), frames)
+
+
+def _skips(frames: int) -> Tensor:
+    """Three hops from left to right, each lower than the last."""
+    t = _times(frames)
+    phase, number = (3 * t).remainder(1.0), (3 * t).floor().clamp(max=2)
+    height = 1.4 - 0.35 * number
+    return torch.stack([1.8 * t - 0.9, 0.7 - 4 * height * phase * (1 - phase)], -1)
+
+
+def _clover(frames: int) -> Tensor:
+    t = _times(400)
+    angle = math.pi * t
+    return _even(0.9 * (3 * angle).cos()[:, None] * torch.stack([angle.cos(), angle.sin()], -1), frames)
+
+
+def _hook(frames: int) -> Tensor:
+    """Down, around a bend and up to the middle."""
+    angle = math.pi * _times(200)
+    bend = torch.stack([-0.6 * angle.cos(), 0.3 + 0.5 * angle.sin()], -1)
+    corners = torch.cat([torch.tensor([(-0.6, -0.9)]), bend, torch.tensor([(0.6, -0.6), (0.0, -0.2)])])
+    return _along(corners, frames)
+
+
+TUNING: dict[str, Callable[[int], Tensor]] = {"heart": _heart, "skips": _skips, "clover": _clover, "hook": _hook}
+"""More paths outside the training families, to choose numbers by: what is chosen on these is judged on `HELD_OUT`."""
+UNSEEN = HELD_OUT | TUNING

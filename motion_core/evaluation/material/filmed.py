@@ -92,10 +92,13 @@ class Filmed:
             raise VideoError(f"{self.folder} holds two clips called {twice}; keep one")
         return names
 
-    def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
+    def reference(self, name: str, *, backwards: bool = False, frames: int = 0) -> CaptionedClip:
         path = next(path for path in find_videos(self.folder) if path.stem == name)
-        clip = read_clip(path, replace(self.options, reversed=backwards))
-        return CaptionedClip(clip, read_lines(path)[0])
+        options = replace(self.options, reversed=backwards, frames=frames or self.options.frames)
+        return CaptionedClip(read_clip(path, options), read_lines(path)[0])
+
+    def references(self, name: str, *, backwards: bool = False) -> Sequence[CaptionedClip]:
+        return [self.reference(name, backwards=backwards)]
 
     def first_frame(self, name: str, sample: Sample) -> NoReturn:
         """Raises OptionError: nobody has filmed the reference with new looks."""

@@ -31,8 +31,11 @@ class Material(Protocol):
     def names(self) -> Sequence[str]:
         """The reference clips."""
 
-    def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
-        """Returns a reference clip with its caption. Raises MotionError."""
+    def reference(self, name: str, *, backwards: bool = False, frames: int = 0) -> CaptionedClip:
+        """Returns a reference clip with its caption. frames: 0 for the material's. Raises MotionError."""
+
+    def references(self, name: str, *, backwards: bool = False) -> Sequence[CaptionedClip]:
+        """Returns the clips of one motion that a recipe trains on, the reference first. Raises MotionError."""
 
     def regularisation(self, name: str) -> Sequence[CaptionedClip]:
         """Returns related clips that do not move like it, for the recipes that need them, or none."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,18 +14,21 @@ from ...errors import OptionError
 from ...metrics.fidelity import motion_fidelity
 from ...pipeline import CaptionedClip
 from ...starter.appearance import Ground, Subject, describe, draw_ground, draw_subject
-from ...starter.paths import HELD_OUT, Motion, draw_motion
+from ...starter.paths import HELD_OUT, UNSEEN, Motion, draw_motion
 from ...starter.recognition import measure_agreement, recognise
 from ...starter.scene import FRAMES, REACH, SIZE, Actor, render
 from ...video.reading import Clip
 from .protocol import Sample
 
 FPS = 8.0
+SUBJECT, CAMERA = "subject", "camera"
+MOVES = (SUBJECT, CAMERA)
+"""What moves in a clip, so that its subject takes a path through the picture."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A reference clip, with what is known about it since it was rendered."""
+    """A clip, with what is known about it since it was rendered."""
 
     name: str
     clip: Clip
@@ -44,24 +48,33 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Synthetic:
-    """clips: names of paths that the starter models have not seen, all of them where none is named. `others`: how many
-    clips with other motions regularise. frames: of each clip. Scores: motion fidelity; position error, the mean
-    distance from where the reference's subject is, in % of the picture's side; shares of frames whose colour, shape
-    and ground a rule recognises, and their mean, the appearance. Raises OptionError.
+    """clips: names of paths that the starter models have not seen, those to judge by where none is named. `others`: how
+    many clips with other motions regularise. frames: of each clip. looks: how many clips of a path, each of other
+    looks, are trained on. caption: of all of these, in place of what each shows. moves: `subject`, or `camera` past a
+    subject at rest. Scores: motion fidelity; position error, the mean distance from where the reference's subject is,
+    in % of the picture's side; shares of frames whose colour, shape and ground a rule recognises, and their mean, the
+    appearance. Raises OptionError.
     """
 
     clips: tuple[str, ...] = tuple(HELD_OUT)
     others: int = 6
     frames: int = FRAMES
+    looks: int = 1
+    caption: str = ""
+    moves: str = SUBJECT
 
     @classmethod
-    def of(cls, clips: Sequence[str] = tuple(HELD_OUT), others: int = 6, frames: int = FRAMES) -> Synthetic:
-        return cls(tuple(clips), others, frames)
+    def of(cls, clips: Sequence[str] = tuple(HELD_OUT), **settings: Any) -> Synthetic:
+        return cls(tuple(clips), **settings)
 
     def __post_init__(self) -> None:
-        strays = [name for name in self.clips if name not in HELD_OUT]
+        if not 1 <= self.looks <= 100:
+            raise OptionError(f"looks is {self.looks}; choose 1 (the reference alone) to 100")
+        if self.moves not in MOVES:
+            raise OptionError(f"moves is {self.moves!r}; use one of {', '.join(MOVES)}")
+        strays = [name for name in self.clips if name not in UNSEEN]
         if strays or not self.clips:
-            raise OptionError(f"clips are {list(self.clips)}; use some of {', '.join(HELD_OUT)}")
+            raise OptionError(f"clips are {list(self.clips)}; use some of {', '.join(UNSEEN)}")
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -78,10 +91,21 @@ class Synthetic:
     def names(self) -> Sequence[str]:
         return self.clips
 
-    def reference(self, name: str, *, backwards: bool = False) -> CaptionedClip:
-        rendered = render_reference(name, self.frames)
-        frames = rendered.clip.frames.flip(0) if backwards else rendered.clip.frames
-        return CaptionedClip(Clip(frames, FPS), rendered.prompt)
+    def reference(self, name: str, *, backwards: bool = False, frames: int = 0) -> CaptionedClip:
+        rendered = render_reference(name, frames or self.frames, self.moves)
+        shown = rendered.clip.frames.flip(0) if backwards else rendered.clip.frames
+        return CaptionedClip(Clip(shown, FPS), rendered.prompt)
+
+    def references(self, name: str, *, backwards: bool = False) -> Sequence[CaptionedClip]:
+        clips = [self.reference(name, backwards=backwards)]
+        motion = render_reference(name, self.frames, self.moves).motion
+        rng = random.Random(f"looks {name}")
+        for _ in range(self.looks - 1):
+            subject, ground = draw_subject(rng), draw_ground(rng)
+            frames = render(ground, [Actor(subject, motion)])
+            shown = frames.flip(0) if backwards else frames
+            clips.append(CaptionedClip(Clip(shown, FPS), describe(subject, ground)))
+        return [replace(each, caption=self.caption or each.caption) for each in clips]
 
     def regularisation(self, name: str) -> Sequence[CaptionedClip]:
         rng = random.Random(f"others {name}")
@@ -93,27 +117,34 @@ class Synthetic:
         return shown
 
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
-        reference = render_reference(name, self.frames)
+        reference = self._render(name)
         return [
             Sample(number, describe(*draw_appearance(reference, number)), draw_noise_seed(name, number))
             for number in range(seeds)
         ]
 
     def first_frame(self, name: str, sample: Sample) -> Tensor:
-        return redraw(render_reference(name, self.frames), sample.number)[0]
+        return redraw(self._render(name), sample.number)[0]
 
     def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
-        reference = render_reference(name, self.frames)
+        reference = render_reference(name, len(frames), self.moves)
         return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards=backwards)
 
+    def _render(self, name: str) -> Rendered:
+        return render_reference(name, self.frames, self.moves)
 
-def render_reference(name: str, count: int = FRAMES) -> Rendered:
-    """Renders a held-out path in so many frames, with an appearance drawn from its name. Raises OptionError."""
-    if name not in HELD_OUT:
-        raise OptionError(f"no clip is called {name!r}; use one of {', '.join(HELD_OUT)}")
+
+def render_reference(name: str, count: int = FRAMES, moves: str = SUBJECT) -> Rendered:
+    """Renders an unseen path in so many frames, with an appearance drawn from its name. Raises OptionError."""
+    if name not in UNSEEN:
+        raise OptionError(f"no clip is called {name!r}; use one of {', '.join(UNSEEN)}")
     rng = random.Random(name)
     subject, ground = draw_subject(rng), draw_ground(rng)
-    motion = Motion.of(HELD_OUT[name](count))
+    path = UNSEEN[name](count)
+    motion = Motion.of(path)
+    if moves == CAMERA:
+        motion = Motion(torch.zeros_like(path), -path, torch.ones(count))
+        ground = replace(ground, texture="checkered")  # a plain one would hide that the camera moves
     return Rendered(name, Clip(render(ground, [Actor(subject, motion)]), FPS), subject, ground, motion)
 
 
