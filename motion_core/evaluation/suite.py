@@ -67,7 +67,8 @@ class Suite:
     """A suite file. model: `starter`, `wan-starter` or a model's folder; material: the clips and how they are scored,
     see `motion_core.evaluation.material`; seeds: how many for each clip and prompt; batch: how many are sampled
     together; sampling: `steps`, `guidance` and `negative`; control: the method without the motion, whose likeness to
-    the reference is subtracted for leakage; published: figures to print beside ours, by method and score.
+    the reference is subtracted for leakage; published: figures to print beside ours, by method and score; tuned_on:
+    the clips that the methods' numbers were chosen on, none of which may judge them.
     Raises OptionError.
     """
 
@@ -81,8 +82,12 @@ class Suite:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     control: str = ""
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tuned_on: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        both = sorted(set(self.tuned_on) & set(self.material.get("clips", ())))
+        if both:
+            raise OptionError(f"{both[0]} is among the clips and in tuned_on; judge by clips that chose no numbers")
         names = [method.name for method in self.methods]
         if not names:
             raise OptionError("the suite has no methods; list at least one")
@@ -196,7 +201,7 @@ def parse_suite(content: Any, name: str) -> Suite:
 
 def _check_keys(content: Mapping[str, Any], kind: type, what: str) -> None:
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
-    missing = [name for name in ("name", "material") if name in known and name not in content]
+    missing = [name for name in (("name", "material") if kind is Suite else ("name",)) if name not in content]
     if missing:
         raise OptionError(f"{what} has no {missing[0]}; add it")
     unknown = sorted(set(content) - known)

@@ -23,6 +23,8 @@ def write_table(suite: Suite, columns: Mapping[str, str], results: Sequence[Resu
     if suite.control and "likeness" in columns:
         columns = {**columns, LEAKAGE: "leakage"}
     lines = [f"# {suite.name}", "", *([suite.about.strip(), ""] if suite.about else []), describe(results), ""]
+    if suite.tuned_on:
+        lines += [f"Numbers were chosen on {', '.join(suite.tuned_on)}.", ""]
     over = {method.name: method.over for method in suite.methods}
     gains = {name: measure_gain(made, rows[over[name]]) for name, made in rows.items() if over[name]}
     lines += _draw(["method", *columns.values(), *(["gain over", "by (standard error)"] if gains else [])], [
