@@ -38,12 +38,14 @@ def run(args: argparse.Namespace) -> None:
     material = {"clips": args.clips, "folder": args.folder, "clip": args.clip}
     changes = {"model": args.model, "seeds": args.seeds}
     methods = tuple(method for method in suite.methods if args.methods in method.name)
+    names = {method.name for method in methods}
+    methods = tuple(method if method.over in names else replace(method, over="") for method in methods)
     if not methods:
         raise OptionError(f"no method's name contains {args.methods!r}; the suite has {len(suite.methods)} others")
     suite = replace(
         suite,
         methods=methods,
-        control=suite.control if suite.control in {method.name for method in methods} else "",
+        control=suite.control if suite.control in names else "",
         material={**suite.material, **{name: value for name, value in material.items() if value}},
         **{name: value for name, value in changes.items() if value is not None},
     )
