@@ -228,8 +228,8 @@ def test_the_starters_recipes_are_the_same_methods():
     assert {recipe.name for recipe in STARTER_RECIPES} == {recipe.name for recipe in ADAPTER_RECIPES}
     for starter in STARTER_RECIPES:
         published = find_recipe(starter.name, "published")
-        numbers = {part: getattr(published, part) for part in ("optimizer", "timesteps", "memory", "preset")}
-        assert replace(starter, **numbers) == published
+        numbers = ("optimizer", "timesteps", "memory", "fast_kernels", "preset", "layers", "kind", "apply")
+        assert replace(starter, **{part: getattr(published, part) for part in numbers}) == published
 
 
 @pytest.mark.parametrize(
