@@ -18,11 +18,17 @@ STARTER_RECIPES = [
     replace(recipe, preset="starter")
     for recipe in (
         VMC.changed(layers="temporal_attention", learning_rate=1e-3, steps=250, timesteps=_HIGH_NOISE, **_USUAL),
-        MOTION_DIRECTOR.changed(
-            layers="temporal", kind=WEIGHTS, learning_rate=2e-3, steps=200, timesteps=_HIGH_NOISE, **_USUAL
+        replace(
+            MOTION_DIRECTOR.changed(
+                layers="temporal", kind=WEIGHTS, learning_rate=1e-3, steps=200, timesteps=_HIGH_NOISE, **_USUAL
+            ),
+            apply={"end": 0.5, "strength": 1.3},
         ),
         CUSTOMIZING_MOTION.changed(learning_rate=2e-3, steps=300, timesteps=_HIGH_NOISE, **_USUAL),
-        MOTION_MATCHER.changed(layers="temporal", kind=WEIGHTS, learning_rate=1e-3, steps=200, **_USUAL),
+        replace(
+            MOTION_MATCHER.changed(layers="temporal", kind=WEIGHTS, learning_rate=1e-3, steps=200, **_USUAL),
+            apply={"end": 0.5, "strength": 1.4},
+        ),
     )
 ]
 """Ours, see docs/measurements.md. The rest of each method stays as published.
