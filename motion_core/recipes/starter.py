@@ -22,7 +22,7 @@ STARTER_RECIPES = [
             MOTION_DIRECTOR.changed(
                 layers="temporal", kind=WEIGHTS, learning_rate=1e-3, steps=200, timesteps=_HIGH_NOISE, **_USUAL
             ),
-            apply={"end": 0.5, "strength": 1.3},
+            apply={"branches": "conditional", "end": 0.35},
         ),
         CUSTOMIZING_MOTION.changed(learning_rate=2e-3, steps=300, timesteps=_HIGH_NOISE, **_USUAL),
         replace(
