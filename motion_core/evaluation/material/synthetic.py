@@ -101,7 +101,7 @@ class Synthetic:
         motion = render_reference(name, self.frames, self.moves).motion
         rng = random.Random(f"looks {name}")
         for _ in range(self.looks - 1):
-            subject, ground = draw_subject(rng), draw_ground(rng)
+            subject, ground = draw_subject(rng), _show_moves(draw_ground(rng), self.moves)
             frames = render(ground, [Actor(subject, motion)])
             shown = frames.flip(0) if backwards else frames
             clips.append(CaptionedClip(Clip(shown, FPS), describe(subject, ground)))
@@ -139,13 +139,17 @@ def render_reference(name: str, count: int = FRAMES, moves: str = SUBJECT) -> Re
     if name not in UNSEEN:
         raise OptionError(f"no clip is called {name!r}; use one of {', '.join(UNSEEN)}")
     rng = random.Random(name)
-    subject, ground = draw_subject(rng), draw_ground(rng)
+    subject, ground = draw_subject(rng), _show_moves(draw_ground(rng), moves)
     path = UNSEEN[name](count)
     motion = Motion.of(path)
     if moves == CAMERA:
         motion = Motion(torch.zeros_like(path), -path, torch.ones(count))
-        ground = replace(ground, texture="checkered")  # a plain one would hide that the camera moves
     return Rendered(name, Clip(render(ground, [Actor(subject, motion)]), FPS), subject, ground, motion)
+
+
+def _show_moves(ground: Ground, moves: str) -> Ground:
+    """Returns a ground on which a camera is seen to move: a plain one would hide it."""
+    return replace(ground, texture="checkered") if moves == CAMERA else ground
 
 
 def draw_appearance(reference: Rendered, number: int) -> tuple[Subject, Ground]:
