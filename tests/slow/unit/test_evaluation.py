@@ -16,7 +16,6 @@ from motion_core.errors import FileError, ModelError, MotionError, OptionError, 
 from motion_core.evaluation.cache import MotionCache, fingerprint
 from motion_core.evaluation.cost import measured
 from motion_core.evaluation.jobs import EvaluationJob, JobRunner
-from motion_core.evaluation.lines import measure_gain, measure_line
 from motion_core.evaluation.material.filmed import Filmed
 from motion_core.evaluation.material.synthetic import Synthetic, draw_appearance, redraw, render_reference, score_clip
 from motion_core.evaluation.result import Result
@@ -25,8 +24,6 @@ from motion_core.evaluation.runner import evaluate
 from motion_core.evaluation.suite import SHIPPED, parse_suite, read_suite
 from motion_core.evaluation.table import write_table
 from motion_core.motions.embedding import MotionEmbedding
-from motion_core.starter.paths import HELD_OUT, TUNING
-from motion_core.starter.subject_tracking import find_subject
 from motion_core.video.frames.options import ClipOptions
 from motion_core.video.writing import write_clip
 
@@ -352,81 +349,6 @@ def test_leakage_is_likeness_beyond_the_controls():
     assert "states of the code" not in table
     older = replace(results[0], code="0123456789ab")
     assert "Made by 2 states of the code;" in write_table(suite, {"fidelity": "fidelity"}, [older, results[1]])
-
-
-def result(method: str, clip: str, take: int, fidelity: float, seconds: float = 1.0) -> Result:
-    return Result(f"{method} {clip}", method, clip, take, "", {"fidelity": fidelity}, seconds)
-
-
-def test_a_gain_is_measured_clip_by_clip():
-    start = [result("a", clip, take, 0.1) for clip in "xy" for take in (0, 1)]
-    made = [result("b", "x", 0, 0.5), result("b", "x", 1, 0.3), result("b", "y", 0, 0.9), result("b", "y", 1, 0.9)]
-    gain = measure_gain(made, start)
-    assert gain is not None and gain.value == pytest.approx(0.55)
-    assert gain.error == pytest.approx(0.25)  # of two clips, whose means are 0.3 and 0.8
-    one = measure_gain(made[:2], start)
-    assert one is not None and one.error == pytest.approx(0.1)  # of two takes
-    assert measure_gain(made, []) is None
-
-
-def test_lines_say_what_is_reached():
-    start = [result("a", "x", take, 0.1, seconds=2.0) for take in range(2)]
-    made = [result("b", "x", take, 0.4, seconds=7.0) for take in range(2)]
-    reached = {"fidelity": 0.4, "gain": 0.25, "within": 0.35, "times": 4}
-    missed = {"fidelity": 0.41, "gain": 0.35, "within": 0.25, "times": 3}
-    for lines, expected in ((reached, True), (missed, False)):
-        for what, line in lines.items():
-            found = measure_line(what, line, made, start)
-            assert found is not None and found[1] is expected, what
-    assert measure_line("learning", 50, made, start) is None
-
-
-def test_the_table_has_gains_and_lines():
-    methods = [{"name": "a"}, {"name": "b", "over": "a", "lines": {"gain": 0.25, "fidelity": 0.9}}]
-    suite = parse_suite({**TINY, "methods": methods, "tuned_on": ["heart"]}, "tiny")
-    results = [result(name, "hops", take, value) for name, value in (("a", 0.1), ("b", 0.4)) for take in (0, 1)]
-    table = write_table(suite, {"fidelity": "motion fidelity"}, results)
-    assert "| b | 0.40 (0.00) | a | +0.30 (0.00) |" in table
-    assert "| b | gain in motion fidelity of at least 0.25 (beside a) | 0.30 | yes |" in table
-    assert "| b | motion fidelity of at least 0.9 | 0.40 | no |" in table
-    assert "chosen on heart" in table
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"methods": [{"name": "a", "over": "b"}]}, "no method is called so"),
-        ({"methods": [{"name": "a", "prompt": "V*"}]}, "write {} once"),
-        ({"methods": [{"name": "a", "lines": {"gain": "much"}}]}, "give a number"),
-        ({"methods": [{"name": "a"}], "tuned_on": ["hops"]}, "hops is among the clips"),
-    ],
-)
-def test_a_wrong_line_or_start_is_refused(changed, said):
-    with pytest.raises(OptionError, match=said):
-        parse_suite({**TINY, **changed}, "tiny")
-
-
-def test_clips_that_choose_numbers_are_not_those_that_judge():
-    assert not set(TUNING) & set(HELD_OUT)
-    assert {path(24).shape for path in TUNING.values()} == {(24, 2)}
-    assert all(path(24).abs().max() <= 1 for path in TUNING.values())
-
-
-def test_a_motion_is_shown_in_several_looks():
-    shown = Synthetic(("hops",), looks=3, caption="a V*").references("hops")
-    assert [each.caption for each in shown] == ["a V*"] * 3
-    assert not torch.equal(shown[0].clip.frames, shown[1].clip.frames)
-    tracks = [find_subject(each.clip.frames).track for each in shown]
-    assert all((track - tracks[0]).norm(dim=-1).max() < 2 for track in tracks)
-
-
-def test_the_camera_moves_the_subject_along_the_same_path():
-    still, moved = (render_reference("hops", moves=who) for who in ("subject", "camera"))
-    assert torch.allclose(still.track, moved.track) and not torch.equal(still.clip.frames, moved.clip.frames)
-    corners = [each.clip.frames[:, :8, :8].std(0).mean() for each in (still, moved)]
-    assert corners[1] > 0.02 > corners[0]
-    with pytest.raises(OptionError, match="moves"):
-        Synthetic(("hops",), moves="both")
 
 
 def test_new_clips_may_be_longer_than_the_reference(tmp_path):
