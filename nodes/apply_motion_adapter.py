@@ -41,7 +41,8 @@ class ApplyMotionAdapter(io.ComfyNode):
                     tooltip="temporal: without the parts that work within frames and hold the reference's appearance.",
                 ),
                 advanced(setting_input(AdapterSettings, "branches", optional=True)),
-                settings_choice(("strength", "start", "end", "branches")),
+                settings_choice(("strength", "start", "end", "branches", "fade")),
+                advanced(setting_input(AdapterSettings, "fade", optional=True)),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )

@@ -16,7 +16,8 @@ from .newer_host import advanced, if_known
 from .option_inputs import setting_input
 from .sockets import MotionEmbeddingSocket
 
-_OWN = ("strength_qk", "strength_v", "branches", "start", "end")
+_FIRST = ("strength_qk", "strength_v", "branches", "start", "end")
+_OWN = (*_FIRST, "fade")
 
 
 class ApplyMotionEmbedding(io.ComfyNode):
@@ -32,7 +33,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The kind of model that the motion was learnt on."),
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train, Load or Debias."),
-                *(setting_input(EmbeddingSettings, name) for name in _OWN),
+                *(setting_input(EmbeddingSettings, name) for name in _FIRST),
                 advanced(
                     io.Combo.Input(
                         "frame_index",
@@ -44,6 +45,7 @@ class ApplyMotionEmbedding(io.ComfyNode):
                     )
                 ),
                 settings_choice(_OWN),
+                advanced(setting_input(EmbeddingSettings, "fade", optional=True)),
             ],
             outputs=[io.Model.Output(tooltip="For KSampler.")],
         )

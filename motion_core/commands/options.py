@@ -119,7 +119,7 @@ def check_applying(
 
 
 def _choose_applying(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("strength", "strength_qk", "strength_v", "debias", "branches")
+    names = ("strength", "strength_qk", "strength_v", "debias", "branches", "fade")
     return {**{name: getattr(args, name) for name in names}, "start": args.apply_start, "end": args.apply_end}
 
 

@@ -38,15 +38,26 @@ class ApplySettings:
     )
     start: float = option(0.0, minimum=0.0, maximum=1.0, step=0.01, about="Applied from this part of sampling.")
     end: float = option(1.0, minimum=0.0, maximum=1.0, step=0.01, about="Applied up to this part of sampling.")
+    fade: float = option(
+        0.0,
+        minimum=0.0,
+        maximum=1.0,
+        step=0.01,
+        about="Over this part of sampling before the end, the strength falls evenly to 0; 0: it ends at once.",
+    )
 
     def __post_init__(self) -> None:
         if self.branches not in BRANCHES:
             raise OptionError(f"branches is {self.branches!r}; use one of {', '.join(BRANCHES)}")
         check_interval(self.start, self.end)
+        if not 0 <= self.fade <= 1:
+            raise OptionError(f"fade is {self.fade}; choose 0 (the motion ends at once) to 1")
 
-    def applies_at(self, progress: float) -> bool:
-        """Whether the motion is applied at a part of sampling, 0..1."""
-        return is_within(progress, self.start, self.end)
+    def share_at(self, progress: float) -> float:
+        """Returns the share of the strength, 0..1, that is applied at a part of sampling, 0..1."""
+        if not is_within(progress, self.start, self.end):
+            return 0.0
+        return min(1.0, (self.end - progress) / self.fade) if self.fade else 1.0
 
 
 @dataclass(frozen=True)

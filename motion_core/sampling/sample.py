@@ -94,7 +94,15 @@ def attached(denoiser: Denoiser, motions: Sequence[AppliedMotion]) -> Iterator[S
 
         def set_switches(progress: float, *, guided: bool) -> None:
             for switch, settings in switches:
-                switch.active = settings.applies_at(progress)
-                switch.gate = torch.tensor([0.0, 1.0]) if settings.branches == "conditional" and guided else None
+                share = settings.share_at(progress)
+                switch.active = share > 0
+                switch.gate = find_gate(settings.branches, share) if guided else find_gate("both", share)
 
         yield set_switches
+
+
+def find_gate(branches: str, share: float) -> Tensor | None:
+    """Returns how strongly a negative and a positive prompt get a motion, None for fully."""
+    if branches == "conditional":
+        return torch.tensor([0.0, share])
+    return None if share == 1 else torch.tensor([share])

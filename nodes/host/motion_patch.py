@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from comfy.patcher_extension import WrappersMP
 from torch import nn
@@ -30,8 +31,12 @@ _CONDITIONAL = 0
 
 PrepareHooks = Callable[[nn.Module], Hooks]
 """Makes the hooks for the module that holds the attention."""
-SetSwitch = Callable[[LiveSwitch, dict[str, Any]], None]
-"""Sets a switch for a forward with these transformer options."""
+SetSwitch = Callable[[LiveSwitch, dict[str, Any], float], None]
+"""Sets a switch for a forward with these transformer options, in which this share of the strength is applied."""
+FindShare = Callable[[float], float]
+"""Finds the share of the strength, 0..1, that is applied at a sigma."""
+_LEVELS = 64
+"""At how many parts of sampling the sigma is asked for where the strength fades."""
 
 
 class MotionPatch:
@@ -40,9 +45,8 @@ class MotionPatch:
     Nothing of it stays in the model. Prepared hooks are kept for the duration of one sampling.
     """
 
-    def __init__(self, prepare: PrepareHooks, set_switch: SetSwitch, highest_sigma: float, lowest_sigma: float):
-        self.prepare, self.set_switch = prepare, set_switch
-        self.highest_sigma, self.lowest_sigma = highest_sigma, lowest_sigma
+    def __init__(self, prepare: PrepareHooks, set_switch: SetSwitch, find_share: FindShare):
+        self.prepare, self.set_switch, self.find_share = prepare, set_switch, find_share
         self.kept: dict[int, Hooks] | None = None
         self.held: tuple[ExitStack, dict[int, LiveSwitch]] | None = None
 
@@ -58,12 +62,13 @@ class MotionPatch:
     def __call__(self, executor: Any, x: Any, timesteps: Any, *args: Any, **kwargs: Any) -> Any:
         """Wraps a forward."""
         options = find_options(args, kwargs)
-        if not self._applies(options):
+        share = self._share(options)
+        if not share:
             return executor(x, timesteps, *args, **kwargs)
         module = find_attention_owner(executor.class_obj)
         hooks = self._prepared(module)
         with self._attached(module, hooks) as switch:
-            self.set_switch(switch, options)
+            self.set_switch(switch, options, share)
             switch.frames = count_frames(x)
             with applied_by_a_forward([switch] if hooks.additions else []):
                 return executor(x, timesteps, *args, **kwargs)
@@ -92,9 +97,9 @@ class MotionPatch:
             kept[id(module)] = self.prepare(module)
         return kept[id(module)]
 
-    def _applies(self, options: dict[str, Any]) -> bool:
+    def _share(self, options: dict[str, Any]) -> float:
         sigmas = options.get("sigmas")
-        return sigmas is None or self.lowest_sigma <= float(sigmas.max()) <= self.highest_sigma
+        return 1.0 if sigmas is None else self.find_share(float(sigmas.max()))
 
 
 def apply_embedding(
@@ -107,9 +112,9 @@ def apply_embedding(
     if not model.injections:  # else temporal attention is put in while it samples, and the patch checks then
         match_sites(find_attention_owner(model.model.diffusion_model), embedding)
 
-    def set_switch(switch: LiveSwitch, options: dict[str, Any]) -> None:
+    def set_switch(switch: LiveSwitch, options: dict[str, Any], share: float) -> None:
         switch.window = find(options)
-        switch.gate = _find_gate(settings.branches, options)
+        switch.gate = _find_gate(settings.branches, options, share)
 
     return _patched(model, lambda module: make_hooks(embedding, module, settings), set_switch, settings)
 
@@ -123,10 +128,25 @@ def apply_adapter(model: Any, adapter: Adapter, settings: AdapterSettings, *, te
         applied: Motion = temporal_parts(module, adapter) if temporal_only else adapter
         return make_hooks(_as_ordinary(applied), module, settings)
 
-    def set_switch(switch: LiveSwitch, options: dict[str, Any]) -> None:
-        switch.gate = _find_gate(settings.branches, options)
+    def set_switch(switch: LiveSwitch, options: dict[str, Any], share: float) -> None:
+        switch.gate = _find_gate(settings.branches, options, share)
 
     return _patched(model, prepare, set_switch, settings)
+
+
+def find_share(sampling: Any, settings: ApplySettings) -> FindShare:
+    """Says of the host's sigmas what `ApplySettings.share_at` says of parts of sampling."""
+    highest, lowest = float(sampling.percent_to_sigma(settings.start)), float(sampling.percent_to_sigma(settings.end))
+    parts = [settings.end - settings.fade * number / _LEVELS for number in range(_LEVELS + 1)]
+    sigmas = [float(sampling.percent_to_sigma(part)) for part in parts]  # they rise
+    shares = [number / _LEVELS for number in range(_LEVELS + 1)]
+
+    def find(sigma: float) -> float:
+        if not lowest <= sigma <= highest:
+            return 0.0
+        return float(np.interp(sigma, sigmas, shares)) if settings.fade else 1.0
+
+    return find
 
 
 def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -136,12 +156,12 @@ def find_options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any
     return next((a for a in args if isinstance(a, dict) and "cond_or_uncond" in a), {})
 
 
-def _find_gate(branches: str, options: dict[str, Any]) -> torch.Tensor | None:
-    """1 for each batch entry of this forward that gets the motion, None where all do."""
+def _find_gate(branches: str, options: dict[str, Any], share: float) -> torch.Tensor | None:
+    """The share for each batch entry of this forward that gets the motion, None where all get it fully."""
     if branches != "conditional":
-        return None
+        return None if share == 1 else torch.tensor([share])
     running = options.get("cond_or_uncond") or [_CONDITIONAL]
-    return torch.tensor([float(branch == _CONDITIONAL) for branch in running])
+    return torch.tensor([share * (branch == _CONDITIONAL) for branch in running])
 
 
 def _as_ordinary(motion: Motion) -> Motion:
@@ -152,9 +172,7 @@ def _as_ordinary(motion: Motion) -> Motion:
 
 
 def _patched(model: Any, prepare: PrepareHooks, set_switch: SetSwitch, settings: ApplySettings) -> Any:
-    sampling = model.get_model_object("model_sampling")
-    highest, lowest = sampling.percent_to_sigma(settings.start), sampling.percent_to_sigma(settings.end)
-    patch = MotionPatch(prepare, set_switch, highest, lowest)
+    patch = MotionPatch(prepare, set_switch, find_share(model.get_model_object("model_sampling"), settings))
     clone, key = model.clone(), f"motion {uuid.uuid4()}"
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, patch)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, patch.during_sampling)

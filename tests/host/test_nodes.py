@@ -123,6 +123,17 @@ def test_zero_strengths_change_no_bit(host):
     assert {results[node] for node in nodes} == {results[plain]}
 
 
+def test_the_strength_fades_before_the_end(host):
+    graph, model, _, motion, wanted, nothing = start()
+    given = [{}, {"fade": 0.0}, {"fade": 1.0}, {"end": 0.5}, {"end": 0.5, "fade": 0.5}, {"end": 0.0, "fade": 0.5}]
+    applied = [graphs.apply(graph, out(model), motion, **each) for each in given] + [out(model)]
+    nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing)) for each in applied]
+    results = host.run(graph)
+    plain, none, whole, half, half_fading, never, without = (results[node] for node in nodes)
+    assert plain == none and never == without
+    assert len({plain, whole, half, half_fading, without}) == 5
+
+
 def test_a_motion_is_trained_on_and_applied_to_a_compiled_model(host):
     graph, model, latent, motion, wanted, nothing = start()
     compiled = out(graph.add("ProbeCompiled", model=out(model)))

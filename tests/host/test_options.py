@@ -27,8 +27,8 @@ TRAINED_BY = {
     "TrainMotionAdapter": ("steps", "learning_rate", "rank", "memory"),
 }
 APPLIED_BY = {
-    "ApplyMotionEmbedding": (EmbeddingSettings, ("strength_qk", "strength_v", "branches", "start", "end")),
-    "ApplyMotionAdapter": (AdapterSettings, ("strength", "branches", "start", "end")),
+    "ApplyMotionEmbedding": (EmbeddingSettings, ("strength_qk", "strength_v", "branches", "start", "end", "fade")),
+    "ApplyMotionAdapter": (AdapterSettings, ("strength", "branches", "start", "end", "fade")),
 }
 APPLYING = {field.name: (field, option) for kind, _ in APPLIED_BY.values() for field, option in list_options(kind)}
 FLAGS = {"start": "motion-start", "end": "motion-end"}

@@ -6,8 +6,8 @@ from tests.ui import browser
 from tests.ui.test_unused_widgets import ByVue, OnCanvas
 
 OWN_WIDGETS = {
-    "ApplyMotionEmbedding": ["strength_qk", "strength_v", "branches", "start", "end"],
-    "ApplyMotionAdapter": ["strength", "start", "end", "branches"],
+    "ApplyMotionEmbedding": ["strength_qk", "strength_v", "branches", "start", "end", "fade"],
+    "ApplyMotionAdapter": ["strength", "start", "end", "branches", "fade"],
 }
 OLDER_VALUES = {
     "ApplyMotionEmbedding": [0.5, 0.25, "conditional", 0.1, 0.9, "window"],
@@ -49,7 +49,7 @@ def test_a_graph_without_the_widget_keeps_the_nodes_own_settings(node, kind):
     load_with(node, OLDER_VALUES[kind])
     assert settings_in_prompt(node) == "own"
     assert set(OWN_WIDGETS[kind]) <= set(node.names)
-    assert node.saved["widgets_values"] == [*OLDER_VALUES[kind], "own"]
+    assert node.saved["widgets_values"] == [*OLDER_VALUES[kind], "own", 0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
