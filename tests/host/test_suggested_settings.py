@@ -49,7 +49,8 @@ def test_a_debiased_motion_is_not_debiased_again(host):
     graph, model, motion, wanted, nothing = begin("starter")
     difference = out(graph.add("DebiasValueEmbedding", motion=motion, mode="difference"))
     suggested = graphs.apply(graph, model, difference, settings="motion's")
-    own = graphs.apply(graph, model, difference, settings="own", strength_v=1.5, branches="conditional", end=0.35)
+    chosen = {name: value for name, value in STARTER.apply.items() if name != "debias"}
+    own = graphs.apply(graph, model, difference, settings="own", **chosen)
     nodes = [probe(graph, graphs.sample(graph, each, wanted, nothing)) for each in (suggested, own)]
     results = host.run(graph)
     assert results[nodes[0]] == results[nodes[1]]
