@@ -90,8 +90,8 @@ STARTER_METHODS: dict[str, GuidanceMethod] = {
     "motion_clone": GuidanceMethod(
         "motion_clone",
         "ours, by trial on the starter model: a motion shows in its attention once the noise is not the strongest",
-        MotionCloneConfig(weight=3e4, start=0.15, end=0.8, memory="fast"),
-        {"steps": 16, "guidance": 6.0, "noise": "random"},
+        MotionCloneConfig(weight=1.2e4, start=0.15, end=0.8, memory="fast"),
+        {"steps": 56, "guidance": 6.0, "noise": "random"},
     ),
     "dit_flow": GuidanceMethod(
         "dit_flow",

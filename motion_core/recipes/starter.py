@@ -27,13 +27,13 @@ STARTER_RECIPES = [
                 timesteps=_HIGH_NOISE,
                 **_USUAL,
             ),
-            apply={"branches": "conditional", "end": 0.5},
+            apply={"end": 0.35},
         ),
         replace(
             MOTION_DIRECTOR.changed(
                 layers="temporal", kind=WEIGHTS, learning_rate=1e-3, steps=200, timesteps=_HIGH_NOISE, **_USUAL
             ),
-            apply={"branches": "conditional", "end": 0.3},
+            apply={"branches": "conditional", "end": 0.2},
         ),
         replace(
             CUSTOMIZING_MOTION.changed(learning_rate=1e-3, steps=700, timesteps=_HIGH_NOISE, **_USUAL),
