@@ -48,7 +48,7 @@ STARTER = replace(
     memory="fast",
     timesteps=Uniform(500, 1000),
     colourings=12,
-    apply={"debias": "mean", "branches": "conditional", "strength_v": 1.5, "end": 0.6, "fade": 0.3},
+    apply={"debias": "mean", "branches": "conditional", "strength_v": 1.5, "end": 0.35},
 )
 WAN_STARTER = replace(
     STARTER,

@@ -95,7 +95,7 @@ def test_transfer_is_learn_and_generate(model_folder, clip, tmp_path, motion):
         (["--recipe", "vmc", "--debias", "mean"], "--debias does nothing"),
         (["--strength-v", "99"], "strength_v is 99"),
         (["--motion-start", "2"], "start is 2"),
-        (["--preset", "starter", "--motion-start", "0.7"], "start is 0.7 and end 0.6"),
+        (["--preset", "starter", "--motion-start", "0.5"], "start is 0.5 and end 0.35"),
         (["--sampling-steps", "0"], "steps is 0"),
     ],
 )
