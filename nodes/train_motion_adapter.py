@@ -49,14 +49,15 @@ class TrainMotionAdapter(io.ComfyNode):
                     {recipe.name: recipe.unused_options & set(_SHOWN) for recipe in ADAPTER_RECIPES},
                     default="motion_director",
                     tooltip="vmc: one clip. motion_director: one or more. customizing_motion: several, and "
-                    "regularisation. motion_matcher: one, by its attention maps; the most memory.",
+                    "regularisation. motion_matcher: one, by its attention maps; the most memory. From one clip, Train "
+                    "Motion Embedding keeps the prompt's looks best.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(ADAPTER_PRESETS),
                     default="published",
                     tooltip="published: the authors' numbers, for ZeroScope and its size. starter: for the starter "
-                    "model, at most two minutes on two CPU cores.",
+                    "model, one to four minutes on two CPU cores.",
                 ),
                 preset_input(*_OPTIONS["steps"]),
                 *(advanced(preset_input(*_OPTIONS[name])) for name in _SHOWN[1:]),
