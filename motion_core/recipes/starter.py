@@ -39,7 +39,7 @@ STARTER_RECIPES = [
 """Ours, see docs/measurements.md. The rest of each method stays as published.
 
 This model tells one frame from another by its temporal convolutions, whose zero padding marks the ends of a clip. What
-leaves them as they are moves little, so all but VMC train them, as whole weights. VMC starts from a motion, in its noise,
-and keeps looks better with temporal attention alone. Customizing Motion has a regularisation clip in one of ten steps:
-the model hardly hears the token, so that a clip in each step holds the motion back.
+leaves them as they are moves little, so all but VMC train them, as whole weights. VMC starts from noise that moves by
+itself, and keeps looks better with temporal attention alone. Customizing Motion has a regularisation clip in one of ten
+steps: the model hardly hears the token, so that a clip in each step holds the motion back.
 """
