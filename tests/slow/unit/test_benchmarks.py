@@ -1,7 +1,11 @@
 import torch
 
-from benchmarks import attention, convergence, counting, learning, machine
+from benchmarks import attention, combinations, convergence, counting, learning, machine, token_reach
 from benchmarks.variants import OFFICIAL
+from motion_core.evaluation.material.synthetic import Synthetic
+from motion_core.models.zeroscope.loading import load_model
+from motion_core.motions.embedding import MotionEmbedding
+from motion_core.starter.folder import MOTION_FOLDER, find_starter
 
 TINY = "--divisor 10 --size 8 8 --frames 2 --rounds 1 --steps 2"
 
@@ -50,3 +54,24 @@ def test_every_kernel_of_attention_is_tried(monkeypatch, capsys):
     assert head[1:] == [attention.CHOICE, *attention.KERNELS]
     times = dict(zip(head, row, strict=False))
     assert times["flash"].endswith(" ms") and times["plain products"].endswith(" ms") and not times["cuDNN"]
+
+
+def test_other_looks_reach_the_layers_along_time_more_than_a_token_does():
+    model = load_model(find_starter())
+    shown = Synthetic(("heart", "hook")).reference("heart")
+    clip, own = model.encode(shown.clip.frames), shown.caption
+    none, token, looks = (
+        token_reach.measure_change(model, clip, (own, other), 800)
+        for other in (own, f"a V*, {own}", "a green cross on a striped gray ground")
+    )
+    assert none == 0 < token < looks / 4
+
+
+def test_motions_are_joined_in_time():
+    first, second = (MotionEmbedding.load(MOTION_FOLDER / "figure_eight.safetensors") for _ in range(2))
+    second = second.map(torch.zeros_like)
+    joined = combinations.join(first, second)
+    assert joined.frames == first.frames
+    half = first.frames // 2
+    for name, qk in joined.qk.items():
+        assert torch.equal(qk[:, :half], first.resized(half).qk[name]) and not qk[:, half:].any()

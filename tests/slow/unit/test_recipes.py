@@ -228,8 +228,16 @@ def test_the_starters_recipes_are_the_same_methods():
     assert {recipe.name for recipe in STARTER_RECIPES} == {recipe.name for recipe in ADAPTER_RECIPES}
     for starter in STARTER_RECIPES:
         published = find_recipe(starter.name, "published")
-        numbers = ("optimizer", "timesteps", "memory", "fast_kernels", "preset", "layers", "kind", "apply")
+        numbers = ("optimizer", "timesteps", "memory", "fast_kernels", "preset", "layers", "kind", "apply", "terms")
         assert replace(starter, **{part: getattr(published, part) for part in numbers}) == published
+        assert starter.terms == tuple(
+            map(less_often, published.terms) if starter.needs_regularisation else published.terms
+        )
+
+
+def less_often(term):
+    """A term as the starter's numbers have it: a required regularisation clip in one of ten steps."""
+    return replace(term, probability=0.1) if term.required else term
 
 
 @pytest.mark.parametrize(
