@@ -57,7 +57,7 @@ class TrainMotionAdapter(io.ComfyNode):
                     options=list(ADAPTER_PRESETS),
                     default="published",
                     tooltip="published: the authors' numbers, for ZeroScope and its size. starter: for the starter "
-                    "model, one to four minutes on two CPU cores.",
+                    "model, one to two minutes on two CPU cores (customizing_motion: ten).",
                 ),
                 preset_input(*_OPTIONS["steps"]),
                 *(advanced(preset_input(*_OPTIONS[name])) for name in _SHOWN[1:]),

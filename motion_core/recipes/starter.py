@@ -26,7 +26,7 @@ STARTER_RECIPES = [
             apply={"branches": "conditional", "end": 0.2},
         ),
         replace(
-            CUSTOMIZING_MOTION.changed(learning_rate=1e-3, steps=700, timesteps=_HIGH_NOISE, **_USUAL),
+            CUSTOMIZING_MOTION.changed(learning_rate=1e-3, steps=2000, timesteps=_HIGH_NOISE, **_USUAL),
             terms=(LossTerm(), replace(ANY_REGULARISATION, required=True, probability=0.1), ANY_SUBJECT),
             apply={"branches": "conditional", "end": 0.5},
         ),
