@@ -1,11 +1,13 @@
+import pytest
 import torch
 
-from benchmarks import attention, combinations, convergence, counting, learning, machine, token_reach
+from benchmarks import attention, combinations, convergence, counting, jitter, learning, machine, token_reach
 from benchmarks.variants import OFFICIAL
 from motion_core.evaluation.material.synthetic import Synthetic
 from motion_core.models.zeroscope.loading import load_model
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.starter.folder import MOTION_FOLDER, find_starter
+from motion_core.starter.paths import HELD_OUT
 
 TINY = "--divisor 10 --size 8 8 --frames 2 --rounds 1 --steps 2"
 
@@ -75,3 +77,10 @@ def test_motions_are_joined_in_time():
     half = first.frames // 2
     for name, qk in joined.qk.items():
         assert torch.equal(qk[:, :half], first.resized(half).qk[name]) and not qk[:, half:].any()
+
+
+def test_an_error_at_each_frame_costs_fidelity(capsys):
+    assert jitter.measure_ceiling("hops", 0.0) == pytest.approx(1)
+    assert 1 > jitter.measure_ceiling("hops", 1.0) > jitter.measure_ceiling("hops", 2.0)
+    jitter.main([])
+    assert [row[0] for row in list_rows(capsys.readouterr().out)[2:]] == [*HELD_OUT, "mean"]
