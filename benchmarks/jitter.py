@@ -1,4 +1,4 @@
-"""How much motion fidelity is left where a subject takes the reference's path, but for an independent error at each frame.
+"""How much motion fidelity is left on the right path where each frame has an independent error in the place.
 
 It is the ceiling for a model that places a subject only so well, and says which paths suffer most.
 `python -m benchmarks.jitter` prints a table for the paths of the starter model in a second.
