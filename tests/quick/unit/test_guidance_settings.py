@@ -72,7 +72,7 @@ def test_a_method_is_found_by_name_and_changed_by_options():
     published = METHODS["dmt"].config
     given = find_method("dmt").configure(0.5, seed=3, block=None, end=0.9)
     assert given == replace(published, seed=3, end=0.9, learning_rate=3.5e-3, last_learning_rate=2e-3)
-    assert find_method("motion_clone", "starter").configure(2.0).weight == 6e4
+    assert find_method("motion_clone", "starter").configure(2.0).weight == 2.4e4
     for name in METHODS:
         assert find_method(name).configure(0.0).idle and not find_method(name).configure().idle
     for refused, message in (
