@@ -15,8 +15,8 @@ ADVANCED = {
         "learning_rate", "objective", "sites", "layout", "memory", "colourings", "mask", "timesteps", "steady", "grid",
     },
     "TrainMotionAdapter": {"learning_rate", "rank", "memory"},
-    "ApplyMotionEmbedding": {"frame_index"},
-    "ApplyMotionAdapter": {"branches"},
+    "ApplyMotionEmbedding": {"frame_index", "fade"},
+    "ApplyMotionAdapter": {"branches", "fade"},
 }  # fmt: skip
 COMPLAINT = re.compile(r"warn|deprecat|error|traceback|exception", re.IGNORECASE)
 OURS = re.compile(r"motion.inversion|motion_core|" + re.escape(str(PACK)), re.IGNORECASE)

@@ -89,7 +89,7 @@ def test_a_setting_of_another_kind_of_motion_is_refused(learn, model_folder, tmp
     out = tmp_path / "x.mp4"
     generate = ["generate", "--prompt", "a ball", "--model", model_folder, "--steps", "1", "--out", out]
     printed = refused(capsys, *generate, *adapter, "--strength-v", "2")
-    assert "--strength-v does nothing" in printed and "use one of --branches, --strength" in printed
+    assert "--strength-v does nothing" in printed and "use one of --branches, --fade, --strength" in printed
     printed = refused(capsys, *generate, *embedding, "--strength", "0")
     assert "--strength does nothing" in printed and "--strength-qk" in printed
     assert not out.exists()
