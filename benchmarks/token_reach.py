@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from statistics import mean, median
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from motion_core.evaluation.material.synthetic import Synthetic
 from motion_core.models.families import recognize
@@ -43,24 +44,26 @@ def recorded_inputs(layers: Sequence[Layer]) -> Iterator[dict[str, Tensor]]:
     inputs: dict[str, Tensor] = {}
     with ExitStack() as hooks:
         for layer in layers:
-            record = lambda _, args, name=layer.name: inputs.__setitem__(name, args[0])  # noqa: E731
-            hooks.callback(layer.module.register_forward_pre_hook(record).remove)
+            hooks.callback(layer.module.register_forward_pre_hook(partial(_record, inputs, layer.name)).remove)
         yield inputs
 
 
+def _record(inputs: dict[str, Tensor], name: str, _layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+    inputs[name] = args[0]
+
+
 @torch.no_grad()
-def measure_change(model: VideoModel, clip: Tensor, captions: tuple[str, str], t: int) -> float:
+def measure_change(model: VideoModel, clip: Tensor, captions: Sequence[str], t: int) -> float:
     """Returns the median over layers along time of how much their input changes from the first caption to the second,
     as a share of its norm. clip: (1, C, N, h, w).
     """
     layers = [layer for layer in recognize(model.denoiser.module).list_layers() if layer.temporal]
     eps = torch.randn(clip.shape, generator=torch.Generator().manual_seed(0))
     level, seen = torch.tensor([t]), []
-    for caption in captions:
+    z = model.denoiser.schedule.add_noise(clip, eps, level)
+    for condition in model.encode_text(captions):
         with recorded_inputs(layers) as inputs:
-            model.denoiser.predict(
-                model.denoiser.schedule.add_noise(clip, eps, level), level, [model.encode_text([caption])[0]]
-            )
+            model.denoiser.predict(z, level, [condition])
         seen.append(inputs)
     before, after = seen
     return median(float((after[name] - before[name]).norm() / before[name].norm()) for name in before)
@@ -70,16 +73,16 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     model, material = load_model(find_starter()), Synthetic(tuple(TUNING))
     shown = [material.reference(name) for name in material.names]
+    clips = [model.encode(each.clip.frames) for each in shown]
     print(f"{len(shown)} clips; {describe_machine(torch.device('cpu'))}\n")
     print("| the caption changes to | " + " | ".join(f"t = {t}" for t in LEVELS) + " |")
     print("| --- |" + " --- |" * len(LEVELS))
     for caption, words in CAPTIONS.items():
-        changes = []
-        for t in LEVELS:
-            pairs = [(each.caption, shown[number - 1].caption) for number, each in enumerate(shown)]
-            given = [(own, caption.format(own=own, other=other)) for own, other in pairs]
-            clips = [model.encode(each.clip.frames) for each in shown]
-            changes.append(mean(measure_change(model, *each, t) for each in zip(clips, given, strict=True)))
+        captions = [
+            (each.caption, caption.format(own=each.caption, other=shown[number - 1].caption))
+            for number, each in enumerate(shown)
+        ]
+        changes = [mean(measure_change(model, *each, t) for each in zip(clips, captions, strict=True)) for t in LEVELS]
         print(f"| {words} | " + " | ".join(f"{change:.1%}" for change in changes) + " |", flush=True)
 
 

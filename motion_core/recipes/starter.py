@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from ..diffusion.timesteps import Uniform
 from .customizing_motion import CUSTOMIZING_MOTION
-from .loss_term import ANY_REGULARISATION, ANY_SUBJECT, LossTerm
 from .motion_director import MOTION_DIRECTOR
 from .motion_matcher import MOTION_MATCHER
 from .recipe import WEIGHTS
@@ -27,7 +26,7 @@ STARTER_RECIPES = [
         ),
         replace(
             CUSTOMIZING_MOTION.changed(learning_rate=1e-3, steps=2000, timesteps=_HIGH_NOISE, **_USUAL),
-            terms=(LossTerm(), replace(ANY_REGULARISATION, required=True, probability=0.1), ANY_SUBJECT),
+            terms=tuple(replace(term, probability=0.1) if term.required else term for term in CUSTOMIZING_MOTION.terms),
             apply={"branches": "conditional", "end": 0.5},
         ),
         replace(
