@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..motion_core.metrics.report import side_by_side
+from ..motion_core.metrics.pictures.side_by_side import side_by_side
 from .host.clips import by_label
 from .host.previews import preview_video
 from .newer_host import if_known
@@ -25,7 +25,10 @@ class CompareVideos(io.ComfyNode):
             **if_known(search_aliases=["side by side", "video grid", "compare clips"], has_intermediate_output=True),
             is_output_node=True,
             inputs=[
-                io.Image.Input("images_1", tooltip="The first clip, to whose height the others are scaled."),
+                io.Image.Input(
+                    "images_1",
+                    tooltip="The first clip, to whose height the others are scaled. A small one is enlarged.",
+                ),
                 *(
                     io.Image.Input(
                         f"images_{number}", optional=True, tooltip="A clip; if it ends early, it holds its last frame."

@@ -7,8 +7,9 @@ from typing import Any
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..motion_core.metrics.comparison import STILL, compare_motion
-from ..motion_core.metrics.report import draw_report, format_scores
+from ..motion_core.metrics.comparison import STILL, MotionScores, compare_motion
+from ..motion_core.metrics.pictures.report import Row, draw_report
+from ..motion_core.metrics.wording import FIDELITY_SCALE, describe_fidelity, format_scores
 from ..motion_core.tracking.tracks import Tracks
 from .host.clips import by_label
 from .host.previews import preview_text
@@ -73,10 +74,12 @@ class MotionReport(io.ComfyNode):
         rows = [(REFERENCE, reference, reference_tracks), *results]
         clips = by_label((label, images) for label, images, _ in rows)
         tracks = {label: found for label, _, found in rows if found is not None}
-        scores = {name.replace("_", " "): given[name] for name in SCORES if name in given}
-        numbers = {**_measure(tracks, still), **scores}
-        drawn = {label: found.scaled(*clips[label].shape[1:3]) for label, found in tracks.items()}
-        report, text = draw_report(clips, drawn, numbers)[None], format_scores(numbers)
+        motion = _measure(tracks, still)
+        features = {name.replace("_", " "): given[name] for name in SCORES if name in given}
+        remarks = {label: describe_fidelity(scores) for label, scores in motion.items()}
+        drawn = {label: Row(clip, tracks.get(label), remarks.get(label, "")) for label, clip in clips.items()}
+        report = draw_report(drawn, _list_notes(motion, features))[None]
+        text = format_scores({**_name(motion), **features})
         shown = {**ui.PreviewImage(report, cls=cls).as_dict(), **preview_text(cls, text).as_dict()}
         return io.NodeOutput(report, text, ui=shown)
 
@@ -91,15 +94,26 @@ def _inputs_of(number: int, label: str) -> list[io.Input]:
     return [images, tracks, name]
 
 
-def _measure(tracks: dict[str, Tracks], still: float) -> dict[str, float]:
-    """Computes fidelity and discrepancy of each result with tracks; nothing without the reference's."""
+def _measure(tracks: dict[str, Tracks], still: float) -> dict[str, MotionScores]:
+    """Compares each result that has tracks with the reference; nothing without the reference's."""
     results = dict(tracks)
     reference = results.pop(REFERENCE, None)
-    numbers: dict[str, float] = {}
     if reference is None:
-        return numbers
-    for label, found in results.items():
-        scores = compare_motion(reference, found, still)
-        numbers[f"fidelity of {label}"] = scores.fidelity
-        numbers[f"discrepancy of {label}"] = scores.discrepancy
-    return numbers
+        return {}
+    return {label: compare_motion(reference, found, still) for label, found in results.items()}
+
+
+def _list_notes(motion: dict[str, MotionScores], features: dict[str, float]) -> list[str]:
+    """What stands below the pictures: what the numbers mean, and those that are not beside a label."""
+    scale = [FIDELITY_SCALE] if motion else []
+    discrepancies = [f"discrepancy of {label}: {scores.discrepancy:.3g}" for label, scores in motion.items()]
+    return [*scale, *(f"{line} (0: the same places)" for line in discrepancies), *format_scores(features).splitlines()]
+
+
+def _name(motion: dict[str, MotionScores]) -> dict[str, float]:
+    """The scores of each result by their names, in the order in which the node hands them out."""
+    return {
+        f"{name} of {label}": getattr(scores, name)
+        for label, scores in motion.items()
+        for name in ("fidelity", "discrepancy")
+    }

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..motion_core.metrics.clip_scores import frame_consistency, temporal_consistency
-from ..motion_core.metrics.report import format_scores
+from ..motion_core.metrics.wording import format_scores
 from .host.clip_features import encode_frames
 from .host.previews import preview_text
 from .newer_host import if_known

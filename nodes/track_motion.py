@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..motion_core.metrics.report import draw_row
+from ..motion_core.metrics.pictures.tracked_clip import draw_tracked_clip
 from ..motion_core.tracking.tracker import TRACKERS, find_tracker
 from ..motion_core.tracking.tracks import Tracks
 from .host.folders import NO_WEIGHTS, explain_missing, find_tracker_weights, list_tracker_weights
@@ -53,7 +53,9 @@ class TrackMotion(io.ComfyNode):
             ],
             outputs=[
                 MotionTracksSocket.Output(display_name="tracks", tooltip="For Motion Fidelity and Motion Report."),
-                io.Image.Output(display_name="preview", tooltip="The frames with the tracks drawn over them."),
+                io.Image.Output(
+                    display_name="preview", tooltip="The frames with tracks drawn over them, and the time below."
+                ),
                 io.Int.Output(display_name="count", tooltip="How many points were followed to the end."),
             ],
         )
@@ -66,6 +68,6 @@ class TrackMotion(io.ComfyNode):
     def execute(cls, images: Tensor, tracker: str, spacing: int, weights: str = NO_WEIGHTS) -> io.NodeOutput:
         frames = images[..., :3]
         places = find_tracker(tracker, spacing, find_tracker_weights(weights)).track(frames)
-        drawn = draw_row(frames, places)
         tracks = Tracks(places, *frames.shape[1:3])
+        drawn = draw_tracked_clip(frames, tracks)
         return io.NodeOutput(tracks, drawn, len(places), ui=preview_video(drawn))

@@ -28,6 +28,14 @@ def raw_motion_fidelity(source_tracks: Tensor, output_tracks: Tensor, still: flo
     return correlations.amax(1).mean() + correlations.amax(0).mean()
 
 
+def moving_share(tracks: Tensor, still: float = 0.0) -> float:
+    """The share of steps that are not still. The fidelity of a clip with itself is this share.
+
+    Tracks: (tracks, N, 2) in pixels; still: see `motion_fidelity`.
+    """
+    return _moves(tracks.diff(dim=1), still).double().mean().item()
+
+
 def checked_tracks(first: Tensor, second: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     """Checks the shapes of two sets of tracks, and converts both to one dtype of float32 or more.
 
@@ -48,5 +56,9 @@ def checked_tracks(first: Tensor, second: Tensor, frames: int) -> tuple[Tensor, 
 def _directions(tracks: Tensor, still: float) -> Tensor:
     """Unit velocities (tracks, N - 1, 2) of tracks (tracks, N, 2), 0 where a track stands still."""
     steps = tracks.diff(dim=1)
-    moves = steps.norm(dim=-1, keepdim=True) > still
-    return F.normalize(steps, dim=-1).where(moves, 0)
+    return F.normalize(steps, dim=-1).where(_moves(steps, still), 0)
+
+
+def _moves(steps: Tensor, still: float) -> Tensor:
+    """Whether each step (tracks, N - 1, 2) is one: (tracks, N - 1, 1)."""
+    return steps.norm(dim=-1, keepdim=True) > still

@@ -75,7 +75,11 @@ def test_fidelity_of_known_motions(host, tracker, first, second, fidelity):
     results = [float(shown[node]) for node in nodes]
     assert results[0] == pytest.approx(fidelity, abs=0.02) and results[1] == pytest.approx(2 * results[0])
     assert (results[2] == 0) == (first == second)
-    assert shown[measured].startswith("fidelity: ") and "nan" not in shown[measured]
+    word = {1: "the same motion", -1: "the opposite motion"}.get(
+        fidelity, "stands still" if first != second else "both"
+    )
+    assert shown[measured].startswith(f"motion fidelity {results[0]:.2f}: ".replace("-0.00", "0.00"))
+    assert word in shown[measured].splitlines()[0] and "nan" not in shown[measured]
     host.forget()
     assert host.run(graph) == shown
 
@@ -89,8 +93,9 @@ def test_tracks_are_counted_and_drawn(host, tracker):
     outputs = host.wait(number)
     first, second = (int(outputs[node]["text"][0]) for node in counts)
     assert 1 <= first <= 16 < second <= 256
-    sizes = {picture_size(node, {node: outputs[node]["text"][0]}) for node in drawn}
-    assert sizes == {(str(FRAMES), "128", "128")}  # small frames are enlarged
+    for node in drawn:
+        frames, height, width = map(int, picture_size(node, {node: outputs[node]["text"][0]}))
+        assert frames == FRAMES and width == 4 * SIDE < height  # small frames are enlarged, and the time stands below
     assert outputs[few]["images"][0]["filename"].endswith(".mp4")
 
 
@@ -239,7 +244,7 @@ def test_videos_are_compared_side_by_side(host, clips):
     (_, height, width), (frames, tall, wide) = (
         map(int, picture_size(node, {node: outputs[node]["text"][0]})) for node in sizes
     )
-    assert frames == FRAMES and height == tall > SIDE and wide > width > 2 * SIDE
+    assert frames == FRAMES and 4 * SIDE < height < tall < 6 * SIDE and wide > width > 8 * SIDE
     assert not height % 2 and not width % 2
     assert outputs[two]["images"][0]["filename"].endswith(".mp4")
 
@@ -273,7 +278,39 @@ def test_a_report_shows_clips_tracks_and_numbers(host, tracker):
     assert float(lines["fidelity of the same"]) == 1 and float(lines["fidelity of result 2"]) < -0.98
     assert outputs[full]["text"][0] == numbers and outputs[full]["images"][0]["filename"].endswith(".png")
     (one, short, _), (_, tall, _) = (map(int, picture_size(node, {node: outputs[node]["text"][0]})) for node in sizes)
-    assert one == 1 and short > 2 * 128 and tall > 4 * 128
+    assert one == 1 and short > 2 * 4 * SIDE and tall > 4 * 4 * SIDE
+
+
+def test_a_report_compares_clips_of_other_sizes_and_two_frames(host, tracker):
+    graph = Graph()
+    pan, large = (
+        out(graph.add("ImageFromBatch", image=load(graph, "pan", width=side, height=side), batch_index=0, length=2))
+        for side in (64, 128)
+    )
+    tracks = [out(track(graph, images)) for images in (pan, large)]
+    node = graph.add("MotionReport", reference=pan, reference_tracks=tracks[0], result_1=large, tracks_1=tracks[1])
+    size = graph.add("ProbeNumbers", value=out(node))
+    shown = host.run(graph)
+    assert float(shown[node].splitlines()[0].removeprefix("fidelity of result: ")) > 0.9
+    _, height, width = map(int, picture_size(size, shown))
+    assert 512 < width < 600 and height > 512
+
+
+def test_a_report_of_clips_of_other_lengths_needs_no_tracks(host, clips):
+    graph = Graph()
+    pan = load(graph, "pan")
+    part = out(graph.add("ImageFromBatch", image=pan, batch_index=0, length=3))
+    node = graph.add("MotionReport", reference=pan, result_1=part)
+    assert host.run(graph)[node] == ""
+
+
+def test_a_report_of_tracks_of_other_lengths(host, tracker):
+    graph = Graph()
+    pan = load(graph, "pan")
+    part = out(graph.add("ImageFromBatch", image=pan, batch_index=0, length=4))
+    tracks = [out(track(graph, images)) for images in (pan, part)]
+    graph.add("MotionReport", reference=pan, reference_tracks=tracks[0], result_1=part, tracks_1=tracks[1])
+    assert "last 8 and 4 frames; compare clips of the same length" in refusal(host, graph)
 
 
 def test_tracks_of_another_clip_in_a_report(host, tracker):

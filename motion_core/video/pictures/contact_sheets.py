@@ -1,19 +1,17 @@
 """Contact sheets: a labelled row of frames for each clip."""
 
-import math
 from collections.abc import Sequence
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from ...errors import OptionError
 from .pixels import check_frames, to_image
+from .text import BACKGROUND, draw_text
 
 GAP = 4
 TEXT_SIZE = 16
-BACKGROUND = (24, 24, 24)
-TEXT_COLOUR = (230, 230, 230)
 
 
 def draw_sheet(
@@ -46,18 +44,15 @@ def draw_strip(clip: Tensor, scale: int, columns: int) -> Image.Image:
 
 def stack_strips(strips: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
     """Places the strips below each other, each with its label to the left."""
-    font = ImageFont.load_default(size=TEXT_SIZE)
-    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    boxes = [ruler.multiline_textbbox((0, 0), label, font=font) for label in labels]
-    margin = max(math.ceil(box[2]) for box in boxes)
+    texts = [draw_text(label, TEXT_SIZE) for label in labels]
+    margin = max(text.width for text in texts)
     left = GAP + (margin + GAP if margin else 0)
-    heights = [max(strip.height, math.ceil(box[3])) for strip, box in zip(strips, boxes, strict=True)]
+    heights = [max(strip.height, text.height) for strip, text in zip(strips, texts, strict=True)]
     width = left + max(strip.width for strip in strips) + GAP
     sheet = Image.new("RGB", (width, GAP + sum(height + GAP for height in heights)), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
     top = GAP
-    for strip, label, height in zip(strips, labels, heights, strict=True):
-        draw.multiline_text((GAP, top), label, fill=TEXT_COLOUR, font=font)
+    for strip, text, height in zip(strips, texts, heights, strict=True):
+        sheet.paste(text, (GAP, top))
         sheet.paste(strip, (left, top))
         top += height + GAP
     return sheet

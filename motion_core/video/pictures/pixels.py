@@ -6,6 +6,9 @@ from torch import Tensor
 
 from ...errors import OptionError
 
+SHOWN_SIDE = 256
+"""Pixels."""
+
 
 def to_bytes(pixels: Tensor) -> Tensor:
     """Converts (..., 3) floats of 0..1 to contiguous uint8 on the CPU."""
@@ -27,6 +30,11 @@ def from_image(image: Image.Image) -> Tensor:
 def enlarge(frames: Tensor, scale: int) -> Tensor:
     """Repeats each pixel of (N, H, W, 3) `scale` times along both sides."""
     return frames.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+
+
+def find_scale(height: int, width: int) -> int:
+    """The whole number by which a frame is enlarged to be looked at, so that its longer side is about `SHOWN_SIDE`."""
+    return max(1, round(SHOWN_SIDE / max(height, width)))
 
 
 def check_frames(frames: Tensor) -> None:

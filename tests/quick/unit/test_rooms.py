@@ -180,7 +180,7 @@ def test_packages_re_export_nothing():
 
 @pytest.mark.parametrize("name", ["diffusers", "kornia", *sorted(OPTIONAL)])
 def test_the_core_is_imported_without(name):
-    rooms = "motion_core.commands.main, motion_core.metrics.report, motion_core.metrics.clip_features"
+    rooms = "motion_core.commands.main, motion_core.metrics.pictures.report, motion_core.metrics.clip_features"
     trackers = "motion_core.tracking.tracker, motion_core.metrics.image_reward"
     code = f"import sys; sys.modules[{name!r}] = None; import {rooms}, {trackers}"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,6 +1,5 @@
 """Trackers, with a clip of known motion, and the drawing of tracks."""
 
-import math
 import sys
 from types import SimpleNamespace
 
@@ -11,10 +10,11 @@ from torch.nn import functional as F
 
 from motion_core.errors import ModelError, OptionError, VideoError
 from motion_core.metrics.fidelity import motion_fidelity
-from motion_core.tracking.drawing import draw_tracks
+from motion_core.tracking.drawing import TIMES, colour_of, draw_times, draw_tracks, thin_out
 from motion_core.tracking.grid_tracking import place_grid, track_grid
 from motion_core.tracking.raft import move_along
 from motion_core.tracking.tracker import TRACKERS, find_tracker
+from motion_core.tracking.tracks import Tracks
 
 SHIFT = torch.tensor([3.0, -2.0])
 """Pixels per frame by which `drift` moves."""
@@ -255,18 +255,55 @@ def test_drawing_changes_only_pixels_near_the_tracks():
     for number, picture in enumerate(changed):
         y, x = picture.nonzero().T
         now = 5 + 4 * number
-        assert picture[10, now] and y.min() >= 9 and y.max() <= 11
-        assert x.max() <= now + 1 and x.min() == max(5 - (number == 0), now - 12)
+        assert picture[10, now] and y.min() >= 8 and y.max() <= 12
+        assert x.max() <= now + 2 and x.min() >= max(3, now - 13)
     strength = (drawn[11, 10] - frames[11, 10]).norm(dim=-1)
     assert strength[49] > strength[43] > strength[39] > 0  # the trail fades
 
 
-def test_each_track_has_a_colour_of_its_own():
-    tracks = torch.tensor([[5.0, 5.0], [15.0, 5.0], [25.0, 5.0]])[:, None].expand(3, 2, 2)
-    drawn = draw_tracks(torch.zeros(2, 10, 30, 3), tracks)
-    colours = drawn[1, 5, [5, 15, 25]]
-    assert all(math.dist(colours[a], colours[b]) > 0.5 for a, b in ((0, 1), (0, 2), (1, 2)))
-    assert torch.equal(drawn[0, 5, [5, 15, 25]], colours)
+def test_the_colour_says_the_time():
+    tracks = torch.tensor([[5.0, 5.0], [15.0, 5.0], [25.0, 5.0]])[:, None].expand(3, 5, 2)
+    drawn = draw_tracks(torch.zeros(5, 10, 30, 3), tracks)
+    for number, picture in enumerate(drawn):
+        for place in (5, 15, 25):
+            assert (picture[5, place] * 255).round().tolist() == list(colour_of(number, 5))
+    assert (colour_of(0, 5), colour_of(2, 5), colour_of(4, 5)) == TIMES == tuple(colour_of(n, 3) for n in range(3))
+    assert colour_of(0, 1) == TIMES[0]
+    bar = draw_times(101, 3)
+    assert [bar.getpixel((column, 2)) for column in (0, 50, 100)] == list(TIMES)
+
+
+SEEN = {  # Machado, Oliveira and Fernandes 2009, severity 1: what is seen of linear red, green and blue
+    "all": [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+@pytest.mark.parametrize("cones", SEEN)
+def test_the_colours_of_times_are_told_apart_by_everyone(cones):
+    colours = torch.tensor([colour_of(number, 9) for number in range(9)]) / 255
+    seen = (colours**2.2 @ torch.tensor(SEEN[cones]).T).clamp(0, 1)
+    lightness = (seen @ torch.tensor([0.2126, 0.7152, 0.0722])) ** (1 / 2.2)
+    assert (lightness.diff() > 0).all() and lightness[-1] - lightness[0] > 0.25
+    first, middle, last = (seen ** (1 / 2.2))[[0, 4, 8]]
+    assert min((first - middle).norm(), (middle - last).norm(), (first - last).norm()) > 0.25
+
+
+def test_a_track_is_seen_on_a_ground_of_its_colour():
+    frames = (torch.tensor(colour_of(1, 2)) / 255).expand(2, 20, 20, 3)
+    drawn = draw_tracks(frames, torch.tensor([[[5.0, 5.0], [12.0, 12.0]]]))
+    assert (drawn[1] == 0).all(-1).any()  # its outline
+
+
+def test_tracks_that_begin_in_one_place_are_left_out():
+    places = torch.tensor([[1.0, 1.0], [3.0, 2.0], [9.0, 1.0], [1.0, 9.0], [15.0, 15.0]])
+    tracks = Tracks(places[:, None].expand(5, 3, 2), 16, 32)
+    kept = thin_out(tracks, 2)
+    assert kept.positions[:, 0].tolist() == [[1, 1], [9, 1], [1, 9], [15, 15]] and (kept.height, kept.width) == (16, 32)
+    assert torch.equal(thin_out(tracks, 16).positions, tracks.positions)
+    assert thin_out(Tracks(torch.zeros(0, 3, 2), 16, 32), 2).positions.shape == (0, 3, 2)
 
 
 def test_drawing_enlarges_the_frames_first():
