@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..motion_core.metrics.comparison import STILL, compare_motion
-from ..motion_core.metrics.wording import describe_fidelity, format_scores
+from ..motion_core.metrics.wording import describe_fidelity
 from ..motion_core.tracking.tracks import Tracks
 from .host.previews import preview_text
 from .newer_host import if_known
@@ -49,6 +49,5 @@ class MotionFidelity(io.ComfyNode):
     @classmethod
     def execute(cls, reference: Tracks, result: Tracks, still: float) -> io.NodeOutput:
         scores = compare_motion(reference, result, still)
-        others = format_scores({"raw": scores.raw, "discrepancy": scores.discrepancy})
-        text = f"{describe_fidelity(scores)}\n{others}"
+        text = f"{describe_fidelity(scores)}\n(raw {scores.raw:.3g}, discrepancy {scores.discrepancy:.3g})"
         return io.NodeOutput(scores.fidelity, scores.raw, scores.discrepancy, ui=preview_text(cls, text))

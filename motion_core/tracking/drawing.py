@@ -20,7 +20,7 @@ still tell these apart, because each is also lighter than the one before."""
 OUTLINE: Colour = (0, 0, 0)
 TRAIL = 5
 """How many frames back a trail reaches."""
-THIN = 110
+THIN = 90
 """A line is as thick as this part of the picture's shorter side."""
 
 

@@ -95,7 +95,7 @@ def test_tracks_are_counted_and_drawn(host, tracker):
     assert 1 <= first <= 16 < second <= 256
     for node in drawn:
         frames, height, width = map(int, picture_size(node, {node: outputs[node]["text"][0]}))
-        assert frames == FRAMES and width == 4 * SIDE < height  # small frames are enlarged, and the time stands below
+        assert frames == FRAMES and width == 4 * SIDE < height  # small frames are enlarged, and the time stands above
     assert outputs[few]["images"][0]["filename"].endswith(".mp4")
 
 

@@ -1,4 +1,4 @@
-"""A clip with its tracks, above a line that says how far it is."""
+"""A clip with its tracks, below a line that says how far it is: a player's controls cover what is at the bottom."""
 
 import torch
 from PIL import Image
@@ -9,7 +9,7 @@ from ...tracking.tracks import Tracks
 from ...video.pictures.pixels import check_frames, find_scale, from_image
 from ...video.pictures.text import BACKGROUND, TEXT_COLOUR, draw_text
 
-LETTERS = 22
+LETTERS = 20
 """Text is as high as the picture is wide, divided by this: readable in a node, however large the picture is."""
 SMALLEST_TEXT = 11
 """Pixels."""
@@ -18,7 +18,7 @@ CELLS = 12
 
 
 def draw_tracked_clip(frames: Tensor, tracks: Tracks) -> Tensor:
-    """Draws the tracks over the frames, and below each the time in the colours of the tracks: (N, H', W', 3).
+    """Draws the tracks over the frames, and above each the time in the colours of the tracks: (N, H', W', 3).
 
     Small frames are enlarged by a whole number. Tracks that begin close to others are left out.
     frames: (N, H, W, 3) floats of 0..1. Raises OptionError for other shapes.
@@ -31,17 +31,17 @@ def draw_tracked_clip(frames: Tensor, tracks: Tracks) -> Tensor:
     times = draw_times(width, max(2, size // 3))
     said = f"{len(tracks.positions)} points, frame {{}} of {count}"
     lines = [_draw_line(times, number, count, draw_text(said.format(number + 1), size)) for number in range(count)]
-    return torch.cat([drawn, torch.stack([from_image(line).to(drawn) for line in lines])], 1)
+    return torch.cat([torch.stack([from_image(line).to(drawn) for line in lines]), drawn], 1)
 
 
 def _draw_line(times: Image.Image, number: int, count: int, text: Image.Image) -> Image.Image:
-    """Draws a text below the colours of all times, where that of frame `number`, counted from 0, is marked."""
+    """Draws a text above the colours of all times, where that of frame `number`, counted from 0, is marked."""
     gap = times.height
-    line = Image.new("RGB", (times.width, 3 * gap + text.height), BACKGROUND)
-    line.paste(times, (0, gap))
     mark = 3 * gap
+    line = Image.new("RGB", (times.width, text.height + 3 * gap), BACKGROUND)
+    line.paste(text, (gap, 0))
+    line.paste(times, (0, text.height + gap))
     left = round((times.width - mark) * number / max(1, count - 1))
-    line.paste(TEXT_COLOUR, (left, 0, left + mark, 3 * gap))
-    line.paste(colour_of(number, count), (left + 1, 1, left + mark - 1, 3 * gap - 1))
-    line.paste(text, (gap, 3 * gap))
+    line.paste(TEXT_COLOUR, (left, text.height, left + mark, line.height))
+    line.paste(colour_of(number, count), (left + 1, text.height + 1, left + mark - 1, line.height - 1))
     return line

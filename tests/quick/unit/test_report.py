@@ -102,25 +102,32 @@ def test_comparing_no_clip_or_another_shape_is_refused():
 
 
 @pytest.mark.parametrize("frames", [2, 3, 8])
-def test_the_time_stands_below_each_frame(frames):
+def test_the_time_stands_above_each_frame(frames):
     drawn = draw_tracked_clip(grey(0.5, frames, 64, 64), moving(frames, 64, 64))
     assert drawn.shape[0] == frames and drawn.shape[2] == 256 and 256 < drawn.shape[1] < 300
-    below = drawn[:, 256:]
-    places = [is_colour(below[number, 2], colour_of(number, frames)).nonzero() for number in range(frames)]
+    above = drawn[:, :-256]
+    places = [is_colour(above[number, -2], colour_of(number, frames)).nonzero() for number in range(frames)]
     middles = [place.float().mean().item() for place in places]
     assert middles == sorted(middles) and middles[0] < 20 and middles[-1] > 236  # the mark goes from left to right
-    assert is_colour(below, TEXT_COLOUR).flatten(1).any(1).all()
+    assert is_colour(above, TEXT_COLOUR).flatten(1).any(1).all()
 
 
 def test_frames_below_their_tracks_stay_as_they_are():
     frames = torch.rand(4, 64, 64, 3)
-    drawn = draw_tracked_clip(frames, moving(4, 64, 64))
+    drawn = draw_tracked_clip(frames, moving(4, 64, 64))[:, -256:]
     assert torch.equal(drawn[:, :100:4, ::4], frames[:, :25])
     assert is_colour(drawn[3, 100:156], TIMES[-1]).any() and is_colour(drawn[0, 100:156], TIMES[0]).any()
 
 
+@pytest.mark.parametrize("height, width", [(16, 16), (1024, 576), (64, 700)])
+def test_the_text_fits_into_clips_of_any_shape(height, width):
+    drawn = draw_tracked_clip(grey(0.5, 2, height, width), moving(2, height, width))
+    scale = max(1, round(256 / max(height, width)))
+    assert drawn.shape[2] == scale * width and drawn.shape[1] > scale * height + 0.05 * width
+
+
 def test_no_track_and_tracks_of_another_clip():
-    assert (draw_tracked_clip(grey(0.5), Tracks(torch.zeros(0, 4, 2), 40, 200))[:, :40] == 0.5).all()
+    assert (draw_tracked_clip(grey(0.5), Tracks(torch.zeros(0, 4, 2), 40, 200))[:, -40:] == 0.5).all()
     with pytest.raises(OptionError, match="don't fit 4 frames"):
         draw_tracked_clip(grey(0.5), moving(5))
     with pytest.raises(OptionError, match=r"must be \(N, H, W, 3\)"):
