@@ -27,7 +27,7 @@ class CompareVideos(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "images_1",
-                    tooltip="The first clip, to whose height the others are scaled. A small one is enlarged.",
+                    tooltip="The first clip, to whose height the others are scaled.",
                 ),
                 *(
                     io.Image.Input(

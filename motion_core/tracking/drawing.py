@@ -21,7 +21,7 @@ OUTLINE: Colour = (0, 0, 0)
 TRAIL = 5
 """How many frames back a trail reaches."""
 THIN = 90
-"""A line is as thick as this part of the picture's shorter side."""
+"""The shorter side of a picture is so many times as long as a line is thick."""
 
 
 def draw_tracks(frames: Tensor, tracks: Tensor, scale: int = 1, trail: int = TRAIL) -> Tensor:

@@ -26,6 +26,7 @@ ROOM_FOR_RESULTS = {
     "TrainMotionAdapter": 365,
     "ApplyMotionEmbedding": 70,
     "ApplyMotionAdapter": 70,
+    "TrackMotion": 345,
 }
 """Height of what a node shows after a run, below its widgets. Nodes of other kinds are never made smaller."""
 Sizes = dict[int, tuple[float, float]]
