@@ -1,7 +1,7 @@
 """Writes `locales/LANGUAGE` from `locales/en` and a catalogue of translations.
 
-`python -m tools.write_locales` writes all of them. `tools/translations/LANGUAGE.json` says for each English text what it
-is in that language. So a text that has changed in English has no translation any more, and is named.
+`python -m tools.write_locales` writes all of them. `tools/translations/LANGUAGE.json` has a translation of each English
+text. So a text that has changed in English has none any more, and is named.
 """
 
 from __future__ import annotations
