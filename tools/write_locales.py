@@ -1,7 +1,8 @@
 """Writes `locales/LANGUAGE` from `locales/en` and a catalogue of translations.
 
 `python -m tools.write_locales` writes all of them. `tools/translations/LANGUAGE.json` has a translation of each English
-text. So a text that has changed in English has none any more, and is named.
+text. So a text that has changed in English has none any more, and is named. Where a word means something else in one
+node, the catalogue has `NODE: word` too.
 """
 
 from __future__ import annotations
@@ -25,26 +26,45 @@ def read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def list_texts(node: Any) -> Iterator[str]:
-    """Yields each text of a locale file, in its order."""
+Texts = Iterator[tuple[str, str]]
+
+
+def list_texts(node: Any, place: str = "") -> Texts:
+    """Yields each text of a locale file with its place, the topmost key above it, in their order."""
     if isinstance(node, str):
-        yield node
+        yield place, node
     else:
-        for child in node.values():
-            yield from list_texts(child)
+        for key, child in node.items():
+            yield from list_texts(child, place or key)
 
 
-def translate(node: Any, catalogue: dict[str, str]) -> Any:
+def list_english() -> Texts:
+    """Yields each English text with its place."""
+    for name in FILES:
+        yield from list_texts(read_json(LOCALES / "en" / name))
+
+
+def translate(node: Any, catalogue: dict[str, str], place: str = "") -> Any:
     """Returns a locale file with all texts replaced. Raises KeyError with a text that has no translation."""
     if isinstance(node, str):
-        return catalogue[node]
-    return {key: translate(child, catalogue) for key, child in node.items()}
+        return catalogue.get(name_place(place, node)) or catalogue[node]
+    return {key: translate(child, catalogue, place or key) for key, child in node.items()}
+
+
+def name_place(place: str, text: str) -> str:
+    return f"{place}: {text}"
 
 
 def find_missing(catalogue: dict[str, str]) -> list[str]:
     """Lists the English texts without a translation."""
-    texts = (text for name in FILES for text in list_texts(read_json(LOCALES / "en" / name)))
+    texts = (text for place, text in list_english() if name_place(place, text) not in catalogue)
     return [text for text in dict.fromkeys(texts) if text not in catalogue]
+
+
+def find_unused(catalogue: dict[str, str]) -> list[str]:
+    """Lists what the catalogue translates and no English file has."""
+    used = {key for place, text in list_english() for key in (text, name_place(place, text))}
+    return [text for text in catalogue if text not in used]
 
 
 def write_locale(language: str) -> None:
