@@ -13,6 +13,7 @@ from ...motion_core.starter.folder import CLIP_FOLDER, find_starter, find_wan_st
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 from ...motion_core.video.animations import is_still_webp
 from .file_names import find_forbidden, free_name, is_plain, with_slashes, without_suffix
+from .shared_sources import find_source
 
 MOTION_FOLDER = "motion_embeddings"
 ADAPTER_FOLDER = "motion_adapters"
@@ -29,6 +30,8 @@ WAN_STARTER = "Wan starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi", ".apng", ".webp")
+
+_PUT_IT_THERE = "put it there and press R to refresh the list"
 
 
 def register_folders() -> None:
@@ -111,7 +114,8 @@ def list_motions() -> list[str]:
 def find_motion(name: str) -> Path:
     if name.startswith(EXAMPLE):
         return _existing(inside([EXAMPLE_MOTIONS], name.removeprefix(EXAMPLE), "the example"), "motion")
-    return _existing(inside(folder_paths.get_folder_paths(MOTION_FOLDER), name, "the motion"), "motion")
+    path = inside(folder_paths.get_folder_paths(MOTION_FOLDER), name, "the motion")
+    return _existing(path, "motion", _how_to_get(MOTION_FOLDER, name))
 
 
 def list_adapters() -> list[str]:
@@ -124,7 +128,8 @@ def list_adapters() -> list[str]:
 def find_adapter(name: str) -> Path:
     folder = MOTION_LORA_FOLDER if name.startswith(MOTION_LORA) else ADAPTER_FOLDER
     roots = folder_paths.get_folder_paths(folder)
-    return _existing(inside(roots, name.removeprefix(MOTION_LORA), "the adapter"), "adapter")
+    path = inside(roots, name.removeprefix(MOTION_LORA), "the adapter")
+    return _existing(path, "adapter", _how_to_get(folder, name))
 
 
 def list_tracker_weights() -> list[str]:
@@ -165,7 +170,13 @@ def explain_missing(find: Callable[[str], object], name: str) -> bool | str:
     return True
 
 
-def _existing(path: Path, what: str, cure: str = "put it there and press R to refresh the list") -> Path:
+def _how_to_get(folder: str, name: str) -> str:
+    """What to do about a missing file, with where the graph says that it can be got."""
+    source = find_source(folder, name)
+    return f"get it from {source} and {_PUT_IT_THERE}" if source else _PUT_IT_THERE
+
+
+def _existing(path: Path, what: str, cure: str = _PUT_IT_THERE) -> Path:
     if not path.exists():
         raise OptionError(f"the {what} {path.name} is not in {path.parent}; {cure}")
     return path
