@@ -33,15 +33,19 @@ async def show_picked_frames(request: web.Request) -> web.Response:
 
 def describe_selection(widgets: Mapping[str, str]) -> dict[str, Any]:
     """widgets: names and values. Where they don't fit, the text is the sentence that a run would end with."""
+    chosen = widgets.get("video", "")
     try:
-        path, options = find_clip(widgets.get("video", "")), _read_options(widgets)
+        path, options = find_clip(chosen), _read_options(widgets)
+    except MotionError as error:
+        return {"text": [str(error)]}
+    try:
         picked = preview_selection(path, options)
         size = f"{options.width}x{options.height}"
         if picked.clip is None:
             return {"text": [f"{picked.frames} of {picked.total} frames, {size}. They are shown after Run."]}
         name = _write(picked.clip.frames, picked.clip.fps, path, options)
     except MotionError as error:
-        return {"text": [str(error)]}
+        return {"text": [str(error).replace(str(path), chosen)]}  # a node has no room for a whole path
     seconds = f"{picked.frames / picked.fps:.1f} s at {picked.fps:.4g} fps"
     return {
         "text": [f"{picked.frames} of {picked.total} frames, {seconds}, {size}"],

@@ -6,6 +6,7 @@ import { app } from "../../../scripts/app.js";
 import { follow } from "./follow.js";
 
 const WIDGETS = ["video", "frames", "start", "every", "width", "height", "fit", "reversed"];
+const [LETTER, LINE, PADDING] = [7, 16, 20]; // pixels of the frontend's texts
 const PAUSE = 400; // milliseconds without a change
 const LINKED = "A link gives the video or one of its options, so the picked frames are shown after Run.";
 const asked = new WeakMap(); // node -> what ends its question
@@ -49,7 +50,19 @@ async function ask(node, signal) {
 // Where there are no picked frames, the file itself is shown, as before.
 function show(node, { text, images = showFile(node), animated = [false] }) {
   const id = findPath(node, app.rootGraph ?? app.graph);
-  if (id) api.dispatchCustomEvent("executed", { node: id, display_node: id, output: { text, images, animated } });
+  if (!id) return;
+  api.dispatchCustomEvent("executed", { node: id, display_node: id, output: { text, images, animated } });
+  makeRoom(node, text.join("\n"));
+}
+
+// On the canvas a text has the height of two lines, and the advice in a sentence stands at its end.
+function makeRoom(node, text) {
+  const widget = node.widgets.find(({ name }) => name === "$$node-text-preview");
+  if (!widget?.options || window.LiteGraph.vueNodesMode) return;
+  const lines = Math.ceil((text.length * LETTER) / (node.size[0] - 2 * PADDING));
+  widget.options.getMinHeight = () => lines * LINE + PADDING * 2;
+  const height = node.computeSize()[1];
+  if (height > node.size[1]) node.setSize([node.size[0], height]);
 }
 
 function showFile(node) {
