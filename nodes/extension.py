@@ -13,6 +13,7 @@ from .encode_reference_video import EncodeReferenceVideo
 from .host.example_clips import serve_example_clips
 from .host.folders import register_folders
 from .host.middlewares import add_middlewares
+from .host.motion_previews import serve_motion_previews
 from .host.template_order import sort_templates
 from .inversion_noise_mix import InversionNoiseMix
 from .invert_reference_video import InvertReferenceVideo
@@ -37,7 +38,7 @@ from .train_motion_embedding import TrainMotionEmbedding
 
 class MotionInversion(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        add_middlewares(serve_example_clips, sort_templates)
+        add_middlewares(serve_example_clips, serve_motion_previews, sort_templates)
         register_folders()  # here, as the hosts of today never call on_load, and the nodes' lists need them
         return [
             LoadReferenceVideo,
