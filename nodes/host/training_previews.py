@@ -24,7 +24,7 @@ from .latents import count_frames, frame_at, is_video, to_host
 
 logger = logging.getLogger(__name__)
 
-STEPS, CFG, SEED = 8, 4.0, 0
+STEPS, CFG, SEED = 8, 3.0, 0
 """Of the sampling of a preview."""
 
 
@@ -68,8 +68,16 @@ class TrainingPreviews:
         self, denoiser: HostDenoiser, noise: Tensor, conditions: Sequence[Conditioning], motion: Motion
     ) -> Tensor:
         positive, negative = conditions
-        motions = [AppliedMotion.of(motion)]
-        latents = sample(denoiser, noise, [positive], negative, motions=motions, steps=STEPS, scale=CFG)
+        latents = sample(
+            denoiser,
+            noise,
+            [positive],
+            negative,
+            motions=[AppliedMotion.of(motion)],
+            steps=STEPS,
+            scale=CFG,
+            apart=True,
+        )
         latents = to_host(latents, denoiser.like)
         if self.vae is None:
             return draw_latents(latents, denoiser.base.latent_format)
