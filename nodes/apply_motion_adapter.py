@@ -59,4 +59,4 @@ class ApplyMotionAdapter(io.ComfyNode):
     ) -> io.NodeOutput:
         chosen = choose_settings(settings, adapter, **own, branches=branches)
         applied = apply_adapter(model, adapter, chosen, temporal_only=parts == TEMPORAL)
-        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(chosen)))
+        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(settings, adapter, chosen)))

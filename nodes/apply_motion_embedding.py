@@ -61,4 +61,4 @@ class ApplyMotionEmbedding(io.ComfyNode):
     ) -> io.NodeOutput:
         chosen = choose_settings(settings, motion, **own, debias="none")
         applied = apply_embedding(model, motion, chosen, frame_index)
-        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(chosen)))
+        return io.NodeOutput(applied, ui=preview_text(cls, describe_settings(settings, motion, chosen)))

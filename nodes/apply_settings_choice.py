@@ -32,8 +32,26 @@ def choose_settings(choice: str, motion: Motion, **own: Any) -> Any:
     return suggested_settings(motion) if choice == MOTIONS else motion.settings_type(**own)
 
 
-def describe_settings(settings: ApplySettings) -> str:
-    """Returns two short lines: strengths and the like, then the part of guidance and of sampling."""
+def describe_settings(choice: str, motion: Motion, applied: ApplySettings) -> str:
+    """Returns two short lines: what the motion suggests, and what is in effect. applied: of `choose_settings`."""
+    suggested, chosen = _words(suggested_settings(motion), motion), _words(applied, motion)
+    shown = ", ".join(words for name, words in suggested.items() if (name, words) != ("fade", "fade 0"))
+    first = "The motion suggests" if motion.origin.suggestion else "The motion suggests nothing; the usual"
+    others = ", ".join(words for name, words in chosen.items() if words != suggested[name])
+    by = "" if choice == MOTIONS else ", by the widgets"
+    return f"{first}: {shown}.\nIn effect{by}: {f'{others}; else as suggested' if others else 'these'}."
+
+
+def _words(settings: ApplySettings, motion: Motion) -> dict[str, str]:
+    """Each setting in words, by what it concerns."""
     shared = [each.name for each in fields(ApplySettings)]
-    own = [each.name for each in fields(settings) if each.name not in shared]
-    return "\n".join(", ".join(f"{name} {getattr(settings, name)}" for name in names) for names in (own, shared))
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    if values.get("debias") == "none":
+        values["debias"] = getattr(motion, "debiased_by", "none")  # as a Debias node left it
+    words = {name: f"{name} {_short(value)}" for name, value in values.items() if name not in shared}
+    part = f"{settings.start:g} to {settings.end:g}"
+    return {**words, "branches": f"branches {settings.branches}", "part": part, "fade": f"fade {settings.fade:g}"}
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -10,10 +10,11 @@ from .augment_reference_video import AugmentReferenceVideo
 from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
 from .encode_reference_video import EncodeReferenceVideo
+from .host import motion_previews, motion_uploads, selection_previews
 from .host.example_clips import serve_example_clips
 from .host.folders import register_folders
-from .host.middlewares import add_middlewares
-from .host.motion_previews import serve_motion_previews
+from .host.middlewares import add_middlewares, add_prompt_handler, add_routes
+from .host.shared_sources import note_sources
 from .host.template_order import sort_templates
 from .inversion_noise_mix import InversionNoiseMix
 from .invert_reference_video import InvertReferenceVideo
@@ -38,7 +39,9 @@ from .train_motion_embedding import TrainMotionEmbedding
 
 class MotionInversion(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        add_middlewares(serve_example_clips, serve_motion_previews, sort_templates)
+        add_middlewares(serve_example_clips, sort_templates)
+        add_routes(selection_previews.ROUTE, motion_uploads.ROUTE, motion_previews.ROUTE)
+        add_prompt_handler(note_sources)
         register_folders()  # here, as the hosts of today never call on_load, and the nodes' lists need them
         return [
             LoadReferenceVideo,

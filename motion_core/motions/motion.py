@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..files.tensor_file import read_format
-from ..video.previews import encode_preview
+from ..video.file_previews import encode_preview
 from . import adapter_file
 from .adapter import Adapter
 from .apply_settings import merge_settings

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from ..video.previews import MOST_BYTES, count_preview_frames
+from ..video.file_previews import MOST_BYTES, count_preview_frames
 
 KEY = "modelspec.thumbnail"
 _START = "data:image/webp;base64,"

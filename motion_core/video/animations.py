@@ -36,7 +36,7 @@ def decode_animation(path: Path, options: ClipOptions) -> Generator[tuple[Tensor
     """Yields each selected frame (H, W, 3) uint8 with the clip's rate. Frames are counted at the mean rate."""
     with reporting_damage(path):
         data = path.read_bytes()
-        delays, complete = scan_png(data) if data.startswith(PNG) else scan_webp(data)
+        delays, complete = scan_animation(data)
         if complete and len(delays) < 2:
             raise VideoError(f"{path} holds only one picture; a motion needs at least 2 frames, so give a video")
         timeline = build_timeline(delays)
@@ -60,6 +60,11 @@ def decode_pictures(path: Path, count: int, *, complete: bool) -> Iterator[tuple
             yield number, lay_on_black(pixels.view(height, width, 4))
         if not complete or getattr(image, "n_frames", 1) != count + default_images:
             raise VideoError(f"{path} is damaged after {count} frames; export it again, or ask for fewer")
+
+
+def scan_animation(data: bytes) -> tuple[list[Fraction], bool]:
+    """Delays in seconds of the intact frames of a PNG or WebP, and whether nothing is damaged or missing after them."""
+    return scan_png(data) if data.startswith(PNG) else scan_webp(data)
 
 
 def scan_png(data: bytes) -> tuple[list[Fraction], bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 from server import PromptServer
@@ -22,3 +23,17 @@ def add_middlewares(*middlewares: Middleware) -> None:
         logger.info("Restart ComfyUI to see the example clips and the order of the templates.")
         return
     app.middlewares.extend(new)
+
+
+def add_routes(*new: web.RouteDef) -> None:
+    """Lets the host answer at more addresses, with and without /api before them. It takes them until it runs."""
+    routes = PromptServer.instance.routes
+    for route in new:
+        if route not in routes:
+            routes.route(route.method, route.path)(route.handler)
+
+
+def add_prompt_handler(handler: Callable[[Any], Any]) -> None:
+    """Lets the handler see each request for a run before the host checks it."""
+    if handler not in PromptServer.instance.on_prompt_handlers:
+        PromptServer.instance.add_on_prompt_handler(handler)

@@ -12,18 +12,14 @@ from ...motion_core.errors import OptionError
 from ...motion_core.files.header import read_metadata
 from ...motion_core.motions.thumbnail import read_preview
 from .folders import find_adapter, find_motion
-from .middlewares import Handler
 
-_ADDRESS = ("/motion_inversion/preview", "/api/motion_inversion/preview")
+_ADDRESS = "/motion_inversion/preview"
 _FIND: dict[str, Callable[[str], Path]] = {"motion": find_motion, "adapter": find_adapter}
 """By the widgets of the nodes that load."""
 
 
-@web.middleware
-async def serve_motion_previews(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def show_motion_preview(request: web.Request) -> web.Response:
     """Answers requests for `?motion=NAME` and `?adapter=NAME`, without content where the file has no preview."""
-    if request.method != "GET" or request.path not in _ADDRESS:
-        return await handler(request)
     try:
         found = [find(request.query[kind]) for kind, find in _FIND.items() if kind in request.query]
     except KeyError:  # a motion LoRA, where no pack has a folder for them
@@ -35,3 +31,6 @@ async def serve_motion_previews(request: web.Request, handler: Handler) -> web.S
         return web.Response(status=204)
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
     return web.Response(body=preview, content_type="image/webp", headers=headers)
+
+
+ROUTE = web.route("GET", _ADDRESS, show_motion_preview)

@@ -10,7 +10,7 @@ import pytest
 from motion_core.files.header import read_metadata
 from motion_core.motions.motion import read_motion
 from motion_core.motions.thumbnail import read_preview
-from motion_core.video.previews import count_preview_frames
+from motion_core.video.file_previews import count_preview_frames
 from tests.host import graphs
 from tests.host.graphs import Graph, out
 from tests.quick.unit.test_released_files import RELEASED

@@ -41,8 +41,14 @@ def test_apply_with_its_defaults_is_as_the_motion_suggests(host, recipe):
     results = host.run(graph)
     followed, chosen, without = (results[node] for node in nodes)
     assert followed == chosen != without
+    words = {"end": "0 to {:g}", "debias": "debias {}", "branches": "branches {}", "strength_v": "strength_v {:g}"}
     for name, value in recipe.apply.items():
-        assert f"{name} {value}" in results[suggested[0]]
+        assert words[name].format(value) in results[suggested[0]]
+    assert results[suggested[0]].endswith("In effect: these.")
+    assert results[own[0]].endswith("In effect, by the widgets: these.")
+    other = results[ignored[0]].splitlines()[1]
+    assert other.startswith("In effect, by the widgets: ") and other.endswith("; else as suggested.")
+    assert all(name in other for name in recipe.apply if name not in ("end", "branches"))
 
 
 def test_a_debiased_motion_is_not_debiased_again(host):
@@ -76,7 +82,7 @@ def test_an_adapter_is_applied_as_it_suggests(host):
     nodes = [probe(graph, each) for each in made]
     results = host.run(graph)
     followed, chosen, without = (results[node] for node in nodes)
-    assert followed == chosen != without and "end 0.5" in results[suggested[0]]
+    assert followed == chosen != without and "0 to 0.5" in results[suggested[0]]
 
 
 def test_suggested_settings_are_those_of_the_core():

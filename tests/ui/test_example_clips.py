@@ -6,10 +6,11 @@ from motion_core.starter.folder import CLIP_FOLDER
 from tests.ui import browser
 
 CLIPS = sorted(path.name for path in CLIP_FOLDER.glob("*.mp4"))
-CHOOSE = """value => {
+CHOOSE = """value => {  // and nothing of what is shown then: see test_picked_frames
     const node = window.app.graph.nodes[0], widget = node.widgets.find(widget => widget.name === 'video');
     widget.value = value;
     widget.callback(value);
+    node.onExecuted();
 }"""
 SHOWN = """name => {
     const node = window.app.graph.nodes[0];

@@ -1,6 +1,7 @@
 """The titles of the pack's graphs in the frontend's template browser."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -17,9 +18,9 @@ def read_heading(path):
 HEADINGS = {path.stem: read_heading(path) for path in sorted((PACK / "workflows").glob("*.json"))}
 
 
-@pytest.fixture
-def cards(page):
-    """The cards of the pack's graphs."""
+@contextmanager
+def open_templates(page):
+    """The cards of the pack's graphs in the template browser, which is closed at the end."""
     page.evaluate("() => window.app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("motion-inversion", exact=True).last.click()
     first = page.locator('[data-testid="template-workflow-00_starter_motion_transfer"]')
@@ -28,6 +29,13 @@ def cards(page):
     yield page.locator('[data-testid^="template-workflow-"]')
     if first.is_visible():
         page.keyboard.press("Escape")
+
+
+@pytest.fixture
+def cards(page):
+    """The cards of the pack's graphs."""
+    with open_templates(page) as found:
+        yield found
 
 
 def scroll(page, cards):

@@ -135,5 +135,8 @@ def test_each_choice_hides_the_options_that_python_calls_unused(node, host, kind
 
 def test_the_host_serves_the_scripts_and_takes_no_help_page_for_one(host):
     ours = {script for script in host.ask("/extensions") if script.startswith("/extensions/motion-inversion/")}
-    names = "unused_widgets", "cached_texts", "template_titles", "one_picture"
+    names = (
+        "unused_widgets", "cached_texts", "template_titles", "one_picture", "follow", "picked_frames",
+        "dropped_motions", "shared_sources",
+    )  # fmt: skip
     assert ours == {f"/extensions/motion-inversion/js/{name}.js" for name in names}

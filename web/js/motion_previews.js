@@ -2,6 +2,7 @@
 // handed out. There is one picture, in a place of its own, since the frontend keeps what a run showed until the next.
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
+import { follow } from "./follow.js";
 
 const CHOICES = { LoadMotionEmbedding: "motion", LoadMotionAdapter: "adapter" };
 const NAME = "motion_preview";
@@ -60,15 +61,6 @@ function add(node, address) {
   place.style.minHeight = `${HEIGHT}px`;
   const [width, height] = node.computeSize();
   node.setSize([Math.max(width, node.size[0]), Math.max(height, node.size[1])]);
-}
-
-function follow(object, method, then) {
-  const first = object[method];
-  object[method] = function (...given) {
-    const result = first?.apply(this, given);
-    then.apply(this, given);
-    return result;
-  };
 }
 
 const findWidget = (node, name) => node.widgets?.find((widget) => widget.name === name);

@@ -2,6 +2,7 @@
 // widget comes from Python, with the input: see nodes/choice.py. A hidden widget keeps its value and its place in a
 // saved graph.
 import { app } from "../../../scripts/app.js";
+import { follow } from "./follow.js";
 
 app.registerExtension({
   name: "MotionInversion.UnusedWidgets",
@@ -49,15 +50,6 @@ function keepUpdated(prototype, update) {
   follow(prototype, "onConnectionsChange", function () {
     update(this);
   });
-}
-
-function follow(object, method, then) {
-  const first = object[method];
-  object[method] = function (...given) {
-    const result = first?.apply(this, given);
-    then.apply(this, given);
-    return result;
-  };
 }
 
 function hideWidgets(node, chosen, all) {

@@ -16,7 +16,7 @@ from motion_core.files.header import read_metadata
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion, with_preview
 from motion_core.motions.thumbnail import KEY, describe_preview, read_preview
-from motion_core.video.previews import MOST_BYTES, count_preview_frames, encode_preview
+from motion_core.video.file_previews import MOST_BYTES, count_preview_frames, encode_preview
 from tests.quick.unit.test_released_files import RELEASED
 
 KINDS = ["embedding_1_raw.safetensors", "embedding_1_difference.safetensors", "adapter_1_low_rank.safetensors"]

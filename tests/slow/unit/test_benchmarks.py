@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmarks import attention, combinations, convergence, counting, jitter, learning, machine, token_reach
+from benchmarks import attention, combinations, convergence, counting, jitter, learning, loops, machine, token_reach
 from benchmarks.variants import OFFICIAL
 from motion_core.evaluation.material.synthetic import Synthetic
 from motion_core.models.zeroscope.loading import load_model
@@ -84,3 +84,27 @@ def test_an_error_at_each_frame_costs_fidelity(capsys):
     assert 1 > jitter.measure_ceiling("hops", 1.0) > jitter.measure_ceiling("hops", 2.0)
     jitter.main([])
     assert [row[0] for row in list_rows(capsys.readouterr().out)[2:]] == [*HELD_OUT, "mean"]
+
+
+def test_a_rotated_model_gets_other_frames_at_each_step_and_answers_for_the_old_ones():
+    seen = []
+
+    class Model:
+        def predict(self, z, t, conditions):
+            seen.append(z[0, 0, :, 0, 0].tolist())
+            return z * 2
+
+    rotated = loops.Rotated(Model(), None)
+    z = torch.arange(5.0).view(1, 1, 5, 1, 1)
+    for level in (900, 800, 900):
+        assert torch.equal(rotated.predict(z, torch.tensor([level]), [None]), z * 2)
+    assert seen == [[0, 1, 2, 3, 4], [2, 3, 4, 0, 1], [0, 1, 2, 3, 4]]
+
+
+def test_a_path_that_closes_has_no_way_at_its_seam():
+    still = torch.zeros(4, 64, 64, 3)
+    frames = torch.stack([still[0]] * 5)
+    for number, column in enumerate((10, 20, 30, 20, 10)):
+        frames[number, 20:40, column : column + 20, 0] = 1
+    scores = loops.score(frames, torch.tensor([(20.0 + 10 * x, 30.0) for x in (0, 1, 2, 1, 0)]))
+    assert scores["way"] == pytest.approx(0, abs=0.1) and scores["change"] == 0
