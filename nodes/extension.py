@@ -10,7 +10,7 @@ from .augment_reference_video import AugmentReferenceVideo
 from .compare_videos import CompareVideos
 from .debias_value_embedding import DebiasValueEmbedding
 from .encode_reference_video import EncodeReferenceVideo
-from .host import motion_uploads, selection_previews
+from .host import motion_previews, motion_uploads, selection_previews
 from .host.example_clips import serve_example_clips
 from .host.folders import register_folders
 from .host.middlewares import add_middlewares, add_prompt_handler, add_routes
@@ -40,7 +40,7 @@ from .train_motion_embedding import TrainMotionEmbedding
 class MotionInversion(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         add_middlewares(serve_example_clips, sort_templates)
-        add_routes(selection_previews.ROUTE, motion_uploads.ROUTE)
+        add_routes(selection_previews.ROUTE, motion_uploads.ROUTE, motion_previews.ROUTE)
         add_prompt_handler(note_sources)
         register_folders()  # here, as the hosts of today never call on_load, and the nodes' lists need them
         return [

@@ -6,8 +6,11 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..motion_core.files.header import read_metadata
+from ..motion_core.motions.thumbnail import read_preview
 from .host.adapter_loading import load_adapter
 from .host.folders import explain_missing, find_adapter, list_adapters
+from .host.previews import preview_animation
 from .newer_host import if_known
 from .sockets import MotionAdapterSocket
 
@@ -21,7 +24,10 @@ class LoadMotionAdapter(io.ComfyNode):
             category="motion inversion",
             description="Loads an adapter that was saved here, a motion LoRA, or a file of MotionDirector's. The file "
             "is checked; nothing in it is run.",
-            **if_known(search_aliases=["open motion adapter", "motion lora", "motiondirector"]),
+            **if_known(
+                search_aliases=["open motion adapter", "motion lora", "motiondirector"],
+                has_intermediate_output=True,
+            ),
             inputs=[
                 io.Combo.Input("adapter", options=list_adapters(), tooltip="A file in models/motion_adapters."),
                 io.Model.Input(
@@ -41,4 +47,5 @@ class LoadMotionAdapter(io.ComfyNode):
 
     @classmethod
     def execute(cls, adapter: str, model: Any = None) -> io.NodeOutput:
-        return io.NodeOutput(load_adapter(find_adapter(adapter), model))
+        path = find_adapter(adapter)
+        return io.NodeOutput(load_adapter(path, model), ui=preview_animation(read_preview(read_metadata(path))))

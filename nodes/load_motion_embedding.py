@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..motion_core.motions.embedding import MotionEmbedding
 from .host.folders import explain_missing, find_motion, list_motions
+from .host.previews import preview_animation
 from .newer_host import if_known
 from .sockets import MotionEmbeddingSocket
 
@@ -18,7 +19,7 @@ class LoadMotionEmbedding(io.ComfyNode):
             display_name="Load Motion Embedding",
             category="motion inversion",
             description="Loads a motion that was saved or downloaded. The file is checked; nothing in it is run.",
-            **if_known(search_aliases=["open motion", "import motion"]),
+            **if_known(search_aliases=["open motion", "import motion"], has_intermediate_output=True),
             inputs=[
                 io.Combo.Input("motion", options=list_motions(), tooltip="A file in models/motion_embeddings."),
             ],
@@ -35,4 +36,5 @@ class LoadMotionEmbedding(io.ComfyNode):
 
     @classmethod
     def execute(cls, motion: str) -> io.NodeOutput:
-        return io.NodeOutput(MotionEmbedding.load(find_motion(motion)))
+        loaded = MotionEmbedding.load(find_motion(motion))
+        return io.NodeOutput(loaded, ui=preview_animation(loaded.origin.preview))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..motion_core.formats.motion_lora import write_motion_lora
 from ..motion_core.motions.adapter import Adapter
 from ..motion_core.printable import printable
 from .host.folders import ADAPTER_FOLDER, free_path, saved_name
 from .newer_host import if_known
+from .preview_inputs import add_preview, preview_input
 from .sockets import MotionAdapterSocket
 
 OURS, MOTION_LORA = "motion adapter", "motion LoRA"
@@ -34,12 +36,14 @@ class SaveMotionAdapter(io.ComfyNode):
                     tooltip="motion LoRA: for AnimateDiff-Evolved; move the file to models/animatediff_motion_lora. "
                     "Only low-rank changes of temporal attention fit.",
                 ),
+                preview_input(),
             ],
             outputs=[io.String.Output(display_name="file", tooltip="The name under which Load finds it.")],
         )
 
     @classmethod
-    def execute(cls, adapter: Adapter, name: str, format: str) -> io.NodeOutput:
+    def execute(cls, adapter: Adapter, name: str, format: str, preview: Tensor | None = None) -> io.NodeOutput:
+        adapter = add_preview(adapter, preview)
         path = free_path(ADAPTER_FOLDER, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_motion_lora(adapter, path) if format == MOTION_LORA else adapter.save(path)

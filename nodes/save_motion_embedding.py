@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..motion_core.motions.embedding import MotionEmbedding
 from ..motion_core.printable import printable
 from .host.folders import MOTION_FOLDER, free_path, saved_name
 from .newer_host import if_known
+from .preview_inputs import add_preview, preview_input
 from .sockets import MotionEmbeddingSocket
 
 
@@ -24,12 +26,14 @@ class SaveMotionEmbedding(io.ComfyNode):
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train Motion Embedding."),
                 io.String.Input("name", default="motion", tooltip="Of the file, without its suffix."),
+                preview_input(),
             ],
             outputs=[io.String.Output(display_name="file", tooltip="The name under which Load finds it.")],
         )
 
     @classmethod
-    def execute(cls, motion: MotionEmbedding, name: str) -> io.NodeOutput:
+    def execute(cls, motion: MotionEmbedding, name: str, preview: Tensor | None = None) -> io.NodeOutput:
+        motion = add_preview(motion, preview)
         path = free_path(MOTION_FOLDER, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         motion.save(path)

@@ -11,11 +11,13 @@ from ..motion_core.recipes.catalogue import ADAPTER_PRESETS, ADAPTER_RECIPES, fi
 from ..motion_core.recipes.recipe import list_training_options
 from .choice import offer_choice
 from .host.preview_stop import PreviewStop
-from .host.previews import preview_curve, preview_text
+from .host.previews import preview_picture, preview_text
+from .host.progress import TrainingProgress
 from .host.provenance import find_reference_info
 from .host.training import CaptionedLatents, describe, train_in_host
 from .newer_host import advanced, if_known
 from .option_inputs import OLDER_WORDS, SEED, preset_input, read_options
+from .preview_inputs import preview_inputs, read_previews
 from .sockets import EarlyStopSocket, MotionAdapterSocket, MotionReferencesSocket
 
 _OPTIONS = list_training_options()
@@ -71,6 +73,7 @@ class TrainMotionAdapter(io.ComfyNode):
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the motion to learn is: one mask, or one a frame."
                 ),
+                *preview_inputs(),
             ],
             outputs=[
                 MotionAdapterSocket.Output(display_name="adapter", tooltip="For Apply and Save Motion Adapter."),
@@ -95,11 +98,26 @@ class TrainMotionAdapter(io.ComfyNode):
         references: list[CaptionedLatents] | None = None,
         early_stop: PreviewStop | None = None,
         mask: torch.Tensor | None = None,
+        preview_every: int = 0,
+        preview: Any = None,
+        vae: Any = None,
         **options: Any,
     ) -> io.NodeOutput:
         chosen = find_recipe(recipe, preset).changed(**read_options(_OPTIONS, options))
         clips = [CaptionedLatents(latent["samples"], positive), *(references or ())]
         info = find_reference_info(model, cls.hidden.prompt, cls.hidden.unique_id)
-        trained = train_in_host(model, clips, chosen, seed=seed, mask=mask, stop=early_stop, info=info)
-        shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()
+        progress = TrainingProgress(chosen.steps, cls.hidden.unique_id)
+        trained = train_in_host(
+            model,
+            clips,
+            chosen,
+            progress=progress,
+            seed=seed,
+            mask=mask,
+            stop=early_stop,
+            previews=read_previews(preview_every, preview or positive, vae),
+            info=info,
+        )
+        picture = progress.draw(len(trained.losses))
+        shown = preview_picture(picture) | preview_text(cls, describe(trained, model)).as_dict()
         return io.NodeOutput(trained.motion, {"loss": trained.losses}, ui=shown)

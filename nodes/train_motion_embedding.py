@@ -14,11 +14,13 @@ from ..motion_core.recipes.recipe import list_training_options
 from ..motion_core.video.pictures.recolouring import COLOURINGS
 from .choice import tell_frontend
 from .host.latents import split_clips
-from .host.previews import preview_curve, preview_text
+from .host.previews import preview_picture, preview_text
+from .host.progress import TrainingProgress
 from .host.provenance import find_reference_info
 from .host.training import CaptionedLatents, describe, train_in_host
 from .newer_host import advanced, if_known
 from .option_inputs import PRESET, SEED, preset_input, read_options
+from .preview_inputs import preview_inputs, read_previews
 from .sockets import MotionEmbeddingSocket
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class TrainMotionEmbedding(io.ComfyNode):
                     retired=True,
                 ),
                 *(advanced(preset_input(*_OPTIONS[name], optional=True)) for name in ("timesteps", "steady", "grid")),
+                *preview_inputs(),
             ],
             outputs=[
                 MotionEmbeddingSocket.Output(display_name="motion", tooltip="For Debias, Apply and Save."),
@@ -107,6 +110,9 @@ class TrainMotionEmbedding(io.ComfyNode):
         mask: torch.Tensor | None = None,
         pool: int = 0,
         early_stop: str = PRESET,
+        preview_every: int = 0,
+        preview: Any = None,
+        vae: Any = None,
         **options: Any,
     ) -> io.NodeOutput:
         if pool or early_stop not in (PRESET, "off"):
@@ -115,6 +121,11 @@ class TrainMotionEmbedding(io.ComfyNode):
         recipe = find_recipe(OFFICIAL.name, preset).changed(**chosen, colourings=colourings)
         clips = [CaptionedLatents(clip, positive) for clip in split_clips(latent["samples"], colourings, "colourings")]
         info = find_reference_info(model, cls.hidden.prompt, cls.hidden.unique_id)
-        trained = train_in_host(model, clips, recipe, seed=seed, mask=mask, info=info)
-        shown = preview_curve(trained.losses) | preview_text(cls, describe(trained, model)).as_dict()
+        progress = TrainingProgress(recipe.steps, cls.hidden.unique_id)
+        previews = read_previews(preview_every, preview or positive, vae)
+        trained = train_in_host(
+            model, clips, recipe, progress=progress, seed=seed, mask=mask, previews=previews, info=info
+        )
+        picture = progress.draw(len(trained.losses))
+        shown = preview_picture(picture) | preview_text(cls, describe(trained, model)).as_dict()
         return io.NodeOutput(trained.motion, {"loss": trained.losses}, ui=shown)

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
+from ..atomic_write import write_whole
+from ..errors import FileError
 from ..motions.adapter import Adapter
 from ..motions.adapter_parts import LowRank
 from ..motions.embedding import MotionEmbedding
 from ..motions.motion import Motion, read_motion
 from ..printable import printable
+from . import options
 from .output import say
 
-EXAMPLE = """example:
-  python -m motion_core inspect horse.safetensors"""
+EXAMPLE = """examples:
+  python -m motion_core inspect horse.safetensors
+  python -m motion_core inspect horse.safetensors --preview horse.webp"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="motion file")
+    parser.add_argument("--preview", type=Path, metavar="FILE", help="write the preview that the file has (.webp)")
 
 
 def run(args: argparse.Namespace) -> None:
-    say(describe(read_motion(args.file), args.file))
+    if args.preview:
+        options.check_output(args.preview, (".webp",))
+    motion = read_motion(args.file)
+    say(describe(motion, args.file))
+    if args.preview:
+        write_preview(motion, args.file, args.preview)
+
+
+def write_preview(motion: Motion, path: Path, target: Path) -> None:
+    """Writes the preview of the motion in a file. Raises FileError."""
+    if not motion.origin.preview:
+        raise FileError(f"{path.name} has no preview; save the motion again with one")
+    write_whole(target, motion.origin.preview)
+    say(f"wrote {target}")
 
 
 def describe(motion: Motion, path: Path) -> str:
@@ -36,11 +57,21 @@ def describe(motion: Motion, path: Path) -> str:
         f"reference  {motion.frames} frames, {size}, {origin.fps:g} fps",
         f"prompt     {origin.prompt or '(none)'}",
         f"seed       {origin.seed}",
+        f"preview    {describe_preview(origin.preview)}",
         *(f"recipe     {name}: {value}" for name, value in sorted(recipe.items())),
         "",
     ]
     lines += _list_parts(motion) if isinstance(motion, Adapter) else _list_blocks(motion)
     return "\n".join(printable(line) for line in lines)
+
+
+def describe_preview(preview: bytes) -> str:
+    """A phrase about a preview."""
+    if not preview:
+        return "none"
+    with Image.open(io.BytesIO(preview)) as image:
+        width, height = image.size
+        return f"{getattr(image, 'n_frames', 1)} frames, {width}x{height}, {len(preview) / 1000:.0f} kB"
 
 
 def _list_blocks(embedding: MotionEmbedding) -> Iterator[str]:

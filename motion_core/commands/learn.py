@@ -10,7 +10,7 @@ from ..hooks.applied import AppliedMotion
 from ..metrics.clip_features import load_clip
 from ..metrics.clip_scores import text_similarity
 from ..models.video_model import VideoModel
-from ..motions.motion import Motion
+from ..motions.motion import Motion, with_preview
 from ..pipeline import GenerateConfig, generate_clip, train_motion
 from ..progress import training_bar
 from ..recipes.customizing_motion import without_token
@@ -30,6 +30,9 @@ recipe other than motion_inversion, leave out place and style instead."""
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the reference shows")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="motion file to write (.safetensors)")
+    parser.add_argument(
+        "--preview", action="store_true", help="also keep a small looping preview of the reference in the file"
+    )
     options.add_seed(parser)
     options.add_reference(parser)
     options.add_size(parser, "the model's")
@@ -60,7 +63,7 @@ def learn(args: argparse.Namespace, model: VideoModel, recipe: Recipe, prompt: s
     if stop:
         scores = ", ".join(f"{score:.3f} at step {step}" for step, score in stop.scores.items())
         say(f"text similarity {scores}; kept step {stop.kept_step}")
-    return motion
+    return with_preview(motion, references.clips[0].clip.frames) if args.preview else motion
 
 
 def make_stop(

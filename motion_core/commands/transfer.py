@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_applying(parser)
     options.add_sampling(parser, flags={"steps": "sampling-steps"})
     options.add_model(parser)
-    parser.set_defaults(inverted=None)
+    parser.set_defaults(inverted=None, preview=False)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .thumbnail import describe_preview, read_preview
+
 _MOST = {"width": 2**16, "height": 2**16, "fps": 1e5, "seed": 2**64 - 1}
 _CHECKED: dict[str, Any] = {"apply": dict, "frames": int, "noise": str, "beta": (int, float)}
 """The entries of a recipe that sampling uses, and the types that they may have."""
@@ -32,7 +34,8 @@ UNKNOWN = ReferenceInfo()
 class Origin:
     """Where a motion comes from: the reference clip (pixels, frames a second), its prompt, and how it was trained.
 
-    recipe: the settings of the training, with `apply` for how the motion is best applied.
+    recipe: the settings of the training, with `apply` for how the motion is best applied; preview: a small WebP of the
+    reference or of what was made with the motion, empty for none.
     """
 
     width: int = 0
@@ -41,6 +44,7 @@ class Origin:
     prompt: str = ""
     seed: int = 0
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    preview: bytes = field(default=b"", repr=False)
 
     @classmethod
     def of(cls, info: ReferenceInfo, seed: int, recipe: Mapping[str, Any]) -> Origin:
@@ -61,6 +65,7 @@ class Origin:
             "prompt": self.prompt.encode("utf-8", "replace").decode(),  # half a character has no UTF-8
             "seed": str(self.seed),
             "recipe": json.dumps(dict(self.recipe), sort_keys=True),
+            **describe_preview(self.preview),
         }
 
     @classmethod
@@ -73,6 +78,7 @@ class Origin:
             prompt=about.get("prompt", ""),
             seed=int(about.get("seed", 0)),
             recipe=dict(json.loads(about.get("recipe", "{}"))),
+            preview=read_preview(about),
         )
         for name, most in _MOST.items():
             if not 0 <= getattr(origin, name) <= most:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -56,18 +56,20 @@ def train(
     callback: TrainingCallback | None = None,
     observer: Observer | None = None,
     find_free: FindFree = find_free,
+    on_begin: Callable[[str], None] = lambda mode: None,
 ) -> Trained:
     """Trains what the reference clips share.
 
     info: of the reference, for the file; observer: may end training and choose what it returns; find_free: returns the
-    bytes that are free on a device. When memory runs out, training begins again in the next lower memory mode, once;
-    its steps are counted from 1.
+    bytes that are free on a device; on_begin: called with the memory mode when training begins. When memory runs out,
+    training begins again in the next lower memory mode, once; its steps are counted from 1.
 
     The model is as before afterwards, also after an error. Global random state is not touched, and the same seed
     gives the same motion, observed or not. Raises OptionError, ModelError, MemoryShortage.
     """
     _check(denoiser, references, recipe, seed)
-    run = _Run(denoiser, references, recipe, seed=seed, observer=observer or NoObserver())
+    observer = observer or NoObserver()
+    run = _Run(denoiser, references, recipe, seed=seed, observer=observer, on_begin=on_begin)
     device = references.first.device
     with frozen(denoiser.module):
         with explained(recipe.memory, references.first):
@@ -106,9 +108,18 @@ def is_half(denoiser: Denoiser) -> bool:
 class _Run:
     """Training on one model: what is the same in every memory mode."""
 
-    def __init__(self, denoiser: Denoiser, references: ReferenceSet, recipe: Recipe, *, seed: int, observer: Observer):
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        references: ReferenceSet,
+        recipe: Recipe,
+        *,
+        seed: int,
+        observer: Observer,
+        on_begin: Callable[[str], None],
+    ):
         self.denoiser, self.references, self.recipe = denoiser, references, recipe
-        self.seed, self.observer = seed, observer
+        self.seed, self.observer, self.on_begin = seed, observer, on_begin
         self.model = recognize(denoiser.module)
         self.levels = self.model.group_by_level()
         self.grids: dict[str, Grid] = {}
@@ -133,6 +144,7 @@ class _Run:
         """Trains in a memory mode."""
         device = self.references.first.device
         self.observer.begin()
+        self.on_begin(mode)
         with ExitStack() as stack:
             stack.enter_context(explained(mode, self.references.first))
             stack.enter_context(in_mode(mode, self.levels, device))

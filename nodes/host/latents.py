@@ -37,7 +37,12 @@ def count_frames(latents: Tensor) -> int:
 
 def first_frame(latents: Tensor) -> Tensor:
     """The first latent frame, in the layout of the latents."""
-    return latents[:, :, :1] if is_video(latents) else latents[:1]
+    return frame_at(latents, 0)
+
+
+def frame_at(latents: Tensor, number: int) -> Tensor:
+    """A latent frame, in the layout of the latents."""
+    return latents[:, :, number : number + 1] if is_video(latents) else latents[number : number + 1]
 
 
 def split_clips(latents: Tensor, clips: int, widget: str = "clips") -> list[Tensor]:

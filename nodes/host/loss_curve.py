@@ -1,15 +1,21 @@
-"""Draws the loss of training."""
+"""Draws the loss of training, and what a preview of it shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ...motion_core.video.pictures.pixels import to_image
 
 CURVE_SIZE = (384, 216)
 LABEL_STRIP = 28
 """Pixels above the curve for its label."""
 MARGIN = 8
+COLUMNS, MOST_FRAMES = 4, 8
+"""Of a preview: frames in a row, and frames that are shown of it, evenly spaced."""
 
 GROUND, STRIP, LINE, TEXT = (32, 32, 36), (48, 48, 54), (120, 200, 255), (230, 230, 230)
 
@@ -19,7 +25,7 @@ def draw_curve(losses: Sequence[float], steps: int) -> Image.Image:
     width, height = CURVE_SIZE
     image = Image.new("RGB", CURVE_SIZE, GROUND)
     draw = ImageDraw.Draw(image)
-    means = _average(losses)
+    means = average(losses)
     top, low = max(*means, 0.0) or 1.0, height - MARGIN
 
     def place(step: int, loss: float) -> tuple[float, float]:
@@ -37,12 +43,30 @@ def draw_curve(losses: Sequence[float], steps: int) -> Image.Image:
     return image
 
 
-def _average(losses: Sequence[float]) -> list[float]:
+def average(losses: Sequence[float]) -> list[float]:
+    """Returns the running mean of the loss after each step."""
     means, mean = [], losses[0]
     for loss in losses:
         mean += 0.1 * (loss - mean)
         means.append(mean)
     return means
+
+
+def put_frames_below(curve: Image.Image, frames: Tensor) -> Image.Image:
+    """Draws frames of a preview, (N, H, W, 3) floats of 0..1, below the curve, in the order in which they are read."""
+    numbers = torch.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).round().long().tolist()
+    pictures = [to_image(frames[number]) for number in numbers]
+    pitch = (curve.width - MARGIN) // COLUMNS
+    width = pitch - MARGIN
+    height = max(1, round(width * pictures[0].height / pictures[0].width))
+    rows = -(-len(pictures) // COLUMNS)
+    image = Image.new("RGB", (curve.width, curve.height + rows * (height + MARGIN)), GROUND)
+    image.paste(curve, (0, 0))
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, COLUMNS)
+        corner = MARGIN + column * pitch, curve.height + row * (height + MARGIN)
+        image.paste(picture.resize((width, height), Image.Resampling.BICUBIC), corner)
+    return image
 
 
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

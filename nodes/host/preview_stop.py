@@ -58,6 +58,7 @@ class PreviewStop:
                 steps=self.steps,
                 scale=self.cfg,
                 progress=_stop_if_cancelled,
+                apart=True,
             )
             similarity = self._score(denoiser.base.process_latent_out(to_host(latents, denoiser.like)))
             denoiser.take_memory_back()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
-from ...motion_core.atomic_write import replacing
+from ...motion_core.atomic_write import replacing, write_whole
 from ...motion_core.errors import FileError, VideoError, first_line
 from ...motion_core.video.writing import write_clip
-from .loss_curve import CURVE_SIZE, draw_curve
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +24,20 @@ FPS = 8.0
 """Of previews of frames whose speed is not known."""
 
 
-def preview_curve(losses: Sequence[float]) -> dict[str, Any]:
-    """Writes the loss of training as a picture into the host's temp folder. Returns nothing where there is no loss."""
-    if not losses:
+def preview_picture(picture: Image.Image | None) -> dict[str, Any]:
+    """Writes a picture into the host's temp folder. Returns nothing where there is none."""
+    if picture is None:
         return {}
-    saved = _save("loss", "png", CURVE_SIZE, partial(_write_curve, draw_curve(losses, len(losses))))
+    saved = _save("preview", "png", picture.size, partial(_write_picture, picture))
     return {"images": saved} if saved else {}
+
+
+def preview_animation(data: bytes) -> dict[str, Any]:
+    """Writes the preview of a motion, a WebP, into the host's temp folder. Returns nothing where it is empty."""
+    if not data:
+        return {}
+    saved = _save("motion", "webp", (0, 0), partial(write_whole, content=data))
+    return {"images": saved, "animated": (True,)} if saved else {}
 
 
 def preview_video(frames: Tensor, fps: float = FPS) -> ui.PreviewVideo:
@@ -62,6 +69,6 @@ def _save(prefix: str, ending: str, size: tuple[int, int], write: Callable[[Path
     return [ui.SavedResult(name, subfolder, io.FolderType.temp)]
 
 
-def _write_curve(curve: Image.Image, path: Path) -> None:
+def _write_picture(picture: Image.Image, path: Path) -> None:
     with replacing(path) as scratch:
-        curve.save(scratch)
+        picture.save(scratch)

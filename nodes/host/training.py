@@ -15,6 +15,7 @@ from ...motion_core.models.families import recognize
 from ...motion_core.motions.origin import UNKNOWN, ReferenceInfo
 from ...motion_core.recipes.recipe import Recipe
 from ...motion_core.training.examples import Example, ReferenceSet
+from ...motion_core.training.observer import Observer, Observers
 from ...motion_core.training.train import Trained, train
 from .denoiser import HostDenoiser
 from .latents import count_frames, first_frame, shrink_mask, to_core
@@ -23,6 +24,7 @@ from .preview_stop import PreviewStop
 from .progress import TrainingProgress
 from .sampling_job import run_in_host
 from .static_weights import moves_its_weights
+from .training_previews import TrainingPreviews
 
 CLIP, REGULARISATION, SUBJECT = "shows the motion", "regularisation", "subject"
 
@@ -43,14 +45,17 @@ def train_in_host(
     clips: Sequence[CaptionedLatents],
     recipe: Recipe,
     *,
+    progress: TrainingProgress,
     seed: int = 0,
     mask: Tensor | None = None,
     stop: PreviewStop | None = None,
+    previews: TrainingPreviews | None = None,
     info: ReferenceInfo = UNKNOWN,
 ) -> Trained:
     """Trains what the clips share. The first is the reference. All have its size and, but for single frames, length.
 
-    mask: (1 or N, H, W), white where the loss counts; info: what is known of the reference besides its size.
+    progress: shows it; mask: (1 or N, H, W), white where the loss counts; info: what is known of the reference besides
+    its size.
     Raises MotionError.
     """
     first = clips[0].latents
@@ -60,19 +65,27 @@ def train_in_host(
         make_ordinary(denoiser.conditions)
         with torch.inference_mode(False), ordinary_weights(denoiser.base, clip.device):
             references = _collect(denoiser, clips, clip, mask)
-            previews = denoiser.conditions[len(clips) :]
+            conditions = denoiser.conditions[len(clips) :]
+            observers: list[Observer] = []
+            if previews:
+                shown, conditions = conditions[:2], conditions[2:]
+                observers.append(previews.start(denoiser, references.first, shown, progress.show_frames))
+            if stop:
+                observers.append(stop.start(denoiser, references.first, recipe, conditions))
             return train(
                 denoiser,
                 references,
                 recipe,
                 seed=seed,
                 info=_with_size(info, denoiser, first),
-                callback=TrainingProgress(recipe.steps),
-                observer=stop.start(denoiser, references.first, recipe, previews) if stop else None,
+                callback=progress,
+                observer=Observers(observers),
                 find_free=denoiser.find_free,
+                on_begin=progress.begin,
             )
 
-    conditionings = [*(each.conditioning for each in clips), *(stop.conditionings if stop else ())]
+    shown = [*(previews.conditionings if previews else ()), *(stop.conditionings if stop else ())]
+    conditionings = [*(each.conditioning for each in clips), *shown]
     with torch.inference_mode(False):
         return run_in_host(model, conditionings, first.clone(), work, gradients=True)
 

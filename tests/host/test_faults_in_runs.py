@@ -32,6 +32,7 @@ def sample_guided(graph, model, latent, wanted, nothing, **changes):
 RUNS = {
     "embedding": (train_embedding, {"memory": "balanced"}),
     "embedding with averaged weights": (train_embedding, {"memory": "fast", "steady": "on"}),
+    "embedding with previews": (train_embedding, {"memory": "fast", "preview_every": 1}),
     "vmc": (train_adapter, {"recipe": "vmc", "memory": "balanced"}),
     "motion_director": (train_adapter, {"recipe": "motion_director", "memory": "low"}),
     "motion_matcher": (train_adapter, {"recipe": "motion_matcher", "memory": "fast"}),
@@ -41,6 +42,7 @@ RUNS = {
 CASES = [
     ("embedding", CANCEL, 2), ("embedding", FORWARD, 4), ("embedding", BACKWARD, 3),
     ("embedding with averaged weights", CANCEL, 3), ("embedding with averaged weights", FORWARD, 3),
+    ("embedding with previews", CANCEL, 2), ("embedding with previews", FORWARD, 8),  # both within a preview
     ("vmc", CANCEL, 1), ("vmc", BACKWARD, 2), ("motion_director", FORWARD, 2), ("motion_matcher", BACKWARD, 1),
     ("dmt", CANCEL, 3), ("dmt", FORWARD, 6), ("motion_clone", CANCEL, 2), ("motion_clone", FORWARD, 3),
 ]  # fmt: skip

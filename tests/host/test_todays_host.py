@@ -13,8 +13,9 @@ SHOWING = ("LoadReferenceVideo", "TrainMotionEmbedding", "TrainMotionAdapter", "
 ADVANCED = {
     "TrainMotionEmbedding": {
         "learning_rate", "objective", "sites", "layout", "memory", "colourings", "mask", "timesteps", "steady", "grid",
+        "preview_every", "preview", "vae",
     },
-    "TrainMotionAdapter": {"learning_rate", "rank", "memory"},
+    "TrainMotionAdapter": {"learning_rate", "rank", "memory", "preview_every", "preview", "vae"},
     "ApplyMotionEmbedding": {"frame_index", "fade"},
     "ApplyMotionAdapter": {"branches", "fade"},
 }  # fmt: skip

@@ -7,7 +7,7 @@ from tests.ui import browser
 
 RECIPES = {recipe.name: recipe for recipe in ADAPTER_RECIPES}
 FIRST = "motion_director"
-ALL = ["recipe", "preset", "steps", "learning_rate", "rank", "memory", "seed"]
+ALL = ["recipe", "preset", "steps", "learning_rate", "rank", "memory", "seed", "preview_every"]
 HELD = {"steps": 3, "learning_rate": 0.5, "rank": 7, "seed": 11}
 
 

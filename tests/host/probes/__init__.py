@@ -17,7 +17,7 @@ from .models import (
     ProbeStillModel,
     ProbeWords,
 )
-from .motions import ProbeHeldFirst, ProbeNarrow, ProbePart, ProbeStretched
+from .motions import ProbeHeldFirst, ProbeNarrow, ProbeNarrowText, ProbePart, ProbeStretched
 
 PROBES = (
     ProbeDigest,
@@ -43,6 +43,7 @@ PROBES = (
     ProbeSkippedBlocks,
     ProbePart,
     ProbeNarrow,
+    ProbeNarrowText,
     ProbeStretched,
     ProbeHeldFirst,
     ProbeForward,

@@ -67,3 +67,18 @@ class ProbeHeldFirst:
 
     def hold(self, motion):
         return (motion.map(lambda tensor: torch.cat([tensor[:, :1], tensor], dim=1)),)
+
+
+class ProbeNarrowText:
+    """A CONDITIONING of half the width, as another model's text encoder would make it."""
+
+    RETURN_TYPES = ("CONDITIONING",)
+    FUNCTION = "cut"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"positive": ("CONDITIONING",)}}
+
+    def cut(self, positive):
+        return ([[text[..., ::2], rest] for text, rest in positive],)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from motion_core.errors import OptionError
-from motion_core.motions.apply_settings import AdapterSettings, EmbeddingSettings
-from motion_core.sampling.sample import find_gate
+from motion_core.hooks.applied import AppliedMotion
+from motion_core.motions.apply_settings import BRANCHES, AdapterSettings, EmbeddingSettings
+from motion_core.sampling.sample import NEGATIVE, POSITIVE, find_gate, sample
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,19 @@ def test_a_fade_out_of_range_is_refused(fade):
 
 
 def test_a_full_strength_has_no_gate():
-    assert find_gate("both", 1.0) is None
-    assert torch.equal(find_gate("both", 0.5), torch.tensor([0.5]))
-    assert torch.equal(find_gate("conditional", 0.25), torch.tensor([0.0, 0.25]))
+    both = (NEGATIVE, POSITIVE)
+    assert find_gate("both", 1.0, both) is None
+    assert torch.equal(find_gate("both", 0.5, both), torch.tensor([0.5]))
+    assert torch.equal(find_gate("conditional", 0.25, both), torch.tensor([0.0, 0.25]))
+    assert torch.equal(find_gate("conditional", 0.25, [NEGATIVE]), torch.tensor([0.0]))
+    assert torch.equal(find_gate("conditional", 0.25, [POSITIVE]), torch.tensor([0.25]))
+    assert find_gate("conditional", 1.0, [POSITIVE]) is None
+
+
+@pytest.mark.parametrize("branches", BRANCHES)
+def test_branches_that_run_apart_make_what_they_make_together(branches, denoiser, noise, text, negative, learnt):
+    def make(**how):
+        motion = AppliedMotion.of(learnt, branches=branches, debias="none")
+        return sample(denoiser, noise, [text[0]], negative[0], motions=[motion], steps=2, **how)
+
+    torch.testing.assert_close(make(apart=True), make(), rtol=0, atol=1e-4)

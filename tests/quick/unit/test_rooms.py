@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "memory": LOW,
     "video": LOW,
     "models": {*LOW, "diffusion"},
-    "motions": {*LOW, "diffusion", "files", "models"},
+    "motions": {*LOW, "diffusion", "files", "models", "video"},
     "formats": {*LOW, "files", "models", "motions"},
     "hooks": {*LOW, "models", "motions"},
     "recipes": {*LOW, "diffusion", "memory", "models", "motions", "video"},

@@ -51,6 +51,17 @@ def refused(capsys, *arguments) -> str:
     return printed
 
 
+def test_learn_keeps_a_preview_of_the_reference_only_when_asked(motion, clip, model_folder, tmp_path, capsys):
+    path, written = tmp_path / "previewed.safetensors", tmp_path / "preview.webp"
+    arguments = ["learn", "--reference", clip, "--prompt", "a white square", "--out", path, "--steps", "2", "--preview"]
+    assert run(*arguments, *SMALL, "--sites", "all", "--model", model_folder) == 0
+    assert run("inspect", path, "--preview", written) == 0
+    shown, plain, previewed = read_clip(written), MotionEmbedding.load(motion), MotionEmbedding.load(path)
+    torch.testing.assert_close(shown.frames, read_clip(clip).frames[:6], rtol=0, atol=0.2)
+    assert shown.fps == pytest.approx(8, rel=0.01) and not plain.origin.preview
+    assert replace(previewed.origin, preview=b"") == plain.origin
+
+
 def test_learn_writes_a_file_that_describes_itself(motion, capsys):
     embedding = MotionEmbedding.load(motion)
     assert embedding.frames == 6 and len(embedding.grids) == 15 and embedding.family == "zeroscope"

@@ -1,0 +1,62 @@
+"""Previews of a motion while it is trained: they change nothing, and one that fails is no more than logged."""
+
+import pytest
+from PIL import Image
+
+from tests.host import graphs
+from tests.host.graphs import Graph, out, probe
+
+PROMPT = "a blue square on a green ground"
+
+
+def begin():
+    graph = Graph()
+    model, latent = graphs.load(graph)
+    return graph, model, latent, graphs.write(graph, model, graphs.REFERENCE)
+
+
+def learn(graph, kind, model, latent, wanted, **changes):
+    if kind == "embedding":
+        return graphs.train(graph, out(model), latent, wanted, **changes)
+    return graphs.train_adapter(graph, out(model), out(latent), wanted, recipe=kind, steps=3, **changes)
+
+
+def height_of(host, shown):
+    (saved,) = shown["images"]
+    with Image.open(host.work / saved["type"] / saved["subfolder"] / saved["filename"]) as picture:
+        return picture.height
+
+
+@pytest.mark.parametrize("kind", ["embedding", "motion_director"])
+def test_previews_are_shown_and_change_nothing_that_is_learnt(host, kind):
+    graph, model, latent, wanted = begin()
+    other = graphs.write(graph, model, PROMPT)
+    asked = [
+        {},
+        {"preview_every": 2},
+        {"preview_every": 1, "preview": other},
+        {"preview_every": 3, "preview": other, "vae": out(model, 2)},
+        {"preview_every": 0, "preview": other, "vae": out(model, 2)},
+    ]
+    learnt = [learn(graph, kind, model, latent, wanted, **each) for each in asked]
+    nodes = [probe(graph, out(node)) for node in learnt]
+    after = [graph.add("ProbeModel", model=out(model), after=out(node)) for node in learnt]
+    outputs = host.wait(host.queue(graph))
+    assert len({outputs[node]["text"][0] for node in nodes}) == 1
+    assert len({outputs[node]["text"][0] for node in after}) == 1
+    plain, *shown, none = (height_of(host, outputs[node]) for node in learnt)
+    assert none == plain and all(height > plain for height in shown)
+    assert "there is no preview" not in host.log.read_text()
+
+
+def test_a_preview_that_fails_is_logged_and_training_goes_on(host):
+    graph, model, latent, wanted = begin()
+    wan = graph.add("LoadVideoDiffusionModel", model="Wan starter (comes with Motion Inversion)", dtype="as stored")
+    foreign = out(graph.add("ProbeNarrowText", positive=wanted))
+    asked = [{}, {"vae": out(wan, 2), "preview_every": 1}, {"preview": foreign, "preview_every": 1}]
+    learnt = [learn(graph, "embedding", model, latent, wanted, **each) for each in asked]
+    nodes = [probe(graph, out(node)) for node in learnt]
+    outputs = host.wait(host.queue(graph))
+    assert len({outputs[node]["text"][0] for node in nodes}) == 1
+    assert len({height_of(host, outputs[node]) for node in learnt}) == 1
+    assert host.log.read_text().count("there is no preview at step 1: ") == 2
