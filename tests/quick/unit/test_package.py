@@ -21,7 +21,7 @@ POSSIBLE = {"locales"}
 LARGEST = 40 * 10**6
 """Bytes."""
 RULES = ("S102", "S307", "S301", "S302", "S403", "S404", "S602", "S603", "S604", "S605", "S606", "S607", "S614", "E702")
-"""Ruff's for exec, eval, pickle, marshal, subprocess, os.system, torch.load without restriction, two statements a line."""
+"""Ruff's for exec, eval, pickle, marshal, subprocess, os.system, unrestricted torch.load, two statements a line."""
 PICKLES = "motion_core/files/pickle_file.py"
 """The one reader of other people's pickles, with torch's restricted unpickler."""
 UNTRUSTED = re.compile(r"\btorch\.(?:load|hub)\b|\b(?:pickle|dill|joblib|marshal|shelve)\.loads?\b|\b__import__\b")
