@@ -60,7 +60,8 @@ class Rehearsal:
 
     @contextmanager
     def running(self) -> Iterator[InstalledHost]:
-        host = InstalledHost(self.copy, self.folder / "work", self.way.options)
+        work = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
+        host = InstalledHost(self.copy, work, self.way.options)
         host.start(patience=600)
         try:
             yield host
@@ -151,17 +152,8 @@ def sample_wan() -> Graph:
     model = graph.add("LoadVideoDiffusionModel", model="Wan starter (comes with Motion Inversion)", dtype="as stored")
     text = graphs.write(graph, model, "a blue square on a black ground")
     empty = graph.add("EmptyHunyuanLatentVideo", width=64, height=64, length=5, batch_size=1)
-    latent = graphs.sample(
-        graph,
-        out(model),
-        text,
-        text,
-        latent_image=out(empty),
-        steps=1,
-        cfg=1.0,
-        sampler_name="euler",
-        scheduler="simple",
-    )
+    settings = {"steps": 1, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
+    latent = graphs.sample(graph, out(model), text, text, latent_image=out(empty), **settings)
     clip = graph.add("VAEDecode", samples=latent, vae=out(model, 2))
     graph.add("SaveImage", images=out(clip), filename_prefix="installed")
     return graph
