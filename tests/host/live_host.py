@@ -85,8 +85,8 @@ class LiveHost:
             link(work / "mounted" / "tiny_animatediff", Path(__file__).with_name("tiny_animatediff"))
             self.packs += [ANIMATEDIFF, "tiny_animatediff"]
 
-    def start(self, patience: float = 180, python_path: Path | None = None) -> None:
-        """python_path: a folder whose modules go before all others."""
+    def command(self) -> list[str]:
+        """How the host is started."""
         paths = self.work / "paths.yaml"
         paths.write_text(f"tests:\n  base_path: {self.work}\n  custom_nodes: mounted\n", encoding="utf-8")
         port = self.address.rsplit(":", 1)[1]
@@ -94,6 +94,11 @@ class LiveHost:
         command += ["--base-directory", str(self.work)]
         command += ["--extra-model-paths-config", str(paths), "--database-url", "sqlite:///:memory:"]
         command += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", *self.packs]
+        return command
+
+    def start(self, patience: float = 180, python_path: Path | None = None) -> None:
+        """python_path: a folder whose modules go before all others."""
+        command = self.command()
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         if python_path is not None:
             clean["PYTHONPATH"] = str(python_path)

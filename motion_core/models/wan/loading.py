@@ -99,7 +99,7 @@ def load_wan(folder: Path, device: str | None = None) -> WanVideoModel:
         from diffusers import AutoencoderKLWan, WanTransformer3DModel
     except Exception as reason:  # it may be too old for Wan, or a package that it imports is broken
         raise ModelError(
-            f"diffusers could not be imported, or has no Wan ({reason}); repair it: pip install --upgrade diffusers"
+            f"diffusers could not be imported, or has no Wan ({reason}); install or repair it: pip install -U diffusers"
         ) from reason
     weights, metadata = _read(folder / TRANSFORMER)
     transformer: Any = WanTransformer3DModel(**_describe_transformer(weights, metadata))

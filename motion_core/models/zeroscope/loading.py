@@ -111,7 +111,7 @@ def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | Non
         from transformers import CLIPTextModel, CLIPTokenizer
     except Exception as reason:  # a broken install of a neighbour (torchaudio, xformers) fails in many ways
         raise ModelError(
-            f"diffusers could not be imported ({reason}); repair it: pip install --upgrade diffusers"
+            f"diffusers could not be imported ({reason}); install or repair it: pip install -U diffusers"
         ) from reason
     try:
         unet = UNet3DConditionModel.from_pretrained(

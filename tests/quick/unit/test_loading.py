@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -178,3 +179,9 @@ def test_other_models_and_pickles_are_refused(folder):
     weights.write_bytes(b"nothing")
     with pytest.raises(ModelError, match="can't be loaded"):
         load_model(folder)
+
+
+def test_without_diffusers_the_sentence_says_what_to_install(model_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(ModelError, match=r"^diffusers could not be imported \(.*\); .*pip install -U diffusers$"):
+        load_model(model_folder, "cpu")
