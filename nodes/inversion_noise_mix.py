@@ -36,7 +36,7 @@ class InversionNoiseMix(io.ComfyNode):
                     "factor", default=4, min=1, max=64, tooltip="For low_frequency_replace: higher keeps less."
                 ),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=2**63 - 1, control_after_generate=True, tooltip="Of the random part."
+                    "seed", default=0, min=0, max=2**63 - 1, control_after_generate=True, tooltip="For the random part."
                 ),
             ],
             outputs=[

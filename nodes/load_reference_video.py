@@ -38,7 +38,7 @@ class LoadReferenceVideo(io.ComfyNode):
                     default=0,
                     min=0,
                     max=1_000_000,
-                    tooltip="The first frame to take, from 0, at the mean rate.",
+                    tooltip="The first frame to take, counted from 0 at the clip's mean rate.",
                 ),
                 io.Int.Input("every", default=1, min=1, max=1000, tooltip="Take each nth frame: 2 is double speed."),
                 io.Int.Input("width", default=512, min=8, max=4096, step=8, tooltip="Width in pixels, as the model's."),

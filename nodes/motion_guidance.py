@@ -61,8 +61,8 @@ class MotionGuidance(io.ComfyNode):
                     "preset",
                     options=list(PRESETS),
                     default="published",
-                    tooltip="published: the authors' numbers, for 50 steps (dmt, dit_flow) or 100 and more. starter: "
-                    "for the starter models in 16.",
+                    tooltip="published: the authors' numbers, for 50 steps (dmt, dit_flow) or 100 and more "
+                    "(motion_clone). starter: for the starter models in 16.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -70,7 +70,7 @@ class MotionGuidance(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.05,
-                    tooltip="Of each step's guidance: 1 as the preset has it, 0 off.",
+                    tooltip="How strongly each step guides: 1 as the preset has it, 0 off.",
                 ),
                 preset_input(*_OPTIONS["start"]),
                 preset_input(*_OPTIONS["end"]),

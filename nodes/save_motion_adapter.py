@@ -28,7 +28,7 @@ class SaveMotionAdapter(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 MotionAdapterSocket.Input("adapter", tooltip="From Train Motion Adapter."),
-                io.String.Input("name", default="motion", tooltip="Of the file, without its suffix."),
+                io.String.Input("name", default="motion", tooltip="The file's name, without its suffix."),
                 io.Combo.Input(
                     "format",
                     options=[OURS, MOTION_LORA],

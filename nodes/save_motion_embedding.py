@@ -25,7 +25,7 @@ class SaveMotionEmbedding(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 MotionEmbeddingSocket.Input("motion", tooltip="From Train Motion Embedding."),
-                io.String.Input("name", default="motion", tooltip="Of the file, without its suffix."),
+                io.String.Input("name", default="motion", tooltip="The file's name, without its suffix."),
                 preview_input(),
             ],
             outputs=[io.String.Output(display_name="file", tooltip="The name under which Load finds it.")],

@@ -39,7 +39,7 @@ class StopByAppearance(io.ComfyNode):
                     tooltip="The half for text of the same CLIP, from Load CLIP. A checkpoint's CLIP will not do: "
                     "SD 1.5's lacks the projection.",
                 ),
-                io.Vae.Input("vae", tooltip="The model's, which makes frames of a preview."),
+                io.Vae.Input("vae", tooltip="The model's VAE, which turns a preview into frames."),
                 setting_input(StopSettings, "every"),
                 setting_input(StopSettings, "floor"),
                 setting_input(StopSettings, "patience", default=3),

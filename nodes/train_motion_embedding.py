@@ -51,8 +51,8 @@ class TrainMotionEmbedding(io.ComfyNode):
                     "preset",
                     options=list(MOTION_INVERSION),
                     default=OFFICIAL.preset,
-                    tooltip="official: a good start. paper: longer and faster, for motion that does not come through. "
-                    "camera: camera motion. fast: a first look. starter: for the starter model.",
+                    tooltip="official: a good start. paper: more steps at a higher rate, for motion that does not come "
+                    "through. camera: camera motion. fast: a first look. starter: for the starter model.",
                 ),
                 preset_input(*_OPTIONS["steps"]),
                 *(

@@ -21,8 +21,8 @@ def guidance_block() -> Any:
 def guidance_memory() -> Any:
     """Declares the memory mode of the gradients."""
     about = (
-        "fast keeps everything, balanced recomputes norms and the high-resolution level, low everything. The result is "
-        "the same."
+        "fast keeps everything, balanced recomputes normalisation layers and the high-resolution level, low "
+        "everything. The result is the same."
     )
     return option("balanced", choices=CHECKPOINTING_MODES, about=about)
 

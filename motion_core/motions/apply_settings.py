@@ -33,8 +33,8 @@ class ApplySettings:
     branches: str = option(
         "both",
         choices=BRANCHES,
-        about="both: the paper's way. conditional: only the prompted half of guidance gets the motion, so that "
-        "guidance amplifies it.",
+        about="both: the paper's way. conditional: only the half of guidance that has the prompt gets the motion, so "
+        "that guidance amplifies it.",
     )
     start: float = option(0.0, minimum=0.0, maximum=1.0, step=0.01, about="Applied from this part of sampling.")
     end: float = option(1.0, minimum=0.0, maximum=1.0, step=0.01, about="Applied up to this part of sampling.")
@@ -66,7 +66,7 @@ class EmbeddingSettings(ApplySettings):
 
     strength_qk: float = _strength("How much of the timing between frames: 1 as learnt, 0 off.")
     strength_v: float = _strength(
-        "How much of where things move: 1 as learnt, 0 camera motion only, above 1 exaggerates."
+        "How strongly things move in the picture: 1 as learnt, 0 camera motion only, above 1 exaggerates."
     )
     debias: str = option(
         "difference", choices=DEBIAS_MODES, about="How the reference's appearance is taken out of the motion."

@@ -50,9 +50,9 @@ class Recipe:
     memory: str = option(
         AUTO,
         choices=MEMORY_MODES,
-        about="auto chooses by what is free. fast keeps everything, balanced recomputes norms and the high-resolution "
-        "level, low everything; the result is the same. lowest is low and, on a GPU, weights in 8 bits during "
-        "training, which changes the result a little.",
+        about="auto chooses by what is free. fast keeps everything, balanced recomputes normalisation layers and the "
+        "high-resolution level, low everything; the result is the same. lowest is low and, on a GPU, weights in 8 bits "
+        "during training, which changes the result a little.",
         metavar="MODE",
     )
     fast_kernels: bool = option(
@@ -84,7 +84,7 @@ class Recipe:
         minimum=1,
         maximum=256,
         about="At most so many places along the longer side of the value embedding, which is stretched over the "
-        "model's; fewer take less memory and a smaller file. Not given: as many as the model has.",
+        "model's; fewer take less memory and a smaller file. Most presets have no limit.",
         metavar="N",
     )
     layers: str = option(
