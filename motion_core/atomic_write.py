@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import FileError, MotionError
@@ -31,11 +31,13 @@ def replacing(
     except failures as reason:
         cause = getattr(reason, "strerror", None) or reason
         raise error(
-            f"{target} can't be written ({cause}); check that its folder exists, is writable and has free space"
+            f"{target} can't be written ({cause}); check that its folder exists, is writable and has free space, and "
+            "that no other program has the file open"
         ) from reason
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows deletes no file that is open, and the first error says more
+                temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:

@@ -138,13 +138,16 @@ def _sort_metadata(file: bytes) -> bytes:
 
 
 def read_tensors(path: Path, noun: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Reads the metadata and the tensors of a file, sorted by key. Raises FileError."""
+    """Reads the metadata and the tensors of a file, sorted by key. Raises FileError.
+
+    The tensors are copies: one that lies in the file would keep it open, and Windows replaces no open file.
+    """
     with reading(path, "safetensors file"), safe_open(path, "pt") as file:
         metadata = dict(file.metadata() or {})
         keys = sorted(file.keys())
         if len(keys) > _MAX_TENSORS:
             raise FileError(f"{path.name} holds {len(keys)} tensors, more than any {noun}; check the file")
-        return metadata, {key: file.get_tensor(key) for key in keys}
+        return metadata, {key: file.get_tensor(key).clone() for key in keys}
 
 
 def read_format(path: str | os.PathLike[str]) -> str:

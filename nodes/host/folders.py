@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ...motion_core.errors import MotionError, OptionError
 from ...motion_core.starter.folder import CLIP_FOLDER, find_starter, find_wan_starter
 from ...motion_core.starter.folder import MOTION_FOLDER as EXAMPLE_MOTIONS
 from ...motion_core.video.animations import is_still_webp
+from .file_names import find_forbidden, free_name, is_plain, with_slashes, without_suffix
 
 MOTION_FOLDER = "motion_embeddings"
 ADAPTER_FOLDER = "motion_adapters"
@@ -30,13 +29,6 @@ WAN_STARTER = "Wan starter (comes with Motion Inversion)"
 EXAMPLE = "example: "
 """Before the name of a clip or motion that the pack brings along."""
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".gif", ".avi", ".apng", ".webp")
-
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[\d\xb9\xb2\xb3]|lpt[\d\xb9\xb2\xb3])\s*(?:\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for itself, with any suffix."""
-_LONGEST = 230
-"""Bytes of a name: systems take 255, and saving adds a number and a suffix."""
-_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of what no file should have in its name: controls, half characters, line separators."""
 
 
 def register_folders() -> None:
@@ -57,9 +49,9 @@ def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
     Raises OptionError for a name that leads out of its root: absolute, with '..', or through a link; and for one that
     some system keeps for itself, can't show or can't hold, since graphs are shared.
     """
-    if not isinstance(name, str) or not _is_plain(name):
+    if not isinstance(name, str) or not is_plain(name):
         raise OptionError(f"{what} {name!r} is no name in its folder; give a plain name or choose one from the list")
-    given = Path(name.replace("\\", "/"))
+    given = Path(with_slashes(name))
     try:
         root = next((Path(root) for root in roots if (Path(root) / given).exists()), Path(roots[0]))
         within = (root / given).resolve().is_relative_to(root.resolve())
@@ -69,17 +61,6 @@ def inside(roots: Sequence[str | Path], name: str, what: str) -> Path:
     if not within:
         raise OptionError(f"{what} {name!r} leads out of {root}; copy the file there instead of linking it")
     return path
-
-
-def _is_plain(name: str) -> bool:
-    """Whether every system takes it as the name of a file, with folders before it or none."""
-    shown = not any(unicodedata.category(char) in _CONTROLS for char in name)
-    return shown and ":" not in name and all(map(_is_file_name, name.replace("\\", "/").split("/")))
-
-
-def _is_file_name(part: str) -> bool:
-    """Windows drops dots and spaces at an end, and has its devices in every folder."""
-    return 0 < len(part.encode()) <= _LONGEST and part.rstrip(". ") == part and not _DEVICE.fullmatch(part)
 
 
 def list_clips() -> list[str]:
@@ -105,9 +86,7 @@ def list_models() -> list[str]:
     found = set()
     for root in folder_paths.get_folder_paths("diffusers"):
         if os.path.isdir(root):
-            found |= {
-                entry.name for entry in os.scandir(root) if os.path.isfile(os.path.join(entry, "unet/config.json"))
-            }
+            found |= {entry.name for entry in os.scandir(root) if os.path.isfile(Path(entry, "unet", "config.json"))}
     return [STARTER, WAN_STARTER, *sorted(found)]
 
 
@@ -123,8 +102,10 @@ def find_model(name: str) -> Path:
 
 def list_motions() -> list[str]:
     """Motions in the host's folders, then the pack's examples."""
-    own = folder_paths.get_filename_list(MOTION_FOLDER)
-    return [*own, *(EXAMPLE + path.name for path in sorted(EXAMPLE_MOTIONS.glob("*" + MOTION_SUFFIX)))]
+    return [
+        *_list_files(MOTION_FOLDER),
+        *(EXAMPLE + path.name for path in sorted(EXAMPLE_MOTIONS.glob("*" + MOTION_SUFFIX))),
+    ]
 
 
 def find_motion(name: str) -> Path:
@@ -136,8 +117,8 @@ def find_motion(name: str) -> Path:
 def list_adapters() -> list[str]:
     """Adapters in the host's folders, then AnimateDiff-Evolved's motion LoRAs where it is installed."""
     known = folder_paths.folder_names_and_paths
-    loras = folder_paths.get_filename_list(MOTION_LORA_FOLDER) if MOTION_LORA_FOLDER in known else []
-    return [*folder_paths.get_filename_list(ADAPTER_FOLDER), *(MOTION_LORA + name for name in loras)]
+    loras = _list_files(MOTION_LORA_FOLDER) if MOTION_LORA_FOLDER in known else []
+    return [*_list_files(ADAPTER_FOLDER), *(MOTION_LORA + name for name in loras)]
 
 
 def find_adapter(name: str) -> Path:
@@ -147,7 +128,7 @@ def find_adapter(name: str) -> Path:
 
 
 def list_tracker_weights() -> list[str]:
-    return [NO_WEIGHTS, *folder_paths.get_filename_list(TRACKER_FOLDER)]
+    return [NO_WEIGHTS, *_list_files(TRACKER_FOLDER)]
 
 
 def find_tracker_weights(name: str) -> Path | None:
@@ -157,14 +138,16 @@ def find_tracker_weights(name: str) -> Path | None:
 
 
 def free_path(folder: str, name: str) -> Path:
-    """Where a file of that name is saved in a model folder: `name.safetensors`, or with a number if there is one."""
-    path = inside(folder_paths.get_folder_paths(folder), name.removesuffix(MOTION_SUFFIX), "the name")
-    stem, number = path.name, 1
-    path = path.with_name(stem + MOTION_SUFFIX)
-    while path.exists():
-        number += 1
-        path = path.with_name(f"{stem}_{number:02}{MOTION_SUFFIX}")
-    return path
+    """Where a file of that name is saved in a model folder: `name.safetensors`, or with a number if there is one.
+
+    Raises OptionError as `inside` does, and for characters that Windows takes in no name.
+    """
+    path = inside(folder_paths.get_folder_paths(folder), without_suffix(name, MOTION_SUFFIX), "the name")
+    forbidden = find_forbidden(name)
+    if forbidden:
+        raise OptionError(f"the name {name!r} has a {forbidden} in it, which Windows takes in no name; leave it out")
+    taken = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    return path.with_name(free_name(path.name, MOTION_SUFFIX, taken))
 
 
 def saved_name(folder: str, path: Path) -> str:
@@ -186,3 +169,8 @@ def _existing(path: Path, what: str, cure: str = "put it there and press R to re
     if not path.exists():
         raise OptionError(f"the {what} {path.name} is not in {path.parent}; {cure}")
     return path
+
+
+def _list_files(folder: str) -> list[str]:
+    """The files in a model folder, by names that a graph can take to another system."""
+    return [with_slashes(name) for name in folder_paths.get_filename_list(folder)]
