@@ -208,5 +208,5 @@ def draw_box(name: str, x: float, y: float) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(find_arrows()), encoding="utf-8")
+    PICTURE.write_text(draw(find_arrows()), encoding="utf-8", newline="\n")
     print(f"wrote {PICTURE}")

@@ -125,5 +125,5 @@ def replace_tables(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(replace_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(replace_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     print(f"wrote {PAGE}")

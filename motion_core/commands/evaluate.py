@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from ..device import DEVICES
 from ..errors import OptionError
 from ..evaluation.runner import evaluate
 from ..evaluation.suite import SHIPPED, read_suite
@@ -30,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, metavar="N", help="instead of the suite's")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes of Ray (default: 0, no Ray)")
     parser.add_argument("--ray", default="", metavar="ADDRESS", help="of a Ray cluster, such as auto")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to compute (default: the GPU if there is one)")
+    parser.add_argument("--device", choices=DEVICES, help="where to compute (default: the first of them that there is)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,4 +52,4 @@ def run(args: argparse.Namespace) -> None:
     )
     folder = args.out or Path("evaluation") / suite.name
     say(evaluate(suite, folder, workers=args.workers, address=args.ray, device=args.device))
-    say(f"wrote {folder}/table.md, results.jsonl and sheets")
+    say(f"wrote {folder / 'table.md'}, results.jsonl and sheets")

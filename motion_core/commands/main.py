@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import MotionError
+from ..printable import any_encoding
 from . import convert, evaluate, generate, guide, inspect, invert, learn, transfer
-from .output import LogHandler, any_encoding, complain
+from .output import LogHandler, complain
 
 _COMMANDS = {
     "learn": (learn, "learn the motion of a clip and save it to a small file"),

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ..device import DEVICES
 from ..errors import FileError, OptionError, VideoError
 from ..hooks.applied import AppliedMotion
 from ..models.loading import load_video_model
@@ -34,7 +35,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="diffusers folder of the ZeroScope family, or wan-starter (default: the starter model)",
     )
-    group.add_argument("--device", choices=("cpu", "cuda"), help="where to compute (default: the GPU if there is one)")
+    group.add_argument("--device", choices=DEVICES, help="where to compute (default: the first of them that there is)")
 
 
 def load(args: argparse.Namespace) -> VideoModel:

@@ -139,10 +139,11 @@ def choose_stop(args: argparse.Namespace) -> StopSettings | None:
 
 def read_folder(args: argparse.Namespace, folder: Path, *, frames: int, width: int, height: int) -> list[CaptionedClip]:
     """Reads the clips and images of a folder, each with the caption in the text file of its name. Raises VideoError."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (*_VIDEOS, *IMAGE_SUFFIXES))
+    paths = [path for path in folder.glob("*") if path.suffix.lower() in (*_VIDEOS, *IMAGE_SUFFIXES)]
     if not paths:
         raise VideoError(f"{folder} holds no clips ({', '.join(_VIDEOS)}) and no images; name a folder that does")
     how = ClipOptions(frames, 0, args.every, width, height, args.fit)
+    paths.sort(key=lambda path: path.name)  # paths themselves are sorted otherwise on Windows
     return [CaptionedClip(read_either(path, how), read_caption(path)) for path in paths]
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..device import moved_like, widest_dtype
 from ..errors import OptionError
 
 
@@ -53,7 +54,7 @@ class FlowSchedule:
 
     def error_alpha_bar(self, t: Tensor) -> Tensor:
         """1 / (1 + sigma^2): an error of the velocity is one of the clean sample times sigma."""
-        return 1 / (1 + t.double().square())
+        return 1 / (1 + t.to(widest_dtype(t.device)).square())
 
     def predict_x0(self, z: Tensor, velocity: Tensor, sigma: Tensor | float) -> Tensor:
         """The clean sample that z and its velocity imply."""
@@ -66,5 +67,6 @@ class FlowSchedule:
 
 def _shaped(sigma: Tensor | float, like: Tensor) -> Tensor:
     """sigma, shaped to scale `like`."""
-    value = torch.as_tensor(sigma, dtype=torch.float64).to(like.device, like.dtype)
+    wide = widest_dtype(sigma.device) if isinstance(sigma, Tensor) else torch.float64
+    value = moved_like(torch.as_tensor(sigma, dtype=wide), like)
     return value.reshape(-1, *[1] * (like.ndim - 1)) if value.ndim else value

@@ -70,7 +70,8 @@ def _low_frequencies(x: Tensor, factor: int) -> Tensor:
 
 
 def _resized(x: Tensor, size: list[int]) -> Tensor:
-    return F.interpolate(x, size, mode="bilinear", align_corners=True, antialias=True)
+    near = x.cpu() if x.device.type == "mps" else x  # torch before 2.7 has no such filter on a Mac's GPU
+    return F.interpolate(near, size, mode="bilinear", align_corners=True, antialias=True).to(x.device)
 
 
 def _check_shapes(inverted: Tensor, random: Tensor) -> None:

@@ -55,5 +55,5 @@ class NoiseSampler:
 
 
 def move_noise(noise: Tensor, like: Tensor) -> Tensor:
-    """Moves noise to the device and precision of another tensor, without waiting for a GPU."""
-    return (noise.pin_memory() if like.is_cuda else noise).to(like, non_blocking=True)
+    """Moves noise to the device and precision of another tensor, without waiting for a CUDA GPU."""
+    return noise.pin_memory().to(like, non_blocking=True) if like.is_cuda else noise.to(like)

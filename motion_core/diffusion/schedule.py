@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ..device import moved_like
 from ..errors import ModelError, OptionError
 
 
@@ -86,7 +87,7 @@ class NoiseSchedule:
     def alpha_bar(self, t: Tensor | float, like: Tensor) -> Tensor:
         """alpha_bar at timestep t, shaped to scale `like`; t before the first timestep means the first."""
         t = torch.as_tensor(t, device="cpu").clamp(min=0)
-        value = self.alpha_bars[t].to(like.device, like.dtype)
+        value = moved_like(self.alpha_bars[t], like)
         return value.reshape(-1, *[1] * (like.ndim - 1)) if value.ndim else value
 
     def add_noise(self, x0: Tensor, eps: Tensor, t: Tensor | float) -> Tensor:

@@ -36,7 +36,7 @@ class MotionCache:
             motion.save(path)
             write_whole(cost_file, json.dumps(asdict(cost)).encode())
         # as saved, so that a later run measures the same
-        return read_motion(path), Cost(**json.loads(cost_file.read_text()))
+        return read_motion(path), Cost(**json.loads(cost_file.read_text(encoding="utf-8")))
 
 
 def digest(*what: Any) -> str:
@@ -48,7 +48,7 @@ def digest(*what: Any) -> str:
 def fingerprint_code() -> str:
     """Returns a name of the core's sources, the same for the same sources."""
     core = Path(__file__).parents[1]
-    return digest({str(file.relative_to(core)): file.read_text("utf-8") for file in core.rglob("*.py")})
+    return digest({file.relative_to(core).as_posix(): file.read_text(encoding="utf-8") for file in core.rglob("*.py")})
 
 
 def fingerprint(*modules: nn.Module) -> str:

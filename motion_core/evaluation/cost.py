@@ -40,7 +40,7 @@ def _forget_peak() -> None:
     elif _RESET.exists():
         _return_unused()
         with suppress(OSError):  # a container may forbid it
-            _RESET.write_text("5")  # Linux: the high-water mark of resident memory starts anew
+            _RESET.write_text("5", encoding="ascii")  # Linux: the high-water mark of resident memory starts anew
 
 
 def _return_unused() -> None:
@@ -53,6 +53,6 @@ def _return_unused() -> None:
 def _read_peak() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    status = _STATUS.read_text() if _STATUS.exists() else ""
+    status = _STATUS.read_text(encoding="ascii") if _STATUS.exists() else ""
     found = re.search(r"VmHWM:\s*(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0

@@ -100,13 +100,14 @@ def describe_machine() -> str:
     if torch.cuda.is_available():
         where = torch.cuda.get_device_name()
     else:
-        where = f"{_find_processor()}, {torch.get_num_threads()} threads, no GPU"
+        gpu = "its GPU (MPS)" if torch.backends.mps.is_available() else "no GPU"
+        where = f"{_find_processor()}, {torch.get_num_threads()} threads, {gpu}"
     return f"{where}, torch {torch.__version__.partition('+')[0]}"
 
 
 def _find_processor() -> str:
     file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 

@@ -48,8 +48,10 @@ def _weight_of(layer: nn.Module) -> Tensor:
 
 
 def saves_memory(device: torch.device) -> bool:
-    """Whether weights in fp8 save memory on a device. On a CPU the originals would lie in the same memory."""
-    return HAS_FP8 and device.type != "cpu"
+    """Whether weights in fp8 save memory on a device. On a CPU the originals would lie in the same memory, and so they
+    would on a Mac, whose GPU has no fp8 either.
+    """
+    return HAS_FP8 and device.type not in ("cpu", "mps")
 
 
 @contextmanager

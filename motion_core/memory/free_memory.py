@@ -16,7 +16,7 @@ def find_free(device: torch.device) -> int | None:
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
-    if device.type == "cpu":
+    if device.type in ("cpu", "mps"):  # a Mac's GPU has the same memory
         return find_free_main()
     return None
 
@@ -35,6 +35,8 @@ def return_unused(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    if device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def format_bytes(size: int) -> str:

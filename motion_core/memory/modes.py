@@ -37,7 +37,7 @@ def next_lower(mode: str, device: torch.device) -> str | None:
 def in_mode(mode: str, layers: Layers, device: torch.device) -> Iterator[None]:
     """Within the block, a model's layers save memory as the mode says.
 
-    On a CPU `lowest` is `low`: weights in 8 bits would lie in the same memory as their originals.
+    On a CPU and on a Mac `lowest` is `low`: weights in 8 bits would lie in the same memory as their originals.
     """
     in_8_bits = mode == LOWEST and saves_memory(device)
     again = choose_layers(layers, "low" if mode == LOWEST else mode)

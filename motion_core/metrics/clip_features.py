@@ -49,7 +49,7 @@ class ClipEncoder:
 def load_clip(folder: Path, device: str | None = None) -> ClipEncoder:
     """Loads a folder that holds a CLIPModel and its processor as transformers saves them. Downloads nothing.
 
-    device: None takes `cuda` if there is one, else `cpu`. Raises ModelError for a missing, damaged or other model.
+    device: see `choose_device`. Raises ModelError for a missing, damaged or other model.
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json; {_LAYOUT}")

@@ -44,7 +44,7 @@ def load_image_reward(folder: Path, device: str | None = None) -> ImageReward:
     """Loads a folder with ImageReward.pt and med_config.json. Downloads nothing.
 
     The package takes the tokenizer of bert-base-uncased from the Hugging Face cache. Where the cache lacks it, the
-    package would download it. device: None takes `cuda` if there is one, else `cpu`.
+    package would download it. device: see `choose_device`.
     Raises ModelError where the package, a file or that tokenizer is missing, FileError where the weights are damaged.
     """
     try:

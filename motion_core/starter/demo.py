@@ -20,6 +20,7 @@ from ..models.video_model import VideoModel
 from ..models.zeroscope.loading import load_model
 from ..motions.motion import Motion
 from ..pipeline import CaptionedClip, GenerateConfig, References, generate_clip, train_motion
+from ..printable import any_encoding
 from ..progress import sampling_bar, training_bar
 from ..recipes.motion_inversion import STARTER
 from ..video.pictures.pixels import enlarge
@@ -45,11 +46,12 @@ def main() -> int:
     parser.add_argument("--example", choices=tuple(EXAMPLES), default="figure_eight", help="which example clip")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    try:
-        run(args.out, args.example, args.seed)
-    except MotionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with any_encoding():
+        try:
+            run(args.out, args.example, args.seed)
+        except MotionError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -31,7 +31,7 @@ class CoTracker:
 
 
 def load_cotracker(spacing: int = 0, weights: Path | None = None) -> CoTracker:
-    """Loads CoTracker 2 or 3 (offline), on the GPU if there is one. weights: its file.
+    """Loads CoTracker 2 or 3 (offline), on a CUDA GPU if there is one. weights: its file.
 
     Raises ModelError if the package or the weights are missing or damaged.
     """
@@ -44,7 +44,7 @@ def load_cotracker(spacing: int = 0, weights: Path | None = None) -> CoTracker:
         raise ModelError(
             f"CoTracker could not be imported ({reason}); its page says how to install it, or choose another tracker"
         ) from reason
-    device = choose_device()
+    device = choose_device(among=("cuda", "cpu"))
     try:
         return CoTracker(CoTrackerPredictor(checkpoint=str(weights)).to(device), device, spacing)
     except Exception as reason:  # a damaged file or another model fails in many ways

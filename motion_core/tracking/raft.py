@@ -51,7 +51,7 @@ def move_along(flow: Tensor, points: Tensor) -> Tensor:
 
 
 def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
-    """Loads torchvision's RAFT, on the GPU if there is one. weights: the file of the large or the small model.
+    """Loads torchvision's RAFT, on a CUDA GPU if there is one. weights: the file of the large or the small model.
 
     Raises ModelError if torchvision or the weights are missing, or the weights are of another model; FileError for a
     damaged file.
@@ -72,4 +72,4 @@ def load_raft(spacing: int = 0, weights: Path | None = None) -> Raft:
         model.load_state_dict(state)
     except Exception as reason:  # a damaged file or another model fails in many ways
         raise ModelError(f"{weights} holds no weights of torchvision's RAFT; download the file again") from reason
-    return Raft(model.eval().to(choose_device()), spacing)
+    return Raft(model.eval().to(choose_device(among=("cuda", "cpu"))), spacing)

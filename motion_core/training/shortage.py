@@ -10,6 +10,9 @@ from torch import Tensor
 
 from ..errors import MemoryShortage
 
+_SIGNS = ("allocate memory", "not enough memory", "out of memory")
+"""In the error of the CPU's allocator, of that on Windows, and of a Mac's GPU."""
+
 
 @contextmanager
 def explained(mode: str, latents: Tensor) -> Iterator[None]:
@@ -21,7 +24,7 @@ def explained(mode: str, latents: Tensor) -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
         cause = str(error).splitlines()[0] if str(error) else "out of memory"
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in cause:
+        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in cause for sign in _SIGNS):
             raise
         n, h, w = latents.shape[2:]
         lower = "" if mode in ("low", "lowest") else "memory 'low', "

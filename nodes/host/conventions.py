@@ -11,6 +11,7 @@ import comfy.model_sampling
 import torch
 from torch import Tensor
 
+from ...motion_core.device import moved_like
 from ...motion_core.diffusion.flow_schedule import FlowSchedule
 from ...motion_core.diffusion.schedule import NoiseSchedule, Schedule
 from ...motion_core.errors import ModelError
@@ -83,7 +84,7 @@ class DiffusionConvention:
         return output if self.kind == comfy.model_base.ModelType.EPS else None
 
     def prediction_of_clean(self, scaled: Tensor, x0: Tensor, t: Tensor) -> Tensor:
-        return (scaled - x0) / self.sigma(t).to(scaled)
+        return (scaled - x0) / moved_like(self.sigma(t), scaled)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class FlowConvention:
         return output
 
     def prediction_of_clean(self, scaled: Tensor, x0: Tensor, t: Tensor) -> Tensor:
-        return (scaled - x0) / t.to(scaled).clamp(min=torch.finfo(torch.float32).eps)
+        return (scaled - x0) / moved_like(t, scaled).clamp(min=torch.finfo(torch.float32).eps)
 
 
 def find_convention(model_sampling: Any, kind: Any = comfy.model_base.ModelType.EPS) -> Convention:
@@ -123,5 +124,5 @@ def find_convention(model_sampling: Any, kind: Any = comfy.model_base.ModelType.
     if not hasattr(model_sampling, "sigmas") or not hasattr(model_sampling, "sigma_data"):
         raise ModelError("this model has no noise schedule that we know; load Wan, AnimateDiff, ZeroScope or like")
     exact = getattr(model_sampling, "alpha_bars", None)
-    rounded = 1 / (model_sampling.sigmas.double().cpu().square() + 1)
+    rounded = 1 / (model_sampling.sigmas.cpu().double().square() + 1)
     return DiffusionConvention(NoiseSchedule(rounded if exact is None else exact), kind)

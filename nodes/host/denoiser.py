@@ -70,7 +70,7 @@ class HostDenoiser:
         options = create_model_options_clone(self.options)
         add_wrapper(WrappersMP.DIFFUSION_MODEL, forward, options, is_model_options=True)
         scaled = self.convention.scaled(latents, t)
-        sigmas = self.convention.sigma(t).to(scaled.device).expand(len(latents)).float()
+        sigmas = self.convention.sigma(t).float().to(scaled.device).expand(len(latents))
         # looked up now, since AnimateDiff-Evolved replaces it for a sampling
         fitting = cut_frames(condition, count_frames(self.like), frames) if is_video(latents) else condition
         x0 = comfy.samplers.sampling_function(self.base, scaled, sigmas, None, fitting, 1.0, options, self.seed)

@@ -9,6 +9,7 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 
+from ...motion_core.device import fitting_dtype
 from ...motion_core.models.loading import is_wan_folder
 from ...motion_core.models.zeroscope.loading import load_model, stored_dtype
 from .autoencoder import FramesVAE
@@ -28,8 +29,10 @@ def load_sockets(folder: Path, dtype: torch.dtype | None) -> tuple[Any, Any, Any
 
 
 def _load_zeroscope(folder: Path, dtype: torch.dtype | None) -> tuple[Any, Any, Any]:
-    on_cpu = comfy.model_management.get_torch_device().type == "cpu"
-    loaded = load_model(folder, "cpu", dtype or (torch.float32 if on_cpu else stored_dtype(folder)))
+    if dtype is None:
+        device = comfy.model_management.get_torch_device()
+        dtype = fitting_dtype(device, torch.float32 if device.type == "cpu" else stored_dtype(folder))
+    loaded = load_model(folder, "cpu", dtype)
     return as_model(loaded), as_clip(loaded), FramesVAE(loaded)
 
 

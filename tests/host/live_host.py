@@ -74,7 +74,7 @@ class LiveHost:
         for name in ("user/default", "input", "output", "temp", "custom_nodes", "models", "mounted"):
             (work / name).mkdir(parents=True, exist_ok=True)
         settings = {"Comfy.TutorialCompleted": True}  # else the template dialog covers the first start
-        (work / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings))
+        (work / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings), encoding="utf-8")
         (work / "mounted" / "motion-inversion").symlink_to(PACK)
         (work / "mounted" / "probes").symlink_to(PROBES)
         self.packs = ["motion-inversion", "probes"]
@@ -86,7 +86,7 @@ class LiveHost:
     def start(self, patience: float = 180, python_path: Path | None = None) -> None:
         """python_path: a folder whose modules go before all others."""
         paths = self.work / "paths.yaml"
-        paths.write_text(f"tests:\n  base_path: {self.work}\n  custom_nodes: mounted\n")
+        paths.write_text(f"tests:\n  base_path: {self.work}\n  custom_nodes: mounted\n", encoding="utf-8")
         port = self.address.rsplit(":", 1)[1]
         command = [find_python(self.root), "main.py", "--cpu", "--port", port, "--disable-auto-launch"]
         command += ["--base-directory", str(self.work)]
@@ -95,13 +95,13 @@ class LiveHost:
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         if python_path is not None:
             clean["PYTHONPATH"] = str(python_path)
-        with self.log.open("w") as log:
+        with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, cwd=self.root, stdout=log, stderr=log, env=clean)
         until = time.monotonic() + patience
         while True:
             if self.process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                raise AssertionError(f"the host did not start:\n{self.log.read_text()[-4000:]}")
+                raise AssertionError(f"the host did not start:\n{self.log.read_text(encoding='utf-8')[-4000:]}")
             try:
                 self.ask("/system_stats")
                 return
@@ -138,7 +138,7 @@ class LiveHost:
         while time.monotonic() < until:
             entry = self.ask(f"/history/{number}").get(number)
             if entry is None:
-                assert self.process.poll() is None, self.log.read_text()[-4000:]
+                assert self.process.poll() is None, self.log.read_text(encoding="utf-8")[-4000:]
                 time.sleep(0.05)
                 continue
             for kind, event in entry["status"]["messages"]:
@@ -147,7 +147,7 @@ class LiveHost:
                 if kind == "execution_interrupted":
                     raise Interrupted
             return entry["outputs"]
-        raise AssertionError(f"no end after {patience} s:\n{self.log.read_text()[-4000:]}")
+        raise AssertionError(f"no end after {patience} s:\n{self.log.read_text(encoding='utf-8')[-4000:]}")
 
     def kept(self, number: str) -> set[str]:
         """The nodes of a finished run whose outputs the host still had."""

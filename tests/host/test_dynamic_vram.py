@@ -37,7 +37,7 @@ def differ(graph, one, other):
 
 
 def copies_of(host):
-    return host.log.read_text().count("ProbeDynamic loads a copy")
+    return host.log.read_text(encoding="utf-8").count("ProbeDynamic loads a copy")
 
 
 @pytest.mark.parametrize("cached", [True, False])

@@ -57,7 +57,7 @@ def test_nothing_but_the_example_clips_is_served(host, name):
 
 
 def test_the_input_folder_is_served_as_before(host):
-    (host.work / "input" / "own.txt").write_text("mine")
+    (host.work / "input" / "own.txt").write_text("mine", encoding="utf-8")
     assert read_answer(host, "own.txt") == (200, b"mine")
     assert read_answer(host, "none.mp4")[0] == 404
     assert not list((host.work / "input").glob("example*"))

@@ -82,7 +82,7 @@ def test_retired_widgets_are_accepted_and_change_nothing(host):
     nodes = [probe(graph, out(node)) for node in (plain, retired)]
     results = host.run(graph)
     assert results[nodes[0]] == results[nodes[1]]
-    assert "pool and early_stop" in host.log.read_text()
+    assert "pool and early_stop" in host.log.read_text(encoding="utf-8")
 
 
 def test_the_host_predicts_the_same_bits_as_the_core(host):

@@ -26,8 +26,10 @@ def test_a_broken_package_is_reported_when_it_is_needed(tmp_path):
     root = find_host()
     if root is None:
         pytest.skip(HOW_TO_GET_ONE)
-    (tmp_path / "diffusers.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')\n")
-    (tmp_path / "cv2.py").write_text("raise ImportError('no cv2')\n")
+    (tmp_path / "diffusers.py").write_text(
+        "raise OSError('libcudart.so.13: cannot open shared object file')\n", encoding="utf-8"
+    )
+    (tmp_path / "cv2.py").write_text("raise ImportError('no cv2')\n", encoding="utf-8")
     live = LiveHost(root, tmp_path / "host")
     live.start(python_path=tmp_path)
     try:

@@ -114,5 +114,5 @@ def test_the_pack_runs_with_a_clean_log(tmp_path):
         shown = live.wait(live.queue(graph))
     finally:
         live.stop()
-    log = live.log.read_text(errors="replace")
+    log = live.log.read_text(errors="replace", encoding="utf-8")
     assert shown["PreviewImage 1"]["images"] and not complaints(log), log[-8000:]

@@ -27,7 +27,7 @@ STEPS_TO_TRACK = 8
 @pytest.fixture
 def graph(host, path):
     """A shipped graph, where the host has the packs that it takes."""
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     if ANIMATEDIFF not in host.packs and any(node["type"].startswith("ADE_") for node in content["nodes"]):
         pytest.skip(HOW_TO_GET_ANIMATEDIFF)
     return content
@@ -41,7 +41,7 @@ def test_each_graph_has_its_picture_and_nothing_else_is_there():
 
 def test_each_says_which_models_it_takes_and_where_they_go():
     for path in GRAPHS:
-        nodes = json.loads(path.read_text())["nodes"]
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         models = [model for node in nodes for model in node["properties"].get("models", [])]
         assert all(model["url"].startswith("https://") and model["directory"] for model in models)
         loaders = {"CheckpointLoaderSimple", "ADE_LoadAnimateDiffModel", "UNETLoader", "CLIPLoader", "VAELoader"}
@@ -50,7 +50,7 @@ def test_each_says_which_models_it_takes_and_where_they_go():
 
 def test_example_clips_have_the_frames_that_graphs_take():
     for path in GRAPHS:
-        for node in json.loads(path.read_text())["nodes"]:
+        for node in json.loads(path.read_text(encoding="utf-8"))["nodes"]:
             if node["type"] == "LoadReferenceVideo":
                 name, wanted = (node["widgets_values_named"][key] for key in ("video", "frames"))
                 clip = read_clip(CLIP_FOLDER / name.removeprefix("example: "))
@@ -58,14 +58,14 @@ def test_example_clips_have_the_frames_that_graphs_take():
 
 
 def test_the_starters_graph_is_small_and_in_three_groups():
-    graph = json.loads(GRAPHS[0].read_text())
+    graph = json.loads(GRAPHS[0].read_text(encoding="utf-8"))
     assert len(graph["nodes"]) <= 14
     assert [group["title"] for group in graph["groups"]] == ["1 load", "2 learn", "3 use"]
     assert any(node["type"] == "MarkdownNote" for node in graph["nodes"])
 
 
 def test_the_graph_that_evaluates_is_small_and_in_three_groups():
-    graph = json.loads(next(path for path in GRAPHS if path.stem.startswith("50")).read_text())
+    graph = json.loads(next(path for path in GRAPHS if path.stem.startswith("50")).read_text(encoding="utf-8"))
     assert len(graph["nodes"]) <= 20
     assert [group["title"] for group in graph["groups"]] == ["1 load", "2 make", "3 evaluate"]
     assert any(node["type"] == "MarkdownNote" for node in graph["nodes"])
@@ -74,7 +74,7 @@ def test_the_graph_that_evaluates_is_small_and_in_three_groups():
 def test_every_recipe_and_every_guidance_has_a_small_graph_on_the_starter():
     taught = {"TrainMotionAdapter": set(), "MotionGuidance": set()}
     for path in GRAPHS:
-        graph = json.loads(path.read_text())
+        graph = json.loads(path.read_text(encoding="utf-8"))
         for node in graph["nodes"]:
             if node["type"] in taught:
                 chosen, preset, *_ = node["widgets_values"]

@@ -24,15 +24,17 @@ def export(folder: Path, vae: Any, unet: Any, text_encoder: Any, record: dict) -
         "unet": ["diffusers", "UNet3DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8", newline="\n")
+    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def _save_tokenizer(folder: Path) -> None:
     """Both layouts: `tokenizer.json` for transformers 5, vocabulary and merges for those before."""
     tokenizer = build.build_tokenizer()
     tokenizer.save_pretrained(folder)
-    model = json.loads((folder / "tokenizer.json").read_text())["model"]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False) + "\n")
+    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    (folder / "vocab.json").write_text(
+        json.dumps(model["vocab"], ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
     lines = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(lines) + "\n")
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(lines) + "\n", encoding="utf-8", newline="\n")

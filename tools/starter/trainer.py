@@ -171,7 +171,8 @@ class Trainer:
             for name, p in self.parameters.items():
                 p.copy_(file.get_tensor(f"weight.{name}"))
                 self.average[name].copy_(file.get_tensor(f"average.{name}"))
-                moments = {kind: file.get_tensor(f"{kind}.{name}") for kind in MOMENTS if f"{kind}.{name}" in known}
+                kinds = [kind for kind in MOMENTS if f"{kind}.{name}" in known]
+                moments = {kind: file.get_tensor(f"{kind}.{name}").clone() for kind in kinds}  # not in the open file
                 owner = next(each for each in self.optimisers if any(p is q for q in _owned(each)))
                 owner.state[p] = {"step": torch.tensor(float(record["steps"])), **moments}
         self.step, self.seconds = record["steps"], record["seconds"]

@@ -148,10 +148,10 @@ class Filmed:
 
 def find_videos(folder: Path) -> list[Path]:
     """The clips of a folder by name. Raises VideoError."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in VIDEOS)
+    paths = [path for path in folder.glob("*") if path.suffix.lower() in VIDEOS]
     if not paths:
         raise VideoError(f"{folder} holds no clips ({', '.join(VIDEOS)}); name a folder that does")
-    return paths
+    return sorted(paths, key=lambda path: path.name)  # paths themselves are sorted otherwise on Windows
 
 
 def read_lines(video: Path) -> list[str]:

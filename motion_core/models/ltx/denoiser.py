@@ -28,7 +28,7 @@ class LtxDenoiser:
         predicted = self.module(
             rearrange(z, "b c n h w -> b (n h w) c").to(dtype),
             text,
-            1000 * t.to(z.device, torch.float32)[:, None],
+            1000 * t.float().to(z.device)[:, None],
             torch.ones(text.shape[:2], device=text.device),
             num_frames=frames,
             height=h,

@@ -32,7 +32,7 @@ class WanDenoiser:
         dtype = next(self.module.parameters()).dtype
         inputs = torch.cat([z, self._stack_images(z, conditions)], 1).to(dtype)
         text = torch.stack([condition.text for condition in conditions]).to(dtype)
-        return self.module(inputs, 1000 * t.to(z.device, torch.float32), text).sample.to(z.dtype)
+        return self.module(inputs, 1000 * t.float().to(z.device), text).sample.to(z.dtype)
 
     def _stack_images(self, z: Tensor, conditions: Sequence[WanCondition]) -> Tensor:
         """(B, further channels, N, h, w): zeros where there is no image."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ...device import widest_dtype
 from ..token_layout import LiveTokens
 
 THETA = 10_000.0
@@ -34,10 +35,12 @@ class NormAndRotate:
 
 def rotate(x: Tensor, live: LiveTokens) -> Tensor:
     """Turns pairs of channels of (B, N*h*w, heads, d) by angles that grow with the place."""
-    angles = find_angles(live, x.shape[-1]).to(x.device)[:, None]
-    pairs = x.double().unflatten(-1, (-1, 2))
-    turned = torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(angles), angles)
-    return torch.view_as_real(turned).flatten(-2).to(x.dtype)
+    wide = widest_dtype(x.device)
+    angles = find_angles(live, x.shape[-1])[:, None]
+    cosine, sine = (part.to(wide).to(x.device) for part in (angles.cos(), angles.sin()))
+    one, other = x.to(wide).unflatten(-1, (-1, 2)).unbind(-1)
+    turned = torch.stack([one * cosine - other * sine, one * sine + other * cosine], -1)
+    return turned.flatten(-2).to(x.dtype)
 
 
 def find_angles(live: LiveTokens, width: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from ...device import choose_device
+from ...device import choose_device, fitting_dtype
 from ...diffusion.schedule import NoiseSchedule
 from ...errors import ModelError
 from ..prompt_features import encode_prompts
@@ -97,13 +97,15 @@ def _frames_at_once(height: int, width: int) -> int:
 
 
 def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> ZeroscopeModel:
-    """Load a folder. device: `cuda` when there is one, else `cpu`. dtype: as stored on a GPU; float32 on a CPU,
+    """Load a folder. device: see `choose_device`. dtype: as stored on a GPU that has it; float32 on a CPU,
     where half precision is slow. Raises OptionError for a GPU that is not there, ModelError, one sentence for what is
     wrong.
     """
     variants = _check_folder(folder)
     device = choose_device(device)
-    chosen = dtype or (torch.float32 if device == "cpu" else _stored_dtype(folder, variants["unet"]))
+    if dtype is None:
+        stored = torch.float32 if device == "cpu" else _stored_dtype(folder, variants["unet"])
+        dtype = fitting_dtype(device, stored)
     try:
         from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
@@ -113,13 +115,13 @@ def load_model(folder: Path, device: str | None = None, dtype: torch.dtype | Non
         ) from reason
     try:
         unet = UNet3DConditionModel.from_pretrained(
-            folder / "unet", torch_dtype=chosen, use_safetensors=True, variant=variants["unet"], local_files_only=True
+            folder / "unet", torch_dtype=dtype, use_safetensors=True, variant=variants["unet"], local_files_only=True
         )
         vae = AutoencoderKL.from_pretrained(
-            folder / "vae", torch_dtype=chosen, use_safetensors=True, variant=variants["vae"], local_files_only=True
+            folder / "vae", torch_dtype=dtype, use_safetensors=True, variant=variants["vae"], local_files_only=True
         )
         text_encoder = CLIPTextModel.from_pretrained(
-            folder / "text_encoder", torch_dtype=chosen, use_safetensors=True,
+            folder / "text_encoder", torch_dtype=dtype, use_safetensors=True,
             variant=variants["text_encoder"], local_files_only=True,
         )  # fmt: skip
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)

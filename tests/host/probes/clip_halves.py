@@ -33,7 +33,7 @@ class ProbePictureHalf:
         config = {**TINY_CLIP, "num_channels": 3, "patch_size": 8, "image_size": 32, "projection_dim": width,
                   "model_type": "clip_vision_model"}  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "config.json").write_text(json.dumps(config))
+            Path(folder, "config.json").write_text(json.dumps(config), encoding="utf-8")
             vision = comfy.clip_vision.ClipVisionModel(Path(folder, "config.json"))
         vision.load_sd(_draw(vision.get_sd()))
         return (vision,)

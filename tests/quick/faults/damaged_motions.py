@@ -7,7 +7,6 @@ last line says by how many MiB the process has grown.
 from __future__ import annotations
 
 import contextlib
-import resource
 import sys
 import warnings
 import zlib
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.errors import MotionError
 from motion_core.files.reading import LARGEST
@@ -27,7 +26,9 @@ from motion_core.formats.motion_inversion import read_official
 from motion_core.formats.motion_lora import read_motion_lora
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
+from tests.material.tensor_files import read_copies
 from tests.quick.faults import damage
+from tests.quick.faults.peak import read_peak
 from tests.quick.unit import test_adapter_file, test_embedding, test_motion_inversion_file, test_motion_lora
 
 
@@ -46,7 +47,7 @@ def _without_digest(path: Path) -> None:
     test_embedding.make().save(path)
     with safe_open(path, "pt") as file:
         metadata = {name: text for name, text in file.metadata().items() if name != "digest"}
-    save_file(load_file(path), path, metadata)
+    save_file(read_copies(path), path, metadata)
 
 
 def _lora() -> dict[str, torch.Tensor]:
@@ -114,7 +115,7 @@ def main(name: str, count: int, folder: Path) -> None:
     path = folder / kind.name
     kind.write(path)
     content, expected = path.read_bytes(), describe(kind.read(path))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = read_peak()
     for number in range(count):
         random = Random(zlib.crc32(f"{name} {number}".encode()))
         how = kind.damages[number % len(kind.damages)]
@@ -124,7 +125,7 @@ def main(name: str, count: int, folder: Path) -> None:
             warnings.simplefilter("ignore")
             outcome = read_outcome(kind, path, expected)
         print(outcome, flush=True)
-    print("grown", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    print("grown", (read_peak() - before) // 2**20)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Reads every file of a folder and prints the outcomes as JSON. Usage: read_damaged.py INTACT FOLDER"""
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from motion_core.errors import VideoError
 from motion_core.video.reading import read_clip
+from tests.quick.faults.peak import read_peak
 
 
 def read(path: Path, expected: torch.Tensor) -> str:
@@ -32,9 +32,9 @@ def read(path: Path, expected: torch.Tensor) -> str:
 def main(intact: Path, folder: Path) -> None:
     torch.set_num_threads(1)
     expected = read_clip(intact).frames
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = read_peak()
     outcomes = {path.name: read(path, expected) for path in sorted(folder.iterdir())}
-    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    growth = read_peak() - before
     print(json.dumps({"outcomes": outcomes, "growth": growth}))
 
 

@@ -25,8 +25,6 @@ from motion_core.motions.embedding import MotionEmbedding
 from motion_core.video.writing import write_clip, write_sheet
 from tests.conftest import seeded
 
-resource = pytest.importorskip("resource", reason="this system has no limit to the size of files")
-
 BLOCK = "down_blocks.0.temp_attentions.0.transformer_blocks.0"
 LAYER = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.to_q"
 OLD = b"the old content"
@@ -62,6 +60,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 @contextmanager
 def full_after(size: int) -> Iterator[None]:
     """Limits the size of files within the block. It acts like a full disk, apart from the error number."""
+    resource = pytest.importorskip("resource", reason="this system has no limit to the size of files")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -11,7 +11,7 @@ from motion_core.hooks.embedding_hooks import inject
 from motion_core.models.families import find_sites
 from motion_core.motions.embedding import MotionEmbedding
 
-GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
+GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
 BLOCK = "down_blocks.0.temp_attentions.0.transformer_blocks.0"
 
 

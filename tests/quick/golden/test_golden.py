@@ -25,7 +25,7 @@ from motion_core.metrics.discrepancy import motion_discrepancy
 from motion_core.metrics.fidelity import motion_fidelity, raw_motion_fidelity
 from motion_core.motions.debias import debias, frame_difference, subtract_mean, undo_difference
 
-GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
 
 
 def f64(values) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.errors import FileError
 from motion_core.formats.motion_director import read_motion_director
@@ -18,6 +18,7 @@ from motion_core.motions.adapter import Adapter
 from motion_core.motions.adapter_parts import LowRank, WeightDelta
 from motion_core.motions.origin import Origin
 from tests.conftest import seeded
+from tests.material.tensor_files import read_copies
 from tests.quick.unit.test_animatediff import build
 
 MODULE = "down_blocks.0.motion_modules.1.temporal_transformer.transformer_blocks.0"
@@ -53,7 +54,7 @@ def test_save_load_save_gives_the_same_bytes(saved, tmp_path):
 
 
 def test_the_keys_are_those_that_a_host_patches_weights_by(saved):
-    stored = load_file(saved)
+    stored = read_copies(saved)
     low_rank = {f"{TO_Q}.lora_down.weight", f"{TO_Q}.lora_up.weight", f"{TO_Q}.alpha"}
     assert low_rank | {f"{CONV}.diff", f"{CONV}.diff_b", "a.to_v.diff"} < set(stored)
     assert stored[f"{TO_Q}.alpha"].shape == () and stored[f"{TO_Q}.lora_up.weight"].dtype == torch.float16
@@ -69,7 +70,7 @@ def rewrite(path, tensors=None, without=(), about=None):
     """Save the file again with something changed."""
     with safe_open(path, "pt") as file:
         description = file.metadata()
-    held = {key: tensor for key, tensor in load_file(path).items() if key not in without}
+    held = {key: tensor for key, tensor in read_copies(path).items() if key not in without}
     changed = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (about or {}).items()}
     description = {key: value for key, value in description.items() if key not in without}
     save_file({**held, **(tensors or {})}, path, {**description, **changed})
@@ -133,7 +134,7 @@ def test_a_written_motion_lora_is_read_back(tmp_path):
     adapter = Adapter.low_rank("animatediff", layers, 4, alpha=8.0)
     adapter = adapter.map(lambda t: t + 0.01)
     write_motion_lora(adapter, tmp_path / "lora.safetensors", torch.float32)
-    keys = set(load_file(tmp_path / "lora.safetensors"))
+    keys = set(read_copies(tmp_path / "lora.safetensors"))
     assert len(keys) == 2 * len(layers) and all("temporal" in key for key in keys)
     assert f"{MODULE}.attention_blocks.1.processor.to_out_lora.up.weight" in keys
     back = read_motion_lora(tmp_path / "lora.safetensors")

@@ -105,7 +105,7 @@ def test_image_reward_is_the_mean_over_frames(monkeypatch, tmp_path):
     with pytest.raises(ModelError, match=r"lacks ImageReward.pt, med_config.json"):
         load_image_reward(tmp_path, "cpu")
     torch.save({"other": torch.ones(1)}, tmp_path / "ImageReward.pt")
-    (tmp_path / "med_config.json").write_text("{}")
+    (tmp_path / "med_config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelError, match="not in the Hugging Face cache"):
         load_image_reward(tmp_path, "cpu")
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repo, name: f"{repo}/{name}")

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.errors import FileError
 from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.starter.folder import MOTION_FOLDER
+from tests.material.tensor_files import read_copies
 from tests.quick.unit import test_adapter_file, test_embedding
 
 MAKERS = {"embedding": test_embedding.make, "adapter": test_adapter_file.make}
@@ -37,7 +38,7 @@ def same(one, other):
 
 
 def test_an_altered_number_is_refused(motion, saved):
-    tensors, metadata = load_file(saved), read_metadata(saved)
+    tensors, metadata = read_copies(saved), read_metadata(saved)
     key = sorted(tensors)[-1]
     tensors[key].view(-1)[0] += 0.5
     save_file(tensors, saved, metadata)
@@ -50,13 +51,13 @@ def test_an_altered_number_is_refused(motion, saved):
     [{"prompt": "a blue square"}, {"seed": "6"}, {"width": "56"}, {"added": "by someone"}, {"recipe": '{"apply": {}}'}],
 )
 def test_altered_metadata_is_refused(motion, saved, change):
-    save_file(load_file(saved), saved, {**read_metadata(saved), **change})
+    save_file(read_copies(saved), saved, {**read_metadata(saved), **change})
     with pytest.raises(FileError, match="altered"):
         type(motion).load(saved)
 
 
 def test_swapped_tensors_are_refused(motion, saved):
-    tensors, metadata = load_file(saved), read_metadata(saved)
+    tensors, metadata = read_copies(saved), read_metadata(saved)
     one, other = next((a, b) for a in tensors for b in tensors if a < b and tensors[a].shape == tensors[b].shape)
     tensors[one], tensors[other] = tensors[other] * 2, tensors[one] * 2
     save_file(tensors, saved, metadata)
@@ -66,7 +67,7 @@ def test_swapped_tensors_are_refused(motion, saved):
 
 def test_a_file_without_a_digest_is_read(motion, saved):
     before = {name: text for name, text in read_metadata(saved).items() if name != "digest"}
-    save_file(load_file(saved), saved, before)
+    save_file(read_copies(saved), saved, before)
     loaded = type(motion).load(saved)
     loaded.save(saved)
     assert "digest" in read_metadata(saved) and same(loaded, type(motion).load(saved))
@@ -88,7 +89,7 @@ def test_a_file_that_is_read_and_saved_again_has_the_same_bytes_in_each_precisio
 
 @pytest.mark.parametrize(("number", "message"), [(1e30, "up to 1e\\+30, beyond 1e\\+06"), (torch.inf, "not finite")])
 def test_numbers_out_of_range_are_neither_read_nor_written(motion, saved, number, message):
-    tensors, metadata = load_file(saved), read_metadata(saved)
+    tensors, metadata = read_copies(saved), read_metadata(saved)
     key = next(key for key, tensor in tensors.items() if tensor.ndim)
     tensors[key] = tensors[key].float()
     tensors[key].view(-1)[0] = number
@@ -105,7 +106,7 @@ def test_numbers_out_of_range_are_neither_read_nor_written(motion, saved, number
 def test_an_alpha_out_of_range_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     test_adapter_file.make().save(path)
-    tensors = load_file(path)
+    tensors = read_copies(path)
     tensors[f"{test_adapter_file.TO_Q}.alpha"] = torch.tensor(1e30)
     save_file(tensors, path, read_metadata(path))
     with pytest.raises(FileError, match="alpha holds numbers up to 1e\\+30"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.errors import FileError, ModelError, OptionError
 from motion_core.formats.motion_inversion import write_official
@@ -15,6 +15,7 @@ from motion_core.motions.embedding import SPATIAL, MotionEmbedding
 from motion_core.motions.origin import Origin
 from motion_core.recipes.motion_inversion import OFFICIAL
 from motion_core.training.train import train
+from tests.material.tensor_files import read_copies
 from tests.training_cases import EMBEDDING_RECIPE, one_clip
 
 
@@ -99,7 +100,7 @@ def test_save_load_save_gives_the_same_bytes(tmp_path):
     assert a.read_bytes() == b.read_bytes()
     assert loaded.origin == embedding.origin and loaded.grids == embedding.grids and loaded.family == embedding.family
     torch.testing.assert_close(dict(loaded.v), dict(embedding.v), atol=0, rtol=0)
-    assert {t.dtype for t in load_file(a).values()} == {torch.float16}
+    assert {t.dtype for t in read_copies(a).values()} == {torch.float16}
 
 
 @pytest.mark.parametrize(("mode", "version"), [("none", "1"), ("difference", "2"), ("mean", "2")])
@@ -111,7 +112,7 @@ def test_the_file_holds_v_as_trained_and_names_its_debiasing(tmp_path, mode, ver
     loaded = MotionEmbedding.load(path)
     assert loaded.debiased_by == mode
     for name, v in make().trained_v.items():
-        assert torch.equal(load_file(path)[f"{name}.v"], v)
+        assert torch.equal(read_copies(path)[f"{name}.v"], v)
         assert torch.equal(loaded.v[name], make().debiased(mode).v[name])
 
 
@@ -121,7 +122,7 @@ def test_a_file_of_version_1_that_holds_a_debiased_v_is_read(tmp_path):
     with safe_open(path, "pt") as file:
         about = {**file.metadata(), "debiased_by": "difference"}
     del about["digest"]
-    tensors = load_file(path)
+    tensors = read_copies(path)
     stored = {key: frame_difference(t) if key.endswith(".v") else t for key, t in tensors.items()}
     save_file(stored, path, about)
     loaded = MotionEmbedding.load(path)
@@ -205,7 +206,7 @@ def test_a_file_from_before_the_first_version_is_read(saved):
         about = file.metadata()
     for name in ("layout", "debiased_by", "digest"):
         del about[name]
-    save_file(load_file(saved), saved, {**about, "version": "0"})
+    save_file(read_copies(saved), saved, {**about, "version": "0"})
     assert MotionEmbedding.load(saved).layout == "official"
 
 

@@ -68,7 +68,8 @@ def test_any_name_that_is_taken_stays_inside_on_windows(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["CON", "nul.safetensors", "x/aux", "x\\aux.mp4", "COM1", "lpt\u00b9", "conin$", "x.", "x ", "C:x", "x:stream"]
+    "name",
+    ["CON", "nul.safetensors", "x/aux", "x\\aux.mp4", "COM1", "lpt\u00b9", "conin$", "x.", "x ", "C:x", "x:stream"],
 )
 def test_names_that_windows_keeps_for_itself_are_refused(folders, name):
     with pytest.raises(folders.OptionError, match="no name in its folder"):

@@ -15,7 +15,7 @@ from motion_core.sampling.step import Step
 from tests.conftest import seeded
 from tests.quick.unit.guidance_methods import STEPS, T, build
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "golden.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "golden.json").read_text(encoding="utf-8"))
 
 
 def f64(values):

@@ -3,12 +3,13 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.device import choose_device
 from motion_core.errors import ModelError, OptionError
 from motion_core.models.families import recognize
 from motion_core.models.zeroscope.loading import load_model, stored_dtype
+from tests.material.tensor_files import read_copies
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_folder_is_loaded_whole(model_folder):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_weights_of_each_precision_are_read(folder, dtype):
     for path in folder.glob("*/*.safetensors"):
-        save_file({key: t.to(dtype) for key, t in load_file(path).items()}, path, {"format": "pt"})
+        save_file({key: t.to(dtype) for key, t in read_copies(path).items()}, path, {"format": "pt"})
     model = load_model(folder, "cpu", dtype)
     assert {p.dtype for p in model.denoiser.module.parameters()} == {dtype}
     plain = load_model(folder, "cpu")
@@ -57,8 +58,8 @@ def rename(path, variant, sharded):
     if not sharded:
         return path.rename(path.with_name(f"{path.stem}{middle}.safetensors"))
     shard = path.rename(path.with_name(f"{path.stem}{middle}-00001-of-00001.safetensors"))
-    index = {"metadata": {}, "weight_map": dict.fromkeys(load_file(shard), shard.name)}
-    path.with_name(f"{path.stem}.safetensors.index{middle}.json").write_text(json.dumps(index))
+    index = {"metadata": {}, "weight_map": dict.fromkeys(read_copies(shard), shard.name)}
+    path.with_name(f"{path.stem}.safetensors.index{middle}.json").write_text(json.dumps(index), encoding="utf-8")
     return shard
 
 
@@ -68,7 +69,7 @@ def rename(path, variant, sharded):
 def test_the_stored_dtype_is_that_of_the_weights_that_are_loaded(folder, dtype, variant, sharded):
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     others = torch.float64
-    save_file({key: t.to(dtype) for key, t in load_file(path).items()}, path, {"format": "pt"})
+    save_file({key: t.to(dtype) for key, t in read_copies(path).items()}, path, {"format": "pt"})
     rename(path, variant, sharded)
     save_file({"other": torch.zeros(1, dtype=others)}, folder / "unet" / "a_neighbour.safetensors")
     assert stored_dtype(folder) == dtype
@@ -80,7 +81,7 @@ def test_weights_that_cannot_be_read_have_no_stored_dtype(folder):
     with pytest.raises(ModelError, match="can't be read"):
         stored_dtype(folder)
     path.rename(path.with_name("moved.safetensors"))
-    path.with_name("diffusion_pytorch_model.safetensors.index.json").write_text('{"weight_map": {}}')
+    path.with_name("diffusion_pytorch_model.safetensors.index.json").write_text('{"weight_map": {}}', encoding="utf-8")
     with pytest.raises(ModelError, match="can't be read"):
         stored_dtype(folder)
 
@@ -88,7 +89,7 @@ def test_weights_that_cannot_be_read_have_no_stored_dtype(folder):
 @pytest.mark.parametrize("dtype", STORED)
 def test_off_the_cpu_weights_stay_as_stored(folder, dtype):
     for path in folder.glob("*/*.safetensors"):
-        save_file({key: t.to(dtype) for key, t in load_file(path).items()}, path, {"format": "pt"})
+        save_file({key: t.to(dtype) for key, t in read_copies(path).items()}, path, {"format": "pt"})
     model = load_model(folder, "meta")  # a device that every machine has
     parts = model.denoiser.module, model.vae, model.text_encoder
     assert {(p.dtype, p.device.type) for part in parts for p in part.parameters()} == {(dtype, "meta")}
@@ -112,18 +113,21 @@ def test_a_model_is_not_loaded_to_a_gpu_that_is_not_there(model_folder, monkeypa
 
 def test_the_schedule_is_the_models(folder):
     path = folder / "scheduler" / "scheduler_config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     model = load_model(folder, "cpu")
     betas = torch.linspace(config["beta_start"] ** 0.5, config["beta_end"] ** 0.5, 1000, dtype=torch.float64) ** 2
     torch.testing.assert_close(model.denoiser.schedule.alpha_bars, (1 - betas).cumprod(0), rtol=1e-4, atol=1e-6)
-    path.write_text(json.dumps({**config, "prediction_type": "sample"}))
+    path.write_text(json.dumps({**config, "prediction_type": "sample"}), encoding="utf-8")
     with pytest.raises(ModelError, match="predicts 'sample'"):
         load_model(folder, "cpu")
 
 
 def test_velocity_becomes_noise(folder):
     path = folder / "scheduler" / "scheduler_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "prediction_type": "v_prediction"}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "prediction_type": "v_prediction"}),
+        encoding="utf-8",
+    )
     denoiser = load_model(folder, "cpu").denoiser
     schedule, x0, eps = denoiser.schedule, torch.randn(1, 4, 2, 8, 8), torch.randn(1, 4, 2, 8, 8)
     abar = schedule.alpha_bar(600, x0)
@@ -159,14 +163,14 @@ def test_missing_parts_of_a_model_folder_are_named(folder, tmp_path):
 
 def test_other_models_and_pickles_are_refused(folder):
     config = folder / "unet" / "config.json"
-    kept = config.read_text()
-    config.write_text(json.dumps({"_class_name": "UNet2DConditionModel"}))
+    kept = config.read_text(encoding="utf-8")
+    config.write_text(json.dumps({"_class_name": "UNet2DConditionModel"}), encoding="utf-8")
     with pytest.raises(ModelError, match="holds a UNet2DConditionModel"):
         load_model(folder)
-    config.write_text("{")
+    config.write_text("{", encoding="utf-8")
     with pytest.raises(ModelError, match="can't be read"):
         load_model(folder)
-    config.write_text(kept)
+    config.write_text(kept, encoding="utf-8")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(ModelError, match="only pickled .bin"):

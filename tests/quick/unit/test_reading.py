@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.commands.invert import read_inverted
 from motion_core.errors import FileError, MotionError
@@ -18,6 +18,7 @@ from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 from motion_core.motions.motion import read_motion
 from tests.conftest import seeded
+from tests.material.tensor_files import read_copies
 from tests.quick.unit import test_adapter_file, test_embedding, test_motion_inversion_file
 from tests.quick.unit.test_digest import read_metadata
 
@@ -51,14 +52,14 @@ def refused(read, path) -> str:
 def test_deeply_nested_metadata_is_refused_in_one_sentence(tmp_path, name, deep):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
-    save_file(load_file(path), path, {**read_metadata(path), name: deep})
+    save_file(read_copies(path), path, {**read_metadata(path), name: deep})
     assert "has incomplete or wrong metadata" in refused(read_motion, path)
 
 
 def test_a_recipe_nested_too_deeply_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "motion.safetensors"
     test_adapter_file.make().save(path)
-    save_file(load_file(path), path, {**read_metadata(path), "recipe": '{"a":' + "[" * 100 + "]" * 100 + "}"})
+    save_file(read_copies(path), path, {**read_metadata(path), "recipe": '{"a":' + "[" * 100 + "]" * 100 + "}"})
     assert "nested" in refused(read_motion, path)
 
 
@@ -109,7 +110,7 @@ def test_any_error_while_reading_becomes_a_file_error(tmp_path, error):
 def test_a_recipe_with_wrong_values_is_refused_on_reading(tmp_path, change):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
-    save_file(load_file(path), path, {**read_metadata(path), "recipe": json.dumps(change)})
+    save_file(read_copies(path), path, {**read_metadata(path), "recipe": json.dumps(change)})
     assert f"a recipe's {next(iter(change.get('apply', change)), '')}"[:11] in refused(read_motion, path)
 
 
@@ -117,7 +118,7 @@ def test_a_recipe_with_wrong_values_is_refused_on_reading(tmp_path, change):
 def test_an_origin_with_impossible_values_is_refused_on_reading(tmp_path, change):
     path = tmp_path / "motion.safetensors"
     test_embedding.make().save(path)
-    save_file(load_file(path), path, {**read_metadata(path), **change})
+    save_file(read_copies(path), path, {**read_metadata(path), **change})
     assert f"{next(iter(change))} " in refused(read_motion, path)
 
 

@@ -12,7 +12,7 @@ from motion_core.motions.adapter import Adapter
 from motion_core.motions.embedding import MotionEmbedding
 
 RELEASED = Path(__file__).resolve().parents[2] / "material" / "released"
-EXPECTED = json.loads((RELEASED / "expected.json").read_text())
+EXPECTED = json.loads((RELEASED / "expected.json").read_text(encoding="utf-8"))
 
 
 def load_embedding(name):

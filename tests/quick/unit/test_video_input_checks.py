@@ -52,7 +52,7 @@ def test_a_missing_path_is_refused(tmp_path):
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
-    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "notes.txt").write_text("no image", encoding="utf-8")
     (tmp_path / "._1.png").write_bytes(b"metadata of macOS")
     assert "no images" in refusal(tmp_path)
 
@@ -73,7 +73,7 @@ PLAYLISTS = ["#EXTM3U\n#EXTINF:1,\nreal.mp4\n", "ffconcat version 1.0\nfile real
 @pytest.mark.parametrize("text", ["hello\n" * 100, *PLAYLISTS])
 def test_a_text_or_playlist_named_mp4_is_refused(tmp_path, text):
     write_clip(tmp_path / "real.mp4", count_up(), 8)  # a playlist must not open it
-    (tmp_path / "text.mp4").write_text(text)
+    (tmp_path / "text.mp4").write_text(text, encoding="utf-8")
     assert "no video" in refusal(tmp_path / "text.mp4")
 
 

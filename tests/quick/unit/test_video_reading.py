@@ -103,7 +103,7 @@ def test_an_image_is_read_as_a_clip_of_one_frame(tmp_path):
 
 
 def test_a_missing_or_damaged_image_is_refused(tmp_path):
-    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "text.png").write_text("hello", encoding="utf-8")
     for name, says in (("text.png", "can't be read|damaged"), ("none.png", "does not exist")):
         with pytest.raises(VideoError, match=says):
             read_still(tmp_path / name)

@@ -230,7 +230,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wan")
     for part in ("text_encoder", "tokenizer"):
         shutil.copytree(find_starter() / part, folder / part)
-    (folder / "training.json").write_text(json.dumps({"frames": 9, "size": 64}))
+    (folder / "training.json").write_text(json.dumps({"frames": 9, "size": 64}), encoding="utf-8")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         small = {**build.TRANSFORMER, "num_attention_heads": 4, "num_layers": 2, "ffn_dim": 64}

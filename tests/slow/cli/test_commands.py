@@ -197,7 +197,7 @@ def test_convert_there_and_back(motion, tmp_path, capsys):
 def test_bad_input_is_one_sentence_and_writes_nothing(model_folder, clip, motion, tmp_path, capsys):
     learn = ["learn", "--prompt", "x", "--model", model_folder, *SMALL]
     out = ["--out", tmp_path / "m.safetensors"]
-    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "text.mp4").write_text("hello", encoding="utf-8")
     (tmp_path / "folder").mkdir()
     expected = {
         "does not exist": ["--reference", tmp_path / "none.mp4", *out],

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from motion_core.commands.main import main
-from motion_core.commands.output import any_encoding
+from motion_core.printable import any_encoding
+from tests.material.tensor_files import read_copies
 from tests.quick.unit import test_adapter_file, test_embedding
 from tests.quick.unit.test_digest import read_metadata
 
@@ -91,7 +92,7 @@ def test_control_characters_of_a_file_are_not_printed(run, tmp_path, kind):
 def test_control_characters_of_a_file_are_not_printed_in_an_error(run, tmp_path):
     path = tmp_path / "motion\x1b[31m.safetensors"
     test_embedding.make().save(path)
-    save_file({**load_file(path), "\x1b[2J\u202e": next(iter(load_file(path).values()))}, path, read_metadata(path))
+    save_file({**read_copies(path), "\x1b[2J\u202e": next(iter(read_copies(path).values()))}, path, read_metadata(path))
     printed = run("inspect", path)[2].decode()
     assert printed.strip().isprintable() and "unknown tensor \\x1b[2J\\u202e" in printed
 

@@ -72,7 +72,7 @@ def test_every_command_is_understood(page, command):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_page)
 def test_every_make_target_exists(page):
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     assert {line.split()[1] for line in find_typed(TEXTS[page]) if line.startswith("make ")} <= targets
 
 

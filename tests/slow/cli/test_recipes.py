@@ -27,7 +27,7 @@ BOTH_KINDS = pytest.mark.parametrize("recipe", ["motion_inversion", "vmc"])
 def others(tmp_path_factory):
     folder = tmp_path_factory.mktemp("others")
     write_clip(folder / "still.mp4", torch.full((8, 64, 96, 3), 0.5), 8)
-    (folder / "still.txt").write_text("a gray wall\n")
+    (folder / "still.txt").write_text("a gray wall\n", encoding="utf-8")
     return folder
 
 
@@ -179,7 +179,7 @@ def test_another_clip_may_have_a_caption_of_its_own(clip, model_folder, others, 
         also = tmp_path / f"{name}.mp4"
         also.write_bytes((others / "still.mp4").read_bytes())
         if caption:
-            also.with_suffix(".txt").write_text(caption)
+            also.with_suffix(".txt").write_text(caption, encoding="utf-8")
         learnt.append(learn_with(tmp_path / f"{name}.safetensors", clip, model_folder, "--also", also, "--seed", 1))
     assert not is_same(*learnt)
 
@@ -279,9 +279,9 @@ def test_a_regularisation_set_of_single_frames_that_the_references_options_leave
     folder.mkdir()
     frames = read_clip(clip).frames
     write_clip(folder / "moves.mp4", frames, 8)
-    (folder / "moves.txt").write_text("a square moves")
+    (folder / "moves.txt").write_text("a square moves", encoding="utf-8")
     to_image(frames[5]).save(folder / "frame.png")
-    (folder / "frame.txt").write_text("a square\n")
+    (folder / "frame.txt").write_text("a square\n", encoding="utf-8")
     usual = ["--reference", clip, "--prompt", "x", "--out", tmp_path / "x.safetensors", "--model", model_folder]
     options = [*usual, "--frames", "4", "--width", "96", "--height", "64", "--start", "2", "--reversed"]
     assert run("learn", "--recipe", "customizing_motion", *options, "--regularisation", folder) == 1

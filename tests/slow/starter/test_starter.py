@@ -38,7 +38,7 @@ def scores(tmp_path_factory):
     suite = replace(suite, methods=methods, seeds=4, material={**suite.material, "clips": [REFERENCE]})
     folder = tmp_path_factory.mktemp("evaluation")
     evaluate(suite, folder)
-    results = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    results = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     made = [[result["scores"] for result in results if result["method"] == method.name] for method in methods]
     return [tuple(mean(each[score] for each in scores) for score in ("fidelity", "appearance")) for scores in made]
 
@@ -81,6 +81,6 @@ def test_the_demo_writes_what_it_promises(tmp_path, monkeypatch, capsys):
     assert made == {"figure_eight.safetensors", "transfer.gif", "transfer.mp4", "sheet.png"}
     message = capsys.readouterr().out
     assert "motion fidelity" in message and "with the motion" in message
-    (tmp_path / "taken").write_text("")
+    (tmp_path / "taken").write_text("", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["demo", "--out", str(tmp_path / "taken")])
     assert demo() == 1

@@ -43,12 +43,12 @@ TINY = {
 
 def scores_of(folder: Path) -> list[tuple]:
     """What must be the same however often it was interrupted."""
-    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     return sorted((line["key"], line["method"], line["take"], tuple(line["scores"].values())) for line in lines)
 
 
 def score_table(folder: Path) -> str:
-    return (folder / "table.md").read_text().partition("What it took")[0]
+    return (folder / "table.md").read_text(encoding="utf-8").partition("What it took")[0]
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +105,10 @@ def test_memory_cached_by_the_allocator_is_not_counted():
 
 
 def test_an_evaluation_writes_what_it_promises(whole):
-    results = [json.loads(line) for line in (whole / "results.jsonl").read_text().splitlines()]
+    results = [json.loads(line) for line in (whole / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(results) == 3 * 2 * 2
     assert {result["clip"] for result in results} == {"hops", "spiral"}
-    table = (whole / "table.md").read_text()
+    table = (whole / "table.md").read_text(encoding="utf-8")
     assert all(f"| {method['name']} |" in table for method in TINY["methods"])
     assert "motion fidelity" in table and "seconds to learn" in table
     assert {path.stem for path in (whole / "sheets").iterdir()} == {"hops", "spiral"}
@@ -139,7 +139,7 @@ def test_other_settings_are_other_cells(whole, tmp_path):
     (tmp_path / "results.jsonl").write_bytes((whole / "results.jsonl").read_bytes())
     suite = parse_suite({**TINY, "sampling": {"steps": 1}, "methods": TINY["methods"][:1]}, "tiny")
     evaluate(suite, tmp_path)
-    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 12 + 4
+    assert len((tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()) == 12 + 4
 
 
 def test_a_method_may_be_renamed_and_stand_twice(whole, tmp_path):
@@ -156,7 +156,7 @@ def test_the_cache_survives_a_torn_line(tmp_path):
     kept = Results(tmp_path)
     first, second = (Result(key, "m", "c", 0, "p", {"fidelity": 0.5}, 1.0) for key in ("a", "b"))
     kept.add([first])
-    with kept.path.open("a") as file:
+    with kept.path.open("a", encoding="utf-8", newline="\n") as file:
         file.write('{"key": "b", "meth')
     kept.add([second])
     assert kept.read({"a": 1, "b": 1}) == [first, second]
@@ -276,7 +276,7 @@ def test_a_suite_that_cannot_be_run_says_why(changes, says, tmp_path):
 def test_a_suite_that_cannot_be_read_says_why(tmp_path, capsys):
     with pytest.raises(FileError, match="is not there; give a suite file, or one of"):
         read_suite(tmp_path / "nothing.yaml")
-    (tmp_path / "torn.yaml").write_text("name: [")
+    (tmp_path / "torn.yaml").write_text("name: [", encoding="utf-8")
     with pytest.raises(FileError, match="can't be read as YAML"):
         read_suite(tmp_path / "torn.yaml")
     assert main(["evaluate", "starter", "--methods", "magic", "--out", str(tmp_path / "out")]) == 1
@@ -288,10 +288,10 @@ def test_filmed_clips_are_read_with_their_captions(tmp_path):
     write_clip(tmp_path / "hop.mp4", drawn.frames, 8.0)
     with pytest.raises(VideoError, match="hop.mp4 has no caption"):
         make_filmed(tmp_path).reference("hop")
-    (tmp_path / "hop.txt").write_text("a square hops\n")
+    (tmp_path / "hop.txt").write_text("a square hops\n", encoding="utf-8")
     with pytest.raises(VideoError, match="has no prompts"):
         make_filmed(tmp_path).samples("hop", 2)
-    (tmp_path / "hop.txt").write_text("a square hops\n\na ball hops\na cross hops\n")
+    (tmp_path / "hop.txt").write_text("a square hops\n\na ball hops\na cross hops\n", encoding="utf-8")
     material = make_filmed(tmp_path)
     assert material.reference("hop").caption == "a square hops" and list(material.names) == ["hop"]
     samples = material.samples("hop", 2)
@@ -309,10 +309,11 @@ def test_filmed_clips_are_evaluated(tmp_path, monkeypatch, capsys):
     clips = tmp_path / "clips"
     clips.mkdir()
     write_clip(clips / "hop.mp4", render_reference("hops").clip.frames, 8.0)
-    (clips / "hop.txt").write_text("a square hops\na red ball hops\n")
+    (clips / "hop.txt").write_text("a square hops\na red ball hops\n", encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(
         "name: mine\nmaterial: {kind: filmed, width: 64, height: 64}\nsampling: {steps: 2}\ncontrol: base\n"
-        "methods: [{name: base}, {name: DMT, steer: {method: dmt, optimisation_steps: 1}}]"
+        "methods: [{name: base}, {name: DMT, steer: {method: dmt, optimisation_steps: 1}}]",
+        encoding="utf-8",
     )
     out = tmp_path / "out"
     assert main(["evaluate", str(tmp_path / "mine.yaml"), "--folder", str(clips), "--out", str(out)]) == 0

@@ -53,7 +53,7 @@ def export(folder: Path, vae: Any, transformer: Any, trainers: dict[str, Trainer
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
     }
-    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
