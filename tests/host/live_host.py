@@ -13,6 +13,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.host.links import link
+
 PACK = Path(__file__).resolve().parents[2]
 PROBES = Path(__file__).with_name("probes")
 ANIMATEDIFF = "ComfyUI-AnimateDiff-Evolved"
@@ -75,12 +77,12 @@ class LiveHost:
             (work / name).mkdir(parents=True, exist_ok=True)
         settings = {"Comfy.TutorialCompleted": True}  # else the template dialog covers the first start
         (work / "user" / "default" / "comfy.settings.json").write_text(json.dumps(settings), encoding="utf-8")
-        (work / "mounted" / "motion-inversion").symlink_to(PACK)
-        (work / "mounted" / "probes").symlink_to(PROBES)
+        link(work / "mounted" / "motion-inversion", PACK)
+        link(work / "mounted" / "probes", PROBES)
         self.packs = ["motion-inversion", "probes"]
         if (root / "custom_nodes" / ANIMATEDIFF).is_dir():
-            (work / "mounted" / ANIMATEDIFF).symlink_to(root / "custom_nodes" / ANIMATEDIFF)
-            (work / "mounted" / "tiny_animatediff").symlink_to(Path(__file__).with_name("tiny_animatediff"))
+            link(work / "mounted" / ANIMATEDIFF, root / "custom_nodes" / ANIMATEDIFF)
+            link(work / "mounted" / "tiny_animatediff", Path(__file__).with_name("tiny_animatediff"))
             self.packs += [ANIMATEDIFF, "tiny_animatediff"]
 
     def start(self, patience: float = 180, python_path: Path | None = None) -> None:

@@ -6,6 +6,7 @@ import torch
 from motion_core.motions.embedding import MotionEmbedding
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
+from tests.host.links import link
 from tests.host.live_host import Failed, Refused
 
 ESCAPES = ("../secret", "/etc/passwd", "\\\\server\\share\\x", "a\x00b", "C:\\x", "..", "folder/../../x", "")
@@ -30,10 +31,10 @@ def test_a_clip_outside_the_input_folder(host, name):
 
 def test_a_link_out_of_the_input_folder(host, tmp_path):
     (tmp_path / "secret.mp4").write_bytes(b"secret")
-    link = host.work / "input" / "link.mp4"
-    link.symlink_to(tmp_path / "secret.mp4")
+    linked = host.work / "input" / "link.mp4"
+    link(linked, tmp_path / "secret.mp4")
     assert "leads out" in error_of(host, reference(video="link.mp4"))
-    link.unlink()
+    linked.unlink()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_motion_saved_outside_its_folder(host, name):
 def test_a_motion_saved_through_a_linked_folder(host, tmp_path):
     folder = host.work / "models" / "motion_embeddings"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "away").symlink_to(tmp_path)
+    link(folder / "away", tmp_path)
     graph = Graph()
     model, latent = graphs.load(graph)
     motion = out(graphs.train(graph, out(model), latent, graphs.write(graph, model, ""), steps=1))
