@@ -53,6 +53,6 @@ def _return_unused() -> None:
 def _read_peak() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    status = _STATUS.read_text(encoding="ascii") if _STATUS.exists() else ""
+    status = _STATUS.read_text(encoding="utf-8") if _STATUS.exists() else ""
     found = re.search(r"VmHWM:\s*(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0
