@@ -23,6 +23,14 @@ TINY = {
 """ZeroScope's four levels and two layers a block, at reduced width."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def without_a_macs_gpu():
+    """Tests compute on the CPU on a Mac too: its GPU rounds otherwise, and a hosted one has little memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.backends.mps, "is_available", lambda: False)
+        yield
+
+
 def build_unet(**changes):
     from diffusers import UNet3DConditionModel
 
