@@ -53,9 +53,7 @@ class TrackMotion(io.ComfyNode):
             ],
             outputs=[
                 MotionTracksSocket.Output(display_name="tracks", tooltip="For Motion Fidelity and Motion Report."),
-                io.Image.Output(
-                    display_name="preview", tooltip="The frames with the tracks drawn over them."
-                ),
+                io.Image.Output(display_name="preview", tooltip="The frames with the tracks drawn over them."),
                 io.Int.Output(display_name="count", tooltip="How many points were followed to the end."),
             ],
         )
