@@ -27,6 +27,7 @@ ROOM_FOR_RESULTS = {
     "ApplyMotionEmbedding": 70,
     "ApplyMotionAdapter": 70,
     "TrackMotion": 345,
+    "CompareVideos": 240,
 }
 """Height of what a node shows after a run, below its widgets. Nodes of other kinds are never made smaller."""
 Sizes = dict[int, tuple[float, float]]
