@@ -89,7 +89,7 @@ def _inputs_of(number: int, label: str) -> list[io.Input]:
     images = io.Image.Input(f"result_{number}", optional=number > 1, tooltip="The frames of a result.")
     tracks = MotionTracksSocket.Input(f"tracks_{number}", optional=True, tooltip=f"Of result_{number}, to be compared.")
     name = io.String.Input(
-        f"label_{number}", default=label, optional=True, tooltip=f"What stands beside result_{number}."
+        f"label_{number}", default=label, optional=True, tooltip=f"What stands above result_{number}."
     )
     return [images, tracks, name]
 
