@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ TINY = {
 def without_a_macs_gpu():
     """Tests compute on the CPU on a Mac too: its GPU rounds otherwise, and a hosted one has little memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.backends.mps, "is_available", lambda: False)
+        patch.setattr(torch.backends.mps, "is_available", cache(lambda: False))  # torch's own is cached, and shows it
         yield
 
 
