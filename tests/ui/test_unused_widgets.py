@@ -88,7 +88,7 @@ def test_picking_a_recipe_hides_its_unused_widgets(node):
     for recipe in sorted(RECIPES, key=FIRST.__eq__):
         node.pick(recipe)
         assert node.names == wanted(recipe)
-        assert node.saved["widgets_values"] == [recipe, "published", 3, 0.5, 7, "preset's", 11]
+        assert node.saved["widgets_values"] == [recipe, "published", 3, 0.5, 7, "preset's", 11, 0]
         heights[recipe] = node.saved["size"][1]
     for recipe, height in heights.items():
         assert (height < heights[FIRST]) == bool(RECIPES[recipe].unused_options & set(ALL))
@@ -137,6 +137,6 @@ def test_the_host_serves_the_scripts_and_takes_no_help_page_for_one(host):
     ours = {script for script in host.ask("/extensions") if script.startswith("/extensions/motion-inversion/")}
     names = (
         "unused_widgets", "cached_texts", "template_titles", "one_picture", "follow", "picked_frames",
-        "dropped_motions", "shared_sources",
+        "dropped_motions", "shared_sources", "motion_previews",
     )  # fmt: skip
     assert ours == {f"/extensions/motion-inversion/js/{name}.js" for name in names}
