@@ -21,7 +21,7 @@ check: $(VENV)/ready
 
 # Everything. A worker starts a live host for itself and waits for its browser much of the time, so there are three.
 test: check
-	$(PYTEST) -n 3 --dist loadfile tests/slow tests/host tests/ui
+	$(PYTEST) -n 3 --dist loadfile tests/slow tests/install tests/host tests/ui
 
 table: $(VENV)/ready
 	$(BIN)/python -m motion_core evaluate starter

@@ -46,7 +46,7 @@ def test_previews_are_shown_and_change_nothing_that_is_learnt(host, kind):
     assert len({outputs[node]["text"][0] for node in after}) == 1
     plain, *shown, none = (height_of(host, outputs[node]) for node in learnt)
     assert none == plain and all(height > plain for height in shown)
-    assert "there is no preview" not in host.log.read_text()
+    assert "there is no preview" not in host.log.read_text(encoding="utf-8")
 
 
 def test_a_preview_that_fails_is_logged_and_training_goes_on(host):
@@ -59,4 +59,4 @@ def test_a_preview_that_fails_is_logged_and_training_goes_on(host):
     outputs = host.wait(host.queue(graph))
     assert len({outputs[node]["text"][0] for node in nodes}) == 1
     assert len({height_of(host, outputs[node]) for node in learnt}) == 1
-    assert host.log.read_text().count("there is no preview at step 1: ") == 2
+    assert host.log.read_text(encoding="utf-8").count("there is no preview at step 1: ") == 2

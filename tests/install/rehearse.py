@@ -86,7 +86,11 @@ class Rehearsal:
             known = host.ask("/object_info")
             self.check("all nodes are there", all(name in known for name in NODES), f"{len(NODES)} nodes")
             missing = [pack for pack, node in PACKS.items() if node not in known]
-            failed = [line for line in host.log.read_text(errors="replace").splitlines() if "IMPORT FAILED" in line]
+            failed = [
+                line
+                for line in host.log.read_text(errors="replace", encoding="utf-8").splitlines()
+                if "IMPORT FAILED" in line
+            ]
             self.check(
                 "it and its neighbours load",
                 not missing and not failed,

@@ -40,8 +40,8 @@ def write_wheel(folder, name, *needs):
 def fake_host(tmp_path_factory):
     """A host that requires `pear`, with `apple` in its environment, which needs `pear` and `seed`."""
     folder = tmp_path_factory.mktemp("host")
-    (folder / "main.py").write_text("")
-    (folder / "requirements.txt").write_text("# the host's\npear\n")
+    (folder / "main.py").write_text("", encoding="utf-8")
+    (folder / "requirements.txt").write_text("# the host's\npear\n", encoding="utf-8")
     venv.create(folder / "venv", with_pip=True, symlinks=sys.platform != "win32")
     for name, needs in (("pear", ()), ("seed", ()), ("apple", ("pear", "seed", "stone; extra == 'more'"))):
         write_wheel(folder, name, *needs)
@@ -91,5 +91,9 @@ def test_comfy_cli_packs_what_the_host_needs(tmp_path):
 
 def test_the_oldest_version_is_the_bound_of_the_requirements():
     assert find_oldest().count(".") == 2 and f"diffusers>={find_oldest()}".startswith(
-        next(line for line in (PACK / "requirements.txt").read_text().splitlines() if line.startswith("diffusers"))
+        next(
+            line
+            for line in (PACK / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            if line.startswith("diffusers")
+        )
     )

@@ -75,7 +75,7 @@ class Manager(Way):
         self.copy.pip("install", "-q", "-r", str(self.copy.root / "manager_requirements.txt"))
         settings = self.copy.root / "user" / "__manager" / "config.ini"
         settings.parent.mkdir(parents=True)
-        settings.write_text("[default]\nnetwork_mode = offline\n")
+        settings.write_text("[default]\nnetwork_mode = offline\n", encoding="utf-8")
 
     def install(self) -> None:
         with serve_repository(self.work) as address:

@@ -37,7 +37,9 @@ def package() -> list[str]:
         pytest.skip("this is no git repository, which the registry's package is made from; git clone it")
     if not (ROOT / ".comfyignore").exists():
         pytest.skip("this is the package itself, which has no .comfyignore; git clone the repository")
-    ignored = pathspec.PathSpec.from_lines("gitignore", (ROOT / ".comfyignore").read_text().splitlines())
+    ignored = pathspec.PathSpec.from_lines(
+        "gitignore", (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
+    )
     files = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     return [name for name in files if not ignored.match_file(name)]
 
@@ -49,7 +51,7 @@ def test_all_that_the_host_needs_is_in_it_and_nothing_else(package):
 
 
 def test_whole_rooms_are_in_it(package):
-    for room in ("motion_core", "nodes", "web", "workflows", "subgraphs"):
+    for room in ("locales", "motion_core", "nodes", "web", "workflows", "subgraphs"):
         known = subprocess.run(["git", "ls-files", "-z", room], cwd=ROOT, capture_output=True, check=True, text=True)
         assert {name for name in known.stdout.split("\0") if name} <= set(package)
 

@@ -52,7 +52,7 @@ def test_options_that_do_not_fit_raise_what_reading_raises(clip, options, most, 
 def test_files_without_a_clip_raise_what_reading_raises(tmp_path, clip):
     cut = tmp_path / f"cut{clip.suffix}"
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "text.mp4").write_text("no video", encoding="utf-8")
     (tmp_path / "empty.mp4").touch()
     for path in (cut, tmp_path / "text.mp4", tmp_path / "empty.mp4", tmp_path / "none.mp4"):
         with pytest.raises(VideoError) as read:
