@@ -84,17 +84,18 @@ def always_show_advanced(page: Any, shown: bool) -> None:
     page.wait_for_timeout(500)
 
 
-def run(page: Any, host: Any, steps: int) -> None:
-    """Press Run, with so many steps in all nodes that have them, and wait for its end."""
-    page.evaluate(
-        """steps => window.app.graph.nodes.forEach(node => (node.widgets ?? []).forEach(widget => {
-            if (widget.name === 'steps') widget.value = steps;
-        }))""",
-        steps,
-    )
+def run(page: Any, host: Any, steps: int | None = None, patience: float = 120) -> None:
+    """Press Run and wait for its end. steps: of all nodes that have them; None: those of the graph."""
+    if steps is not None:
+        page.evaluate(
+            """steps => window.app.graph.nodes.forEach(node => (node.widgets ?? []).forEach(widget => {
+                if (widget.name === 'steps') widget.value = steps;
+            }))""",
+            steps,
+        )
     before = host.ask("/history").keys()
     page.evaluate("async () => { await window.app.queuePrompt(0); }")
-    for _ in range(600):
+    for _ in range(round(patience / 0.2)):
         page.wait_for_timeout(200)
         new = [entry for number, entry in host.ask("/history").items() if number not in before]
         if new:
@@ -122,10 +123,19 @@ def pick(page: Any, node: int, widget: str, value: str) -> None:
 
 
 def shoot(page: Any, name: str) -> Path:
-    """A picture of the whole graph."""
-    page.evaluate(
+    """A picture of the whole graph, among the screenshots."""
+    show_all(page)
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+    return SHOTS / f"{name}.png"
+
+
+def show_all(page: Any) -> list[float]:
+    """Bring the whole graph into view. Returns its box on the screen: left, top, width, height."""
+    box = page.evaluate(
         """() => {
-            const {graph, canvas} = window.app, boxes = graph.nodes.map(n => n.getBounding());
+            const {graph, canvas} = window.app, boxes = [...graph.nodes, ...graph.groups].map(n => n.getBounding?.() ??
+                n.boundingRect);
             const left = Math.min(...boxes.map(b => b[0])) - 40, top = Math.min(...boxes.map(b => b[1])) - 40;
             const right = Math.max(...boxes.map(b => b[0] + b[2])) + 40;
             const bottom = Math.max(...boxes.map(b => b[1] + b[3])) + 40;
@@ -133,9 +143,9 @@ def shoot(page: Any, name: str) -> Path:
             canvas.ds.scale = scale;
             canvas.ds.offset = [90 / scale - left, 70 / scale - top];
             canvas.setDirty(true, true);
+            const area = canvas.canvas.getBoundingClientRect();
+            return [area.left + 90, area.top + 70, (right - left) * scale, (bottom - top) * scale];
         }"""
     )
     page.wait_for_timeout(700)
-    SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
-    return SHOTS / f"{name}.png"
+    return box

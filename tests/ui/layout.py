@@ -115,7 +115,8 @@ def save(page: Any, graph: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def _pages() -> Iterator[Any]:
+def open_pages() -> Iterator[tuple[Any, LiveHost]]:
+    """Yields the frontend of a host that runs meanwhile, and the host."""
     host, executable = find_host(), browser.find_browser()
     if host is None or executable is None:
         raise SystemExit("a ComfyUI and Chromium are needed; docs/architecture.md says where they are looked for")
@@ -124,13 +125,13 @@ def _pages() -> Iterator[Any]:
         live.start()
         try:
             with browser.open_frontend(live.address, executable) as page:
-                yield page
+                yield page, live
         finally:
             live.stop()
 
 
 if __name__ == "__main__":
-    for page in _pages():
+    for page, _ in open_pages():
         for path in GRAPHS:
             graph = json.loads(path.read_text(encoding="utf-8"))
             lay_out(graph, measure(page, graph))

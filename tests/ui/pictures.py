@@ -1,0 +1,78 @@
+"""Makes the pictures of the shared graphs: each after a run at its own steps, and below it frames of what it saved.
+
+`python -m tests.ui.pictures 60_vmc 64_dmt` writes workflows/60_vmc.jpg and workflows/64_dmt.jpg.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from motion_core.atomic_write import write_whole
+from motion_core.video.pictures.pixels import to_image
+from motion_core.video.reading import read_clip
+from tests.host.live_host import PACK
+from tests.ui import browser
+from tests.ui.layout import open_pages
+
+WIDTH, COLUMNS, ROWS, GAP = 1100, 3, 2, 4
+GROUND = (24, 24, 28)
+PATIENCE = 1800
+"""Seconds that a graph may take."""
+QUALITY = 80
+
+
+def picture_graph(page: Any) -> Image.Image:
+    """Returns a picture of the graph that is open, and of nothing around it."""
+    left, top, width, height = browser.show_all(page)
+    page.evaluate("() => document.querySelectorAll('.p-toast').forEach(toast => toast.remove())")
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return shot.crop((round(left), round(top), round(left + width), round(top + height)))
+
+
+def find_saved(folder: Path, since: float) -> Path:
+    """Returns the video that was saved last."""
+    videos = [path for path in folder.rglob("*") if path.suffix in (".webm", ".mp4") and path.stat().st_mtime >= since]
+    return max(videos, key=lambda path: path.stat().st_mtime)
+
+
+def put_frames_below(graph: Image.Image, video: Path) -> Image.Image:
+    """Returns both in one picture, frames evenly spaced in time and in the order in which they are read."""
+    frames = read_clip(video).frames
+    count = min(COLUMNS * ROWS, len(frames))
+    shown = [to_image(frames[round(number * (len(frames) - 1) / (count - 1))]) for number in range(count)]
+    width = (WIDTH - (COLUMNS - 1) * GAP) // COLUMNS
+    height = round(width * shown[0].height / shown[0].width)
+    top = round(graph.height * WIDTH / graph.width)
+    picture = Image.new("RGB", (WIDTH, top + ROWS * (height + GAP)), GROUND)
+    picture.paste(graph.resize((WIDTH, top), Image.Resampling.LANCZOS), (0, 0))
+    for number, frame in enumerate(shown):
+        row, column = divmod(number, COLUMNS)
+        resized = frame.resize((width, height), Image.Resampling.LANCZOS)
+        picture.paste(resized, (column * (width + GAP), top + GAP + row * (height + GAP)))
+    return picture
+
+
+def main(names: list[str]) -> None:
+    for page, host in open_pages():
+        for name in names:
+            path = PACK / "workflows" / f"{name}.json"
+            browser.load(page, json.loads(path.read_text(encoding="utf-8")))
+            began = time.time()
+            browser.run(page, host, patience=PATIENCE)
+            took = time.time() - began
+            picture = put_frames_below(picture_graph(page), find_saved(host.work / "output", began))
+            content = io.BytesIO()
+            picture.save(content, "JPEG", quality=QUALITY, optimize=True)
+            write_whole(path.with_suffix(".jpg"), content.getvalue())
+            print(f"{name}: {took:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
