@@ -1,7 +1,7 @@
 // Gives the pack's graphs titles and descriptions in the template browser, in the order in which to read them. The host
 // tells the frontend no more than the names of a pack's files; what it tells of its own graphs has titles, so ours are
-// added to that. They are in locales/en/main.json, where the frontend looks translations up too. A graph that has no title
-// there is listed by its name, as before.
+// added to that. They are in locales/LANGUAGE/main.json, where the frontend looks up those of its own graphs alone. A graph
+// that has no title there is listed by its name, as before.
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 
@@ -12,24 +12,25 @@ const CATEGORY = "Motion Inversion";
 app.registerExtension({
   name: "MotionInversion.TemplateTitles",
   init() {
-    if (!api.getWorkflowTemplates || !api.getCoreWorkflowTemplates) return; // a frontend that lists them otherwise
+    const needed = ["getWorkflowTemplates", "getCoreWorkflowTemplates", "getCustomNodesI18n"];
+    if (!needed.every((name) => api[name])) return; // a frontend that lists them otherwise
     const listed = api.getWorkflowTemplates.bind(api);
     const indexed = api.getCoreWorkflowTemplates.bind(api);
-    const described = describe();
-    api.getWorkflowTemplates = async () => withoutTitled(await listed(), await described);
-    api.getCoreWorkflowTemplates = async (...given) =>
-      withTitled(await indexed(...given).catch(() => []), await described); // not installed
+    const texts = api.getCustomNodesI18n().catch(() => ({}));
+    api.getWorkflowTemplates = async () => withoutTitled(await listed(), describe(await texts));
+    api.getCoreWorkflowTemplates = async (language, ...rest) =>
+      withTitled(await indexed(language, ...rest).catch(() => []), describe(await texts, language)); // not installed
   },
 });
 
-// The graphs in the order of their names, as the template browser wants them.
-async function describe() {
-  const locales = await api.getCustomNodesI18n().catch(() => ({}));
-  const { template = {}, templateDescription = {} } = locales.en?.templateWorkflows ?? {};
-  return Object.entries(template[CATEGORY] ?? {})
+// The graphs in the order of their names, as the template browser wants them, in that language or else in English.
+function describe(texts, language) {
+  const read = (kind) => [language, "en"].map((each) => texts[each]?.templateWorkflows?.[kind]?.[CATEGORY]).find(Boolean);
+  const [titles = {}, descriptions = {}] = [read("template"), read("templateDescription")];
+  return Object.keys(titles)
     .sort()
-    .map(([name, title]) => {
-      return { name, title, description: templateDescription[CATEGORY][name], mediaType: "image", mediaSubtype: "jpg" };
+    .map((name) => {
+      return { name, title: titles[name], description: descriptions[name], mediaType: "image", mediaSubtype: "jpg" };
     });
 }
 
