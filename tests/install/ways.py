@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ def run(*command: str, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
-class Way:
+class Way(ABC):
     """copy: the host to install into; work: a folder for what the way needs itself."""
 
     options: tuple[str, ...] = ()
@@ -48,8 +49,9 @@ class Way:
     def prepare(self) -> None:
         """Gets what a person has before: the Manager, or nothing."""
 
+    @abstractmethod
     def install(self) -> None:
-        raise NotImplementedError
+        """Puts the pack into the host, with what it requires."""
 
     def uninstall(self) -> None:
         shutil.rmtree(self.place)
