@@ -46,7 +46,7 @@ class Way(ABC):
         if not (PACK / ".git").exists():
             raise Impossible(f"{PACK} is no git repository, which the pack is installed from; git clone it")
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027
         """Gets what a person has before: the Manager, or nothing."""
 
     @abstractmethod
