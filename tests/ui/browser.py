@@ -139,12 +139,12 @@ def show_all(page: Any) -> list[float]:
             const left = Math.min(...boxes.map(b => b[0])) - 40, top = Math.min(...boxes.map(b => b[1])) - 40;
             const right = Math.max(...boxes.map(b => b[0] + b[2])) + 40;
             const bottom = Math.max(...boxes.map(b => b[1] + b[3])) + 40;
-            const scale = Math.min(1850 / (right - left), 1500 / (bottom - top));
+            const scale = Math.min(1850 / (right - left), 1420 / (bottom - top));
             canvas.ds.scale = scale;
-            canvas.ds.offset = [90 / scale - left, 70 / scale - top];
+            canvas.ds.offset = [90 / scale - left, 150 / scale - top]; // below the frontend's bars
             canvas.setDirty(true, true);
             const area = canvas.canvas.getBoundingClientRect();
-            return [area.left + 90, area.top + 70, (right - left) * scale, (bottom - top) * scale];
+            return [area.left + 90, area.top + 150, (right - left) * scale, (bottom - top) * scale];
         }"""
     )
     page.wait_for_timeout(700)
