@@ -19,6 +19,7 @@ from ...motion_core.errors import FileError, MotionError
 from ...motion_core.files.tensor_file import read_format
 from ...motion_core.motions import adapter_file, embedding_file
 from ...motion_core.motions.motion import read_motion
+from .file_names import with_slashes, without_suffix
 from .folders import ADAPTER_FOLDER, MOTION_FOLDER, MOTION_SUFFIX, free_path, inside, saved_name
 
 _ADDRESS = "/motion_inversion/motions"
@@ -61,7 +62,7 @@ async def _save(folder: str, name: str, body: AsyncIterator[bytes]) -> str:
 
 def plain_name(name: str) -> str:
     """Returns a name that every system takes, without its folders and its suffix."""
-    stem = re.split(r"[/\\]", name)[-1].removesuffix(MOTION_SUFFIX)
+    stem = without_suffix(with_slashes(name).split("/")[-1], MOTION_SUFFIX)
     return re.sub(r"[^\w .()+-]", "_", stem)[:_LONGEST].strip(". ") or "motion"
 
 

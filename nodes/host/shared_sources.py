@@ -35,8 +35,8 @@ def _find_sources(request: Any) -> Iterator[tuple[tuple[str, str], str]]:
         for node in _as_list(_look_up(each, "nodes")):
             for model in _as_list(_look_up(node, "properties", "models")):
                 folder, name, url = (_look_up(model, key) for key in ("directory", "name", "url"))
-                words = all(isinstance(each, str) for each in (folder, name, url))
-                if words and _ADDRESS.fullmatch(url):
+                are_words = all(isinstance(value, str) for value in (folder, name, url))
+                if are_words and _ADDRESS.fullmatch(url):
                     yield (folder, name), url
 
 

@@ -96,4 +96,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(host, motions):
         rest = f"Host: {where.netloc}\r\nContent-Length: 1000000"
         connection.sendall(f"{head}\r\n{rest}\r\n\r\n".encode() + motions[EMBEDDING])
     assert upload(host, motions[EMBEDDING], "after.safetensors")[0] == 200
+
+
+def test_a_suffix_counts_in_any_case(host, motions):
+    assert upload(host, motions[EMBEDDING], "Case.SafeTensors")[1]["name"] == "Case.safetensors"
     assert not list((host.work / "models").rglob("half*"))
