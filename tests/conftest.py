@@ -144,7 +144,7 @@ def clip_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory, model_folder):
+def started_host(tmp_path_factory, model_folder):
     """A live ComfyUI with the starter and, as its ZeroScope, the tiny model."""
     root = live_host.find_host()
     if root is None:
@@ -154,3 +154,13 @@ def host(tmp_path_factory, model_folder):
     live.start()
     yield live
     live.stop()
+
+
+@pytest.fixture(scope="module")
+def host(started_host):
+    """The live host, whose input folder is for each file of tests as it was: its first clip is what nodes load."""
+    folder = started_host.work / "input"
+    before = set(folder.iterdir())
+    yield started_host
+    for path in set(folder.iterdir()) - before:
+        path.unlink()

@@ -100,8 +100,15 @@ def run(page: Any, host: Any, steps: int | None = None, patience: float = 120) -
         new = [entry for number, entry in host.ask("/history").items() if number not in before]
         if new:
             break
-    assert [entry["status"]["status_str"] for entry in new] == ["success"]
+    else:
+        raise AssertionError(f"nothing ended in {patience} s; the frontend shows: {shown_complaints(page)}")
+    assert [entry["status"]["status_str"] for entry in new] == ["success"], new[0]["status"]["messages"]
     settle(page)
+
+
+def shown_complaints(page: Any) -> list[str]:
+    """The texts of the dialogs and messages that the frontend shows, such as an error of a graph."""
+    return page.locator(COMPLAINTS).all_inner_texts()
 
 
 def pick(page: Any, node: int, widget: str, value: str) -> None:
