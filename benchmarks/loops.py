@@ -39,33 +39,40 @@ STEPS, GUIDANCE, SEEDS, STRIDE = 16, 6.0, 4, 7
 
 
 @dataclass
-class Rotated:
-    """A denoiser that hands its model rotated frames. As a motion it keeps the switch of the one that it has."""
+class WatchedMotion:
+    """A motion whose switch is known while it is attached."""
+
+    motion: AppliedMotion
+    switch: LiveSwitch | None = None
+
+    @property
+    def settings(self) -> object:
+        return self.motion.settings
+
+    @contextmanager
+    def attached(self, module: torch.nn.Module) -> Iterator[LiveSwitch]:
+        with self.motion.attached(module) as self.switch:
+            yield self.switch
+
+
+@dataclass
+class RotatingDenoiser:
+    """A denoiser that hands its model frames in an order rotated anew at each level of noise, and the motion with them."""
 
     denoiser: Denoiser
-    motion: AppliedMotion | None
-    switch: LiveSwitch | None = None
+    motion: WatchedMotion | None
     levels: list[float] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.denoiser, name)
-
-    @property
-    def settings(self) -> object:
-        return self.motion.settings  # type: ignore[union-attr]
-
-    @contextmanager
-    def attached(self, module: torch.nn.Module) -> Iterator[LiveSwitch]:
-        with self.motion.attached(module) as self.switch:  # type: ignore[union-attr]
-            yield self.switch
 
     def predict(self, z: Tensor, t: Tensor, conditions: Sequence[Condition]) -> Tensor:
         frames, level = z.shape[2], float(t[0])
         if level not in self.levels:
             self.levels.append(level)
         shift = self.levels.index(level) * STRIDE % frames
-        if self.switch is not None:
-            self.switch.window = Window(tuple((frame + shift) % frames for frame in range(frames)), frames)
+        if self.motion is not None and self.motion.switch is not None:
+            self.motion.switch.window = Window(tuple((frame + shift) % frames for frame in range(frames)), frames)
         return self.denoiser.predict(z.roll(-shift, 2), t, conditions).roll(shift, 2)
 
 
@@ -85,8 +92,9 @@ def make(model: VideoModel, material: Synthetic, clip: str, motion: AppliedMotio
     samples, reference = material.samples(clip, SEEDS), material.reference(clip)
     like = model.encode(reference.clip.frames)
     noise = torch.cat([draw_noise(each, like) for each in samples])
-    denoiser = Rotated(model.denoiser, motion) if rotated else model.denoiser
-    motions = [] if motion is None else [denoiser if rotated else motion]
+    watched = None if motion is None else WatchedMotion(motion)
+    denoiser = RotatingDenoiser(model.denoiser, watched) if rotated else model.denoiser
+    motions = [] if watched is None else [watched]
     positive, negative = list(model.encode_text([each.prompt for each in samples])), model.encode_text([""])[0]
     made = sample(denoiser, noise, positive, negative, motions=motions, steps=STEPS, scale=GUIDANCE)  # type: ignore[arg-type]
     for each, latents in zip(samples, made, strict=True):
