@@ -57,7 +57,7 @@ class WatchedMotion:
 
 @dataclass
 class RotatingDenoiser:
-    """A denoiser that hands its model frames in an order rotated anew at each level of noise, and the motion with them."""
+    """A denoiser that hands its model rotated frames, by another number at each level of noise, and the motion too."""
 
     denoiser: Denoiser
     motion: WatchedMotion | None

@@ -147,7 +147,9 @@ class JobRunner:
     def _train(self, clip: str, method: Method, recipe: Recipe) -> Motion:
         material = self.materials[method.name]
         others = material.regularisation(clip) if recipe.needs_regularisation else ()
-        references = References(material.references(clip, backwards=method.backwards), others)
+        references = References(
+            material.references(clip, backwards=method.backwards), others, subjects=material.subjects(clip)
+        )
         return train_motion(self.model, references, recipe).motion
 
     def _generate(

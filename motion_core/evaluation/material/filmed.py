@@ -109,6 +109,9 @@ class Filmed:
             return []
         return [CaptionedClip(read_clip(path, self.options), read_lines(path)[0]) for path in find_videos(self.others)]
 
+    def subjects(self, name: str) -> Sequence[CaptionedClip]:
+        return []
+
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         path = next(path for path in find_videos(self.folder) if path.stem == name)
         prompts = read_lines(path)[1:]

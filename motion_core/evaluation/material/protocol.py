@@ -40,6 +40,9 @@ class Material(Protocol):
     def regularisation(self, name: str) -> Sequence[CaptionedClip]:
         """Returns related clips that do not move like it, for the recipes that need them, or none."""
 
+    def subjects(self, name: str) -> Sequence[CaptionedClip]:
+        """Returns pictures of a subject, clips of one frame, whose appearance is trained beside the motion, or none."""
+
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
         """Returns what is generated under a reference."""
 

@@ -24,6 +24,8 @@ FPS = 8.0
 SUBJECT, CAMERA = "subject", "camera"
 MOVES = (SUBJECT, CAMERA)
 """What moves in a clip, so that its subject takes a path through the picture."""
+PICTURED = "S*"
+"""What the subject of pictures is called."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ class Synthetic:
     """clips: names of paths that the starter models have not seen, those to judge by where none is named. `others`: how
     many clips with other motions regularise. frames: of each clip. looks: how many clips of a path, each of other
     looks, are trained on. caption: of all of these, in place of what each shows. moves: `subject`, or `camera` past a
-    subject at rest. Scores: motion fidelity; position error, the mean distance from where the reference's subject is,
-    in % of the picture's side; shares of frames whose colour, shape and ground a rule recognises, and their mean, the
-    appearance. Raises OptionError.
+    subject at rest. pictures: how many of a subject called S* are trained on; each sample then shows that subject.
+    Scores: motion fidelity; position error, the mean distance from where the reference's subject is, in % of the
+    picture's side; shares of frames whose colour, shape and ground a rule recognises, and their mean, the appearance.
+    Raises OptionError.
     """
 
     clips: tuple[str, ...] = tuple(HELD_OUT)
@@ -62,6 +65,7 @@ class Synthetic:
     looks: int = 1
     caption: str = ""
     moves: str = SUBJECT
+    pictures: int = 0
 
     @classmethod
     def of(cls, clips: Sequence[str] = tuple(HELD_OUT), **settings: Any) -> Synthetic:
@@ -70,6 +74,8 @@ class Synthetic:
     def __post_init__(self) -> None:
         if not 1 <= self.looks <= 100:
             raise OptionError(f"looks is {self.looks}; choose 1 (the reference alone) to 100")
+        if not 0 <= self.pictures <= 100:
+            raise OptionError(f"pictures is {self.pictures}; choose 0 (none) to 100")
         if self.moves not in MOVES:
             raise OptionError(f"moves is {self.moves!r}; use one of {', '.join(MOVES)}")
         strays = [name for name in self.clips if name not in UNSEEN]
@@ -116,10 +122,19 @@ class Synthetic:
             shown.append(CaptionedClip(Clip(frames, FPS), describe(subject, ground)))
         return shown
 
+    def subjects(self, name: str) -> Sequence[CaptionedClip]:
+        rng, (subject, _) = random.Random(f"pictures {name}"), draw_appearance(self._render(name), 0)
+        shown = []
+        for _ in range(self.pictures):
+            ground = draw_ground(rng)
+            frames = render(ground, [Actor(subject, draw_motion(rng, self.frames))])
+            shown.append(CaptionedClip(Clip(frames[:1], FPS), name_subject(subject, ground)))
+        return shown
+
     def samples(self, name: str, seeds: int) -> Sequence[Sample]:
-        reference = self._render(name)
+        reference, name_looks = self._render(name), name_subject if self.pictures else describe
         return [
-            Sample(number, describe(*draw_appearance(reference, number)), draw_noise_seed(name, number))
+            Sample(number, name_looks(*self._draw_appearance(reference, number)), draw_noise_seed(name, number))
             for number in range(seeds)
         ]
 
@@ -128,7 +143,12 @@ class Synthetic:
 
     def score(self, name: str, sample: Sample, frames: Tensor, *, backwards: bool = False) -> dict[str, float]:
         reference = render_reference(name, len(frames), self.moves)
-        return score_clip(frames, reference, *draw_appearance(reference, sample.number), backwards=backwards)
+        return score_clip(frames, reference, *self._draw_appearance(reference, sample.number), backwards=backwards)
+
+    def _draw_appearance(self, reference: Rendered, number: int) -> tuple[Subject, Ground]:
+        """Draws a sample's appearance, with the subject of the pictures if there are any: that of the first sample."""
+        subject, ground = draw_appearance(reference, number)
+        return draw_appearance(reference, 0)[0] if self.pictures else subject, ground
 
     def _render(self, name: str) -> Rendered:
         return render_reference(name, self.frames, self.moves)
@@ -160,6 +180,11 @@ def draw_appearance(reference: Rendered, number: int) -> tuple[Subject, Ground]:
         same = (subject.colour == reference.subject.colour, subject.shape == reference.subject.shape)
         if not any(same) and ground != reference.ground:
             return subject, ground
+
+
+def name_subject(subject: Subject, ground: Ground) -> str:
+    """Describes an appearance whose subject is known from pictures: `a S* on a striped gray ground`."""
+    return describe(subject, ground).replace(f"{subject.colour} {subject.shape}", PICTURED)
 
 
 def draw_noise_seed(name: str, number: int) -> int:

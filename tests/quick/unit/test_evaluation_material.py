@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from motion_core.errors import OptionError
-from motion_core.evaluation.material.synthetic import Synthetic, render_reference
+from motion_core.evaluation.material.synthetic import Synthetic, draw_appearance, redraw, render_reference
+from motion_core.starter.appearance import Ground
 from motion_core.starter.paths import HELD_OUT, TUNING
+from motion_core.starter.recognition import measure_agreement, recognise
 from motion_core.starter.subject_tracking import find_subject
 
 
@@ -30,3 +32,17 @@ def test_the_camera_moves_the_subject_along_the_same_path():
     assert corners[1] > 0.02 > corners[0]
     with pytest.raises(OptionError, match="moves"):
         Synthetic(("hops",), moves="both")
+
+
+def test_pictures_show_one_subject_that_only_they_and_the_samples_name():
+    material = Synthetic(("hops",), pictures=3)
+    pictures, samples = material.subjects("hops"), material.samples("hops", 4)
+    wanted, _ = draw_appearance(render_reference("hops"), 0)
+    for picture in pictures:
+        assert picture.clip.frames.shape == (1, 64, 64, 3) and picture.caption.startswith("a S* on a ")
+        assert measure_agreement(recognise(picture.clip.frames), wanted, Ground("teal", "plain"))["shape"] == 1
+    assert {each.prompt.split(" on ")[0] for each in samples} == {"a S*"}
+    assert material.score("hops", samples[3], redraw(render_reference("hops"), 0))["colour"] == 1
+    assert not Synthetic(("hops",)).subjects("hops")
+    with pytest.raises(OptionError, match="pictures"):
+        Synthetic(("hops",), pictures=-1)
