@@ -16,6 +16,7 @@ from typing import Any
 from tests.host.live_host import PACK, LiveHost, find_host
 from tests.ui import browser
 from tests.ui.boxes import Box, find_nodes
+from tests.ui.stand_ins import write_stand_ins
 
 GRAPHS = sorted((PACK / "workflows").glob("*.json"))
 TITLE, PADDING, HEADER = 30, 30, 60
@@ -123,6 +124,7 @@ def open_pages() -> Iterator[tuple[Any, LiveHost]]:
     with tempfile.TemporaryDirectory() as work:
         live = LiveHost(host, Path(work))
         live.start()
+        write_stand_ins(live)
         try:
             with browser.open_frontend(live.address, executable) as page:
                 yield page, live

@@ -1,13 +1,14 @@
 """Makes the pictures of the shared graphs: each after a run at its own steps, and below it frames of what it saved.
 
-`python -m tests.ui.pictures 60_vmc 64_dmt` writes workflows/60_vmc.jpg and workflows/64_dmt.jpg.
+`python -m tests.ui.pictures 60_vmc 64_dmt` writes workflows/60_vmc.jpg and workflows/64_dmt.jpg. Graphs for models that
+small files stand in for are pictured as they open: `python -m tests.ui.pictures --as-they-open 30_camera_motion`.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -59,20 +60,35 @@ def put_frames_below(graph: Image.Image, video: Path) -> Image.Image:
     return picture
 
 
-def main(names: list[str]) -> None:
+def picture_a_run(page: Any, host: Any) -> Image.Image:
+    """Runs the graph that is open. Returns its picture with frames of the video that it saved."""
+    began = time.time()
+    browser.run(page, host, patience=PATIENCE)
+    print(f"{time.time() - began:.0f} s", flush=True)
+    return put_frames_below(picture_graph(page), find_saved(host.work / "output", began))
+
+
+def picture_as_opened(page: Any) -> Image.Image:
+    """Returns the picture of the graph that is open."""
+    graph = picture_graph(page)
+    return graph.resize((WIDTH, round(graph.height * WIDTH / graph.width)), Image.Resampling.LANCZOS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--as-they-open", action="store_true", help="without a run")
+    given = parser.parse_args()
     for page, host in open_pages():
-        for name in names:
+        for name in given.names:
+            print(name, flush=True)
             path = PACK / "workflows" / f"{name}.json"
             browser.load(page, json.loads(path.read_text(encoding="utf-8")))
-            began = time.time()
-            browser.run(page, host, patience=PATIENCE)
-            took = time.time() - began
-            picture = put_frames_below(picture_graph(page), find_saved(host.work / "output", began))
+            picture = picture_as_opened(page) if given.as_they_open else picture_a_run(page, host)
             content = io.BytesIO()
             picture.save(content, "JPEG", quality=QUALITY, optimize=True)
             write_whole(path.with_suffix(".jpg"), content.getvalue())
-            print(f"{name}: {took:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
