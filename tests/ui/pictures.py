@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from motion_core.atomic_write import write_whole
+from motion_core.starter.folder import CLIP_FOLDER
 from motion_core.video.pictures.pixels import to_image
-from motion_core.video.reading import read_clip
+from motion_core.video.reading import Clip, read_clip
 from tests.host.live_host import PACK
 from tests.ui import browser
 from tests.ui.layout import open_pages
@@ -27,6 +29,9 @@ GROUND = (24, 24, 28)
 PATIENCE = 1800
 """Seconds that a graph may take."""
 QUALITY = 80
+OVERLAYS = ("Comfy.Minimap.Visible", "Comfy.Graph.CanvasMenu", "Comfy.Graph.CanvasInfo")
+CLIP_NAMES = """() => window.app.graph.nodes.filter(node => node.type === 'LoadReferenceVideo')
+    .map(node => node.widgets.find(widget => widget.name === 'video').value)"""
 
 
 def picture_graph(page: Any) -> Image.Image:
@@ -43,29 +48,42 @@ def find_saved(folder: Path, since: float) -> Path:
     return max(videos, key=lambda path: path.stat().st_mtime)
 
 
-def put_frames_below(graph: Image.Image, video: Path) -> Image.Image:
-    """Returns both in one picture, frames evenly spaced in time and in the order in which they are read."""
-    frames = read_clip(video).frames
-    count = min(COLUMNS * ROWS, len(frames))
-    shown = [to_image(frames[round(number * (len(frames) - 1) / (count - 1))]) for number in range(count)]
-    width = (WIDTH - (COLUMNS - 1) * GAP) // COLUMNS
-    height = round(width * shown[0].height / shown[0].width)
+def arrange(saved: Clip, reference: Clip) -> list[list[Tensor]]:
+    """Returns rows of frames (H, W, 3), evenly spaced in time: of a comparison, or of a result below its reference."""
+    first = saved.frames[0]
+    if first.shape[1] > first.shape[0]:
+        frames = pick_frames(saved, ROWS * COLUMNS)
+        return [frames[row * COLUMNS : (row + 1) * COLUMNS] for row in range(ROWS)]
+    return [pick_frames(clip, ROWS * COLUMNS) for clip in (reference, saved)]
+
+
+def pick_frames(clip: Clip, count: int) -> list[Tensor]:
+    return [clip.frames[round(number * (len(clip.frames) - 1) / (count - 1))] for number in range(count)]
+
+
+def put_below(graph: Image.Image, rows: list[list[Tensor]]) -> Image.Image:
+    """Returns the picture of a graph with rows of frames below it."""
+    width = (WIDTH - (len(rows[0]) - 1) * GAP) // len(rows[0])
+    height = round(width * rows[0][0].shape[0] / rows[0][0].shape[1])
     top = round(graph.height * WIDTH / graph.width)
-    picture = Image.new("RGB", (WIDTH, top + ROWS * (height + GAP)), GROUND)
+    picture = Image.new("RGB", (WIDTH, top + len(rows) * (height + GAP)), GROUND)
     picture.paste(graph.resize((WIDTH, top), Image.Resampling.LANCZOS), (0, 0))
-    for number, frame in enumerate(shown):
-        row, column = divmod(number, COLUMNS)
-        resized = frame.resize((width, height), Image.Resampling.LANCZOS)
-        picture.paste(resized, (column * (width + GAP), top + GAP + row * (height + GAP)))
+    for down, row in enumerate(rows):
+        for across, frame in enumerate(row):
+            resized = to_image(frame).resize((width, height), Image.Resampling.LANCZOS)
+            picture.paste(resized, (across * (width + GAP), top + GAP + down * (height + GAP)))
     return picture
 
 
 def picture_a_run(page: Any, host: Any) -> Image.Image:
-    """Runs the graph that is open. Returns its picture with frames of the video that it saved."""
+    """Runs the graph that is open, on a clip of the pack. Returns its picture with frames of what it saved."""
+    names = page.evaluate(CLIP_NAMES)
     began = time.time()
     browser.run(page, host, patience=PATIENCE)
     print(f"{time.time() - began:.0f} s", flush=True)
-    return put_frames_below(picture_graph(page), find_saved(host.work / "output", began))
+    saved = read_clip(find_saved(host.work / "output", began))
+    reference = read_clip(CLIP_FOLDER / names[0].removeprefix("example: "))
+    return put_below(picture_graph(page), arrange(saved, reference))
 
 
 def picture_as_opened(page: Any) -> Image.Image:
@@ -80,6 +98,8 @@ def main() -> None:
     parser.add_argument("--as-they-open", action="store_true", help="without a run")
     given = parser.parse_args()
     for page, host in open_pages():
+        for setting in OVERLAYS:
+            page.evaluate("name => window.app.extensionManager.setting.set(name, false)", setting)
         for name in given.names:
             print(name, flush=True)
             path = PACK / "workflows" / f"{name}.json"
