@@ -5,6 +5,7 @@ import pytest
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import ANIMATEDIFF, HOW_TO_GET_ANIMATEDIFF, Failed, Interrupted
+from tests.host.previews import check_previews
 
 VERSIONS = ("tiny_v1", "tiny_v2", "tiny_v3")
 
@@ -83,6 +84,13 @@ def test_a_motion_leaves_nothing_behind_for_the_next_run(host, version):
     results = host.run(graph)
     first, second, third = (results[node] for node in nodes)
     assert first == third != second == alone
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_previews_are_shown_and_change_nothing_that_is_learnt(host, version):
+    graph, model, clip, wanted, nothing = begin(version=version)
+    shown = [{"preview_every": 2}, {"preview_every": 1, "preview": nothing}]
+    check_previews(host, graph, model, lambda **each: learn(graph, model, clip, wanted, **each)[0], shown)
 
 
 def test_zero_strengths_change_no_bit_and_each_part_changes_the_result(host):

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
+from tests.host.previews import check_previews
 
 MODEL = "tiny_ltx.safetensors"
 CONFIG = {
@@ -69,6 +70,12 @@ def test_a_motion_is_learnt_and_applied_and_leaves_nothing_behind(host):
     plain, unchanged, moved = (results[node] for node in nodes)
     assert plain == unchanged != moved
     assert results[after] == results[before]
+
+
+def test_previews_are_shown_and_change_nothing_that_is_learnt(host):
+    graph, model, latent, wanted, nothing = begin()
+    shown = [{"preview_every": 2}, {"preview_every": 1, "preview": nothing}]
+    check_previews(host, graph, model, lambda **each: learn(graph, model, latent, wanted, **each)[0], shown)
 
 
 def test_memory_modes_learn_the_same(host):

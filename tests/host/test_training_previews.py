@@ -1,10 +1,12 @@
 """Previews of a motion while it is trained: they change nothing, and one that fails is no more than logged."""
 
+from functools import partial
+
 import pytest
-from PIL import Image
 
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
+from tests.host.previews import NO_PREVIEW, check_previews, height_of, read_log
 
 PROMPT = "a blue square on a green ground"
 
@@ -21,38 +23,17 @@ def learn(graph, kind, model, latent, wanted, **changes):
     return graphs.train_adapter(graph, out(model), out(latent), wanted, recipe=kind, steps=3, **changes)
 
 
-def height_of(host, shown):
-    (saved,) = shown["images"]
-    with Image.open(host.work / saved["type"] / saved["subfolder"] / saved["filename"]) as picture:
-        return picture.height
-
-
-def read_log(host, since):
-    """What the host has logged since: a length of its log. Other tests have it log other faults."""
-    return host.log.read_text(encoding="utf-8")[since:]
-
-
 @pytest.mark.parametrize("kind", ["embedding", "motion_director"])
 def test_previews_are_shown_and_change_nothing_that_is_learnt(host, kind):
     graph, model, latent, wanted = begin()
     other = graphs.write(graph, model, PROMPT)
-    asked = [
-        {},
+    shown = [
         {"preview_every": 2},
         {"preview_every": 1, "preview": other},
         {"preview_every": 3, "preview": other, "vae": out(model, 2)},
-        {"preview_every": 0, "preview": other, "vae": out(model, 2)},
     ]
-    learnt = [learn(graph, kind, model, latent, wanted, **each) for each in asked]
-    nodes = [probe(graph, out(node)) for node in learnt]
-    after = [graph.add("ProbeModel", model=out(model), after=out(node)) for node in learnt]
-    logged = len(read_log(host, 0))
-    outputs = host.wait(host.queue(graph))
-    assert len({outputs[node]["text"][0] for node in nodes}) == 1
-    assert len({outputs[node]["text"][0] for node in after}) == 1
-    plain, *shown, none = (height_of(host, outputs[node]) for node in learnt)
-    assert none == plain and all(height > plain for height in shown)
-    assert "there is no preview" not in read_log(host, logged)
+    hidden = [{"preview_every": 0, "preview": other, "vae": out(model, 2)}]
+    check_previews(host, graph, out(model), partial(learn, graph, kind, model, latent, wanted), shown, hidden)
 
 
 def test_a_preview_that_fails_is_logged_and_training_goes_on(host):
@@ -62,8 +43,8 @@ def test_a_preview_that_fails_is_logged_and_training_goes_on(host):
     asked = [{}, {"vae": out(wan, 2), "preview_every": 1}, {"preview": foreign, "preview_every": 1}]
     learnt = [learn(graph, "embedding", model, latent, wanted, **each) for each in asked]
     nodes = [probe(graph, out(node)) for node in learnt]
-    logged = len(read_log(host, 0))
+    logged = len(read_log(host))
     outputs = host.wait(host.queue(graph))
     assert len({outputs[node]["text"][0] for node in nodes}) == 1
     assert len({height_of(host, outputs[node]) for node in learnt}) == 1
-    assert read_log(host, logged).count("there is no preview at step 1: ") == 2
+    assert read_log(host, logged).count(f"{NO_PREVIEW} at step 1: ") == 2

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from tests.host import graphs
 from tests.host.graphs import Graph, out, probe
 from tests.host.live_host import Failed, Interrupted
+from tests.host.previews import check_previews
 from tests.host.wan_files import write_wan
 
 FRAMES = 9
@@ -62,6 +63,13 @@ def test_a_motion_is_learnt_and_applied_and_leaves_nothing_behind(host):
     plain, unchanged, moved = (results[node] for node in nodes)
     assert plain == unchanged == alone[nodes[0]] and moved != plain
     assert results[before] == alone[before]
+
+
+def test_previews_are_shown_and_change_nothing_that_is_learnt(host):
+    graph, model, latent, wanted, nothing = begin()
+    vae = out(graph.add("VAELoader", vae_name=VAE))
+    shown = [{"preview_every": 2}, {"preview_every": 1, "preview": nothing, "vae": vae}]
+    check_previews(host, graph, model, lambda **each: learn(graph, model, latent, wanted, **each)[0], shown)
 
 
 def test_a_clip_of_frames_is_refused(host):
