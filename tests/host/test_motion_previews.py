@@ -1,5 +1,6 @@
 """The small looping preview in a motion file: the Save nodes store it, the Load nodes and the route hand it out."""
 
+import base64
 import shutil
 import urllib.error
 import urllib.parse
@@ -68,6 +69,8 @@ def test_a_preview_is_saved_handed_out_and_kept(host, widget):
     assert (saved / "again.safetensors").read_bytes() == (saved / "with.safetensors").read_bytes()
 
     assert ask(host, **{widget: "previews/with.safetensors"}) == (200, "image/webp", preview)
+    listed = host.ask(f"/view_metadata/{folder}?filename=previews/with.safetensors")  # what its model library shows
+    assert base64.b64decode(listed["modelspec.thumbnail"].removeprefix("data:image/webp;base64,")) == preview
     assert ask(host, **{widget: "previews/without.safetensors"})[::2] == (204, b"")
 
 
