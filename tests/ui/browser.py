@@ -11,6 +11,8 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW_TO_GET_ONE = "no Chromium was found: install it (Debian: apt install chromium), and pip install playwright"
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.TrainMotionEmbedding"
+FIRST_GRAPH = "() => window.app.graph.nodes.length"
+"""The frontend opens a graph by itself, which may come late and would be put over a test's."""
 COMPLAINTS = ".p-dialog:visible, .p-toast-message, .comfy-missing-nodes, .comfy-missing-models"
 SETTLED = """still => {
     const media = [...document.querySelectorAll('video, img')];
@@ -43,6 +45,7 @@ def open_frontend(address: str, executable: str) -> Iterator[Any]:
         page = chromium.new_page(viewport={"width": 2000, "height": 1600})
         page.goto(address)
         page.wait_for_function(READY, timeout=120_000)
+        page.wait_for_function(FIRST_GRAPH, timeout=120_000)
         yield page
         chromium.close()
 

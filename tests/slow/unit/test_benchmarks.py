@@ -94,7 +94,7 @@ def test_a_rotated_model_gets_other_frames_at_each_step_and_answers_for_the_old_
             seen.append(z[0, 0, :, 0, 0].tolist())
             return z * 2
 
-    rotated = loops.Rotated(Model(), None)
+    rotated = loops.RotatingDenoiser(Model(), None)
     z = torch.arange(5.0).view(1, 1, 5, 1, 1)
     for level in (900, 800, 900):
         assert torch.equal(rotated.predict(z, torch.tensor([level]), [None]), z * 2)
